@@ -1,0 +1,28 @@
+//! Redis high availability as state machines that do no I/O.
+//!
+//! Bytes, timer ticks and completions go in by one door ([`Machine::handle`]); [`Action`]s come out. A runtime (a
+//! thin driver over mio, async-std, or your own event loop) owns sockets, files, clocks and threads; this crate
+//! owns the protocol. It is `no_std` so that the compiler itself keeps I/O out.
+//!
+//! The rooms, lower floors never import upper ones:
+//!
+//! | floor | room | what lives there |
+//! |---|---|---|
+//! | 1 | [`time`] [`rng`] [`ids`] [`blocks`] | instants, the seeded generator, identifiers, shared byte blocks |
+//! | 1 | [`machine`] [`timers`] | the one door; the deadlines behind it |
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod blocks;
+pub mod ids;
+pub mod machine;
+pub mod rng;
+pub mod time;
+pub mod timers;
+
+pub use machine::{Action, Actions, Chunks, Input, Job, Machine};
+pub use time::{Instant, Now};
