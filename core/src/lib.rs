@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | 1 | [`time`] [`rng`] [`ids`] [`blocks`] | instants, the seeded generator, identifiers, shared byte blocks |
 //! | 1 | [`machine`] [`timers`] | the one door; the deadlines behind it |
+//! | 1 | [`words`] [`glob`] | quoted words; glob patterns |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -18,11 +19,14 @@ extern crate alloc;
 extern crate std;
 
 pub mod blocks;
+pub mod glob;
 pub mod ids;
 pub mod machine;
+pub mod resp;
 pub mod rng;
 pub mod time;
 pub mod timers;
+pub mod words;
 
 pub use machine::{Action, Actions, Chunks, Input, Job, Machine};
 pub use time::{Instant, Now};
