@@ -22,6 +22,7 @@ pub mod blocks;
 pub mod glob;
 pub mod ids;
 pub mod machine;
+pub mod rdb;
 pub mod resp;
 pub mod rng;
 pub mod time;

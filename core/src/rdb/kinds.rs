@@ -1,0 +1,85 @@
+//! Numbers and names of opcodes and value types.
+
+use super::item::Magic;
+
+pub(super) const EOF: u8 = 255;
+pub(super) const SELECT_DB: u8 = 254;
+pub(super) const EXPIRE_S: u8 = 253;
+pub(super) const EXPIRE_MS: u8 = 252;
+pub(super) const RESIZE_DB: u8 = 251;
+pub(super) const AUX: u8 = 250;
+pub(super) const FREQ: u8 = 249;
+pub(super) const IDLE: u8 = 248;
+pub(super) const MODULE_AUX: u8 = 247;
+pub(super) const FUNCTION_PRE_GA: u8 = 246;
+pub(super) const FUNCTION: u8 = 245;
+pub(super) const SLOT_INFO: u8 = 244;
+
+/// The type of a string.
+pub(super) const STRING: u8 = 0;
+
+/// Name of an opcode; 242 and 243 mean different things in the two families.
+pub(super) fn opcode(magic: Magic, number: u8) -> Option<&'static str> {
+    Some(match (number, magic) {
+        (EOF, _) => "EOF",
+        (SELECT_DB, _) => "SELECTDB",
+        (EXPIRE_S, _) => "EXPIRETIME",
+        (EXPIRE_MS, _) => "EXPIRETIME_MS",
+        (RESIZE_DB, _) => "RESIZEDB",
+        (AUX, _) => "AUX",
+        (FREQ, _) => "FREQ",
+        (IDLE, _) => "IDLE",
+        (MODULE_AUX, _) => "MODULE_AUX",
+        (FUNCTION_PRE_GA, _) => "FUNCTION_PRE_GA",
+        (FUNCTION, _) => "FUNCTION2",
+        (SLOT_INFO, _) => "SLOT_INFO",
+        (243, Magic::Redis) => "KEY_META",
+        (243, Magic::Valkey) => "SLOT_IMPORT",
+        (242, Magic::Redis) => "HASH_TEMPLATE",
+        (242, Magic::Valkey) => "UPDATE",
+        _ => return None,
+    })
+}
+
+/// Name of a value type; 22 and 23 mean different things in the two families.
+pub(super) fn value_type(magic: Magic, number: u8) -> Option<&'static str> {
+    Some(match (number, magic) {
+        (STRING, _) => "STRING",
+        (1, _) => "LIST",
+        (2, _) => "SET",
+        (3, _) => "ZSET",
+        (4, _) => "HASH",
+        (5, _) => "ZSET_2",
+        (6, _) => "MODULE_PRE_GA",
+        (7, _) => "MODULE_2",
+        (9, _) => "HASH_ZIPMAP",
+        (10, _) => "LIST_ZIPLIST",
+        (11, _) => "SET_INTSET",
+        (12, _) => "ZSET_ZIPLIST",
+        (13, _) => "HASH_ZIPLIST",
+        (14, _) => "LIST_QUICKLIST",
+        (15, _) => "STREAM_LISTPACKS",
+        (16, _) => "HASH_LISTPACK",
+        (17, _) => "ZSET_LISTPACK",
+        (18, _) => "LIST_QUICKLIST_2",
+        (19, _) => "STREAM_LISTPACKS_2",
+        (20, _) => "SET_LISTPACK",
+        (21, _) => "STREAM_LISTPACKS_3",
+        (22, Magic::Redis) => "HASH_METADATA_PRE_GA",
+        (22, Magic::Valkey) => "HASH_2",
+        (23, Magic::Redis) => "HASH_LISTPACK_EX_PRE_GA",
+        (23, Magic::Valkey) => "PATH_HASH",
+        (24, Magic::Redis) => "HASH_METADATA",
+        (25, Magic::Redis) => "HASH_LISTPACK_EX",
+        (26, Magic::Redis) => "STREAM_LISTPACKS_4",
+        (27, Magic::Redis) => "STREAM_LISTPACKS_5",
+        (28, Magic::Redis) => "ARRAY",
+        (29, Magic::Redis) => "HASH_TEMPLATE_LISTPACK_DUMP",
+        (30, Magic::Redis) => "HASH_TEMPLATE_LISTPACK",
+        (31, Magic::Redis) => "HASH_TEMPLATE_DUMP",
+        (32, Magic::Redis) => "HASH_TEMPLATE",
+        (33, Magic::Redis) => "GCRA",
+        (34, Magic::Redis) => "HLL",
+        _ => return None,
+    })
+}
