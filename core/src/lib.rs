@@ -11,6 +11,7 @@
 //! | 1 | [`time`] [`rng`] [`ids`] [`blocks`] | instants, the seeded generator, identifiers, shared byte blocks |
 //! | 1 | [`machine`] [`timers`] | the one door; the deadlines behind it |
 //! | 1 | [`words`] [`glob`] | quoted words; glob patterns |
+//! | 2 | [`resp`] [`rdb`] [`config`] | the wire, the snapshot format, configuration text |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod blocks;
+pub mod config;
 pub mod glob;
 pub mod ids;
 pub mod machine;
