@@ -1,0 +1,57 @@
+//! Settings of the replica side.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::machine::SocketOptions;
+
+/// What the replica side needs to know; defaults are Redis's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FollowerConfig {
+    /// `masteruser` and `masterauth`.
+    pub auth: Option<Credentials>,
+    /// The port that the master shall name us by (`replica-announce-port`, else our own).
+    pub port: u16,
+    /// The address that the master shall name us by (`replica-announce-ip`), if it is not the one we come from.
+    pub ip: Option<Box<str>>,
+    /// Silence after which the link counts as broken (`repl-timeout`).
+    pub timeout: Duration,
+    /// Whether the link is encrypted (`tls-replication`).
+    pub tls: bool,
+    /// The local address to come from (`bind-source-addr`).
+    pub from: Option<IpAddr>,
+    /// Socket options of the link (`repl-disable-tcp-nodelay`, `tcp-keepalive`).
+    pub options: SocketOptions,
+}
+
+impl Default for FollowerConfig {
+    fn default() -> Self {
+        Self {
+            auth: None,
+            port: 6379,
+            ip: None,
+            timeout: Duration::from_secs(60),
+            tls: false,
+            from: None,
+            options: SocketOptions::default(),
+        }
+    }
+}
+
+/// Who we are to our master. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user (`masteruser`); the default user if `None`.
+    pub user: Option<Vec<u8>>,
+    /// The password (`masterauth`).
+    pub password: Vec<u8>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}

@@ -1,0 +1,250 @@
+//! From PING to the answer to PSYNC, and the line before a snapshot.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use smallvec::SmallVec;
+
+use crate::machine::Turn;
+use crate::replication::ReplId;
+use crate::resp::{Command, Value, decimal, parse_u64};
+
+use super::event::{Event, LinkError};
+use super::link::{Core, State};
+use super::mark::MARK;
+use super::{Delivery, Emit, Key};
+
+/// The line before a snapshot is no longer than this, in bytes.
+const HEADER_MAX: usize = 1024;
+
+/// What was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    Ping,
+    Auth,
+    Port,
+    Ip,
+    Capa,
+    Psync,
+}
+
+/// The line before a snapshot: its length, or the mark at its end.
+pub(super) struct Header {
+    pub(super) size: Option<u64>,
+    pub(super) mark: [u8; MARK],
+}
+
+/// The answer to PSYNC.
+enum Verdict {
+    Continue(Option<ReplId>),
+    Full(ReplId, u64),
+    NotNow,
+    Unknown,
+}
+
+impl Core {
+    pub(super) fn begin_handshake<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        let Some(link) = self.link.as_mut().filter(|_| matches!(self.state, State::Connecting)) else { return };
+        cx.out.event(crate::replication::Event::from(Event::Connected));
+        self.last_io = cx.now.mono;
+        self.state = State::Handshake;
+        link.connected(cx.out);
+        link.ask(&Command::new(&["PING"]), Step::Ping, cx.out);
+    }
+
+    /// Takes answers off `input`. `Some`: the handshake is over.
+    pub(super) fn shake<K: Key, E: Emit>(
+        &mut self,
+        input: &mut &[u8],
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<Option<Delivery<'static>>, LinkError> {
+        loop {
+            let Some(link) = &mut self.link else { return Ok(None) };
+            let answer = link.next(input).map_err(|e| LinkError::UnexpectedReply(e.to_string().into()))?;
+            let Some((step, value)) = answer else { return Ok(None) };
+            let Some(step) = step else { return Err(LinkError::UnexpectedReply(value.to_string().into())) };
+            let refused = value.as_error().is_some();
+            match step {
+                Step::Ping => self.ponged(&value, cx)?,
+                Step::Auth if refused => return Err(LinkError::Auth(text(&value))),
+                Step::Port if refused => not_understood("listening-port", &value, cx),
+                Step::Ip if refused => not_understood("ip-address", &value, cx),
+                Step::Capa => {
+                    if refused {
+                        not_understood("capa", &value, cx);
+                    }
+                    self.ask_psync(cx);
+                }
+                Step::Psync => return self.answered(&value, cx).map(Some),
+                Step::Auth | Step::Port | Step::Ip => {}
+            }
+        }
+    }
+
+    fn ponged<K: Key, E: Emit>(&mut self, value: &Value, cx: &mut Turn<'_, K, E>) -> Result<(), LinkError> {
+        let about_rights = value.is_error("NOAUTH")
+            || value.is_error("NOPERM")
+            || value.as_error().is_some_and(|e| e.starts_with(b"ERR operation not permitted"));
+        if value.as_error().is_some() && !about_rights {
+            return Err(LinkError::Ping(text(value)));
+        }
+        cx.out.event(crate::replication::Event::from(Event::Ponged));
+        let Some(link) = &mut self.link else { return Ok(()) };
+        if let Some(auth) = &self.config.auth {
+            let mut args: SmallVec<[&[u8]; 3]> = SmallVec::new();
+            args.push(b"AUTH");
+            args.extend(auth.user.as_deref());
+            args.push(&auth.password);
+            link.ask(&Command::new(&args), Step::Auth, cx.out);
+        }
+        let mut buf = [0; 20];
+        let port = decimal(&mut buf, false, u64::from(self.config.port));
+        link.ask(&Command::new(&[&b"REPLCONF"[..], b"listening-port", port]), Step::Port, cx.out);
+        if let Some(ip) = &self.config.ip {
+            link.ask(&Command::new(&["REPLCONF", "ip-address", ip]), Step::Ip, cx.out);
+        }
+        link.ask(&Command::new(&["REPLCONF", "capa", "eof", "capa", "psync2"]), Step::Capa, cx.out);
+        Ok(())
+    }
+
+    fn ask_psync<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        let Some(link) = &mut self.link else { return };
+        let mut buf = [0; 20];
+        let command = if let Some(resume) = self.resume {
+            let offset = resume.offset.saturating_add(1);
+            cx.out.event(crate::replication::Event::from(Event::TryingPartial { id: resume.id, offset }));
+            Command::new(&[&b"PSYNC"[..], resume.id.as_bytes(), decimal(&mut buf, false, offset)])
+        } else {
+            cx.out.event(crate::replication::Event::from(Event::NoCachedMaster));
+            Command::new(&["PSYNC", "?", "-1"])
+        };
+        link.ask(&command, Step::Psync, cx.out);
+    }
+
+    fn answered<K: Key, E: Emit>(
+        &mut self,
+        value: &Value,
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<Delivery<'static>, LinkError> {
+        self.pre_psync = false;
+        match (verdict(value), self.resume) {
+            (Verdict::Continue(new_id), Some(resume)) => {
+                cx.out.event(crate::replication::Event::from(Event::Continued));
+                let new_id = new_id.filter(|&id| id != resume.id);
+                if let Some(id) = new_id {
+                    cx.out.event(crate::replication::Event::from(Event::IdChanged(id)));
+                }
+                self.enter(new_id.unwrap_or(resume.id), resume.offset);
+                self.begin_stream(cx);
+                Ok(Delivery::Continue { new_id })
+            }
+            // It lets us go on where we never were.
+            (Verdict::Continue(_), None) => Err(LinkError::UnexpectedReply(text(value))),
+            (Verdict::Full(id, offset), _) => {
+                cx.out.event(crate::replication::Event::from(Event::FullResync { id, offset }));
+                Ok(self.begin_transfer(id, offset))
+            }
+            (Verdict::NotNow, _) => Err(LinkError::NotNow(text(value))),
+            (Verdict::Unknown, _) => {
+                cx.out.event(crate::replication::Event::from(Event::NoPsync(text(value))));
+                cx.out.event(crate::replication::Event::from(Event::TryingSync));
+                if let Some(link) = &mut self.link {
+                    link.say(b"SYNC\r\n", cx.out);
+                }
+                self.pre_psync = true;
+                Ok(self.begin_transfer(ReplId::random(cx.rng), 0))
+            }
+        }
+    }
+
+    /// The history and the offset that the data have, or will have with the snapshot.
+    fn enter(&mut self, id: ReplId, offset: u64) {
+        self.id = id;
+        self.read = offset;
+        self.parsed = offset;
+        self.pending = 0;
+        self.applied = offset;
+    }
+
+    fn begin_transfer(&mut self, id: ReplId, offset: u64) -> Delivery<'static> {
+        self.resume = None;
+        self.enter(id, offset);
+        self.state = State::Header { line: Vec::new() };
+        Delivery::FullResync { id, offset }
+    }
+
+    /// Takes the line before a snapshot off `input`.
+    pub(super) fn header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, LinkError> {
+        let State::Header { line } = &mut self.state else { return Ok(None) };
+        loop {
+            let Some(end) = input.iter().position(|&b| b == b'\n') else {
+                if line.len() + input.len() > HEADER_MAX {
+                    return Err(LinkError::LongLine(HEADER_MAX));
+                }
+                line.extend_from_slice(input);
+                *input = &[];
+                return Ok(None);
+            };
+            if line.len() + end > HEADER_MAX {
+                return Err(LinkError::LongLine(HEADER_MAX));
+            }
+            line.extend_from_slice(&input[..end]);
+            *input = &input[end + 1..];
+            let whole = core::mem::take(line);
+            let whole = whole.strip_suffix(b"\r").unwrap_or(&whole);
+            // Empty lines tell that the master lives.
+            if !whole.is_empty() {
+                return snapshot_header(whole).map(Some);
+            }
+        }
+    }
+}
+
+fn snapshot_header(line: &[u8]) -> Result<Header, LinkError> {
+    let shown = || -> Box<str> { line.escape_ascii().to_string().into() };
+    match line {
+        [b'-', ..] => Err(LinkError::SnapshotRefused(shown())),
+        [b'$', b'E', b'O', b'F', b':', mark @ ..] => match mark.try_into() {
+            Ok(mark) => Ok(Header { size: None, mark }),
+            Err(_) => Err(LinkError::BadSnapshotHeader(shown())),
+        },
+        [b'$', digits @ ..] => match parse_u64(digits) {
+            Some(size) => Ok(Header { size: Some(size), mark: [0; MARK] }),
+            None => Err(LinkError::BadSnapshotHeader(shown())),
+        },
+        _ => Err(LinkError::BadSnapshotHeader(shown())),
+    }
+}
+
+fn verdict(value: &Value) -> Verdict {
+    if value.is_error("NOMASTERLINK") || value.is_error("LOADING") {
+        return Verdict::NotNow;
+    }
+    let line = if value.as_error().is_some() { None } else { value.as_str() };
+    let mut words = line.unwrap_or_default().split(' ').filter(|w| !w.is_empty());
+    match (words.next(), words.next(), words.next()) {
+        (Some("CONTINUE"), None, None) => Verdict::Continue(None),
+        (Some("CONTINUE"), Some(id), _) => id.parse().map_or(Verdict::Unknown, |id| Verdict::Continue(Some(id))),
+        (Some("FULLRESYNC"), Some(id), Some(offset)) => match (id.parse(), parse_u64(offset.as_bytes())) {
+            (Ok(id), Some(offset)) => Verdict::Full(id, offset),
+            _ => Verdict::Unknown,
+        },
+        _ => Verdict::Unknown,
+    }
+}
+
+/// An answer as it is told in the log: one line, bounded.
+fn text(value: &Value) -> Box<str> {
+    let text = match value.as_error().or(value.as_bytes()) {
+        Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        None => value.to_string(),
+    };
+    let mark = if value.as_error().is_some() { "-" } else { "" };
+    let text: String = mark.chars().chain(text.chars().filter(|c| !c.is_control())).take(256).collect();
+    text.into()
+}
+
+fn not_understood<K: Key, E: Emit>(option: &'static str, value: &Value, cx: &mut Turn<'_, K, E>) {
+    cx.out.event(crate::replication::Event::from(Event::NotUnderstood { option, reply: text(value) }));
+}

@@ -1,0 +1,382 @@
+//! The life of the link: resolve, connect, silence, loss, and the next attempt.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use crate::ids::{ConnId, OpId};
+use crate::link::Link;
+use crate::machine::{Action, Endpoint, Job, Outcome, Turn};
+use crate::replication::ReplId;
+use crate::resp::{Command, ReplyLimits, decimal};
+use crate::time::Instant;
+
+use super::config::FollowerConfig;
+use super::event::{Event, LinkError};
+use super::handshake::Step;
+use super::{Emit, Key, Resume, Timer};
+
+/// Time between two acknowledgements.
+const ACK_PERIOD: Duration = Duration::from_secs(1);
+/// A link that breaks is made anew at once, but not twice within this time.
+const QUICK_PERIOD: Duration = Duration::from_secs(1);
+/// Between two attempts there is this at least, and twice this at most, in milliseconds.
+const RETRY_MS: u64 = 500;
+/// An answer of the handshake is no longer than this, in bytes.
+const ANSWER_MAX: usize = 16 * 1024;
+
+/// Whom a replica follows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// A name or an address, as configured.
+    pub host: Box<str>,
+    /// Its port.
+    pub port: u16,
+}
+
+/// The state of the link, in ROLE's words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkState {
+    /// Follows nobody.
+    None,
+    /// Will connect soon.
+    Connect,
+    /// Connects.
+    Connecting,
+    /// Shakes hands.
+    Handshake,
+    /// Gets or loads a snapshot.
+    Sync,
+    /// Follows the stream.
+    Connected,
+}
+
+impl LinkState {
+    /// As ROLE prints it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Connect => "connect",
+            Self::Connecting => "connecting",
+            Self::Handshake => "handshake",
+            Self::Sync => "sync",
+            Self::Connected => "connected",
+        }
+    }
+}
+
+/// How far a snapshot has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Its length in bytes, if it is known.
+    pub total: Option<u64>,
+    /// Bytes that came.
+    pub read: u64,
+    /// When the last of them came.
+    pub last_io: Instant,
+}
+
+/// Where the link stands.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Follows nobody, or waits for the next attempt.
+    Idle,
+    /// Asks for the name's addresses.
+    Resolving { op: OpId },
+    /// Waits for the connection.
+    Connecting,
+    /// Between PING and the answer to PSYNC.
+    Handshake,
+    /// Waits for the line before the snapshot; what came of it.
+    Header { line: Vec<u8> },
+    /// Gets a snapshot of known length.
+    Sized { total: u64, left: u64 },
+    /// Gets a snapshot that ends by a mark.
+    Marked { read: u64 },
+    /// The host loads.
+    Loading,
+    /// Follows the stream.
+    Streaming,
+}
+
+/// All of a follower but what deliveries borrow.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) config: FollowerConfig,
+    pub(super) target: Option<Target>,
+    pub(super) state: State,
+    pub(super) link: Option<Link<Step>>,
+    /// Where to go on; the offset is kept in `applied` while a stream flows.
+    pub(super) resume: Option<Resume>,
+    /// The history that the snapshot or the stream belongs to.
+    pub(super) id: ReplId,
+    /// Bytes of the stream that came.
+    pub(super) read: u64,
+    /// The offset behind the last frame that was handed out.
+    pub(super) parsed: u64,
+    /// Bytes behind `parsed` that the parser has taken.
+    pub(super) pending: u64,
+    /// What the host has executed.
+    pub(super) applied: u64,
+    /// Bytes at the front of the input that were delivered as raw stream already.
+    pub(super) fresh: usize,
+    /// The master only knows SYNC: it wants no acknowledgements.
+    pub(super) pre_psync: bool,
+    /// What comes is not to be gone on with: the next link begins by a full resync.
+    pub(super) broken: bool,
+    pub(super) last_io: Instant,
+    pub(super) down_since: Option<Instant>,
+    /// A resolve that is no longer wanted and whose `Done` will come.
+    pub(super) stale: Option<OpId>,
+    /// How many attempts failed since the last success: which of several addresses is tried next.
+    attempts: usize,
+    /// When the link was last made anew at once.
+    quick_at: Option<Instant>,
+    newline_at: Option<Instant>,
+    /// Whether this attempt follows a loss, for the log.
+    again: bool,
+}
+
+impl Core {
+    pub(super) fn new(config: FollowerConfig) -> Self {
+        Self {
+            config,
+            target: None,
+            state: State::Idle,
+            link: None,
+            resume: None,
+            id: ReplId::ZERO,
+            read: 0,
+            parsed: 0,
+            pending: 0,
+            applied: 0,
+            fresh: 0,
+            pre_psync: false,
+            broken: false,
+            last_io: Instant::ZERO,
+            down_since: None,
+            stale: None,
+            attempts: 0,
+            quick_at: None,
+            newline_at: None,
+            again: false,
+        }
+    }
+
+    pub(super) fn conn(&self) -> Option<ConnId> {
+        self.link.as_ref().map(Link::conn)
+    }
+
+    pub(super) fn link_state(&self) -> LinkState {
+        match self.state {
+            State::Idle if self.target.is_none() => LinkState::None,
+            State::Idle => LinkState::Connect,
+            State::Resolving { .. } | State::Connecting => LinkState::Connecting,
+            State::Handshake => LinkState::Handshake,
+            State::Header { .. } | State::Sized { .. } | State::Marked { .. } | State::Loading => LinkState::Sync,
+            State::Streaming => LinkState::Connected,
+        }
+    }
+
+    pub(super) fn progress(&self) -> Option<Progress> {
+        let (total, read) = match self.state {
+            State::Header { .. } => (None, 0),
+            State::Sized { total, left } => (Some(total), total - left),
+            State::Marked { read } => (None, read),
+            _ => return None,
+        };
+        Some(Progress { total, read, last_io: self.last_io })
+    }
+
+    pub(super) fn resume_point(&self) -> Option<Resume> {
+        match self.state {
+            State::Streaming if !self.pre_psync && !self.broken => Some(Resume { id: self.id, offset: self.applied }),
+            State::Streaming => None,
+            _ => self.resume,
+        }
+    }
+
+    /// Begins an attempt.
+    pub(super) fn start<K: Key, E: Emit>(&mut self, again: bool, cx: &mut Turn<'_, K, E>) {
+        let Some(target) = &self.target else { return };
+        if !matches!(self.state, State::Idle) {
+            return;
+        }
+        cx.timers.clear(Timer::Retry.into());
+        self.again = again;
+        self.last_io = cx.now.mono;
+        if let Ok(ip) = target.host.parse::<IpAddr>() {
+            self.connect(ip, cx);
+        } else {
+            let op = cx.ids.op();
+            cx.out.push(Action::Start { op, job: Job::Resolve { host: target.host.clone() } });
+            self.state = State::Resolving { op };
+        }
+        self.arm_silence(cx);
+    }
+
+    pub(super) fn resolved<K: Key, E: Emit>(&mut self, outcome: Outcome, cx: &mut Turn<'_, K, E>) {
+        let error = match outcome {
+            Outcome::Resolved(list) if !list.is_empty() => {
+                // Another address with each attempt, so that one that is down does not hide the others.
+                if let Some(&ip) = list.get(self.attempts % list.len()) {
+                    self.connect(ip, cx);
+                }
+                return;
+            }
+            Outcome::Failed(e) => e.message,
+            _ => "the name has no address".into(),
+        };
+        self.lose(LinkError::Resolve(error), false, cx);
+    }
+
+    fn connect<K: Key, E: Emit>(&mut self, ip: IpAddr, cx: &mut Turn<'_, K, E>) {
+        let Some(Target { host, port }) = self.target.clone() else { return };
+        let conn = cx.ids.conn();
+        cx.out.event(crate::replication::Event::from(if self.again {
+            Event::Reconnecting { host, port }
+        } else {
+            Event::Connecting { host, port }
+        }));
+        cx.out.push(Action::Connect {
+            conn,
+            to: Endpoint::Tcp(SocketAddr::new(ip, port)),
+            from: self.config.from,
+            tls: self.config.tls,
+            options: self.config.options,
+        });
+        cx.out.event(crate::replication::Event::from(Event::Started));
+        let limits = ReplyLimits { bytes: ANSWER_MAX, depth: 2, line: ANSWER_MAX };
+        self.link = Some(Link::new(conn, limits));
+        self.state = State::Connecting;
+    }
+
+    /// The link ended: what was applied is where the next one goes on.
+    pub(super) fn lose<K: Key, E: Emit>(&mut self, error: LinkError, quick: bool, cx: &mut Turn<'_, K, E>) {
+        let now = cx.now.mono;
+        let was_up = matches!(self.state, State::Streaming);
+        let timed_out = matches!(error, LinkError::ConnectTimeout | LinkError::TransferTimeout);
+        cx.out.event(crate::replication::Event::from(Event::Lost(error)));
+        self.hang_up(cx);
+        self.down_since = self.down_since.or(Some(now));
+        self.attempts = if was_up { 0 } else { self.attempts.wrapping_add(1) };
+        if quick && was_up && self.quick_at.is_none_or(|at| now.since(at) >= QUICK_PERIOD) {
+            self.quick_at = Some(now);
+            return self.start(true, cx);
+        }
+        let wait = if timed_out { 1 } else { RETRY_MS + cx.rng.below(RETRY_MS) };
+        cx.timers.set(Timer::Retry.into(), now + Duration::from_millis(wait));
+    }
+
+    /// The connection is closed already: nothing may name it.
+    pub(super) fn gone(&mut self) {
+        self.resume = self.resume_point();
+        self.link = None;
+    }
+
+    /// Closes the link, if there is one, and keeps where it stood.
+    pub(super) fn hang_up<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        self.resume = self.resume_point();
+        if self.broken {
+            self.resume = None;
+            self.broken = false;
+        }
+        if let State::Resolving { op } = self.state {
+            self.stale = Some(op);
+            cx.out.push(Action::Cancel { op });
+        }
+        if let Some(link) = self.link.take() {
+            cx.out.push(Action::Close { conn: link.conn() });
+        }
+        self.state = State::Idle;
+        self.fresh = 0;
+        for timer in [Timer::Retry, Timer::Silence, Timer::Ack] {
+            cx.timers.clear(timer.into());
+        }
+    }
+
+    /// The stream flows from `read` on.
+    pub(super) fn begin_stream<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        self.state = State::Streaming;
+        self.down_since = None;
+        self.fresh = 0;
+        self.last_io = cx.now.mono;
+        if let Some(link) = &mut self.link {
+            link.set_reading(true, cx.out);
+        }
+        cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
+        self.arm_silence(cx);
+    }
+
+    /// The snapshot is there; the host loads.
+    pub(super) fn begin_loading<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        self.state = State::Loading;
+        cx.timers.clear(Timer::Silence.into());
+        cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
+    }
+
+    /// Once a second: an acknowledgement, or a newline while the host loads.
+    pub(super) fn beat<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        match self.state {
+            State::Streaming => self.acknowledge(cx),
+            State::Loading => self.newline(cx),
+            _ => return,
+        }
+        cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
+    }
+
+    pub(super) fn acknowledge<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        if !matches!(self.state, State::Streaming) || self.pre_psync {
+            return;
+        }
+        let Some(link) = &mut self.link else { return };
+        // One that does not take what it was told is not told more: acknowledgements supersede each other.
+        if link.unsent() > 4096 {
+            return;
+        }
+        let mut buf = [0; 20];
+        let command = Command::new(&[&b"REPLCONF"[..], b"ACK", decimal(&mut buf, false, self.applied)]);
+        link.say(command.frame(), cx.out);
+    }
+
+    pub(super) fn newline<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        let now = cx.now.mono;
+        if self.newline_at.is_some_and(|at| now.since(at) < ACK_PERIOD) {
+            return;
+        }
+        let wanted =
+            matches!(self.state, State::Header { .. } | State::Sized { .. } | State::Marked { .. } | State::Loading);
+        if let Some(link) = self.link.as_mut().filter(|l| wanted && l.unsent() == 0) {
+            self.newline_at = Some(now);
+            link.say(b"\n", cx.out);
+        }
+    }
+
+    pub(super) fn arm_silence<K: Key, E: Emit>(&self, cx: &mut Turn<'_, K, E>) {
+        if !matches!(self.state, State::Idle | State::Loading) {
+            let at = (self.last_io + self.config.timeout).max(cx.now.mono + Duration::from_micros(1));
+            cx.timers.set(Timer::Silence.into(), at);
+        }
+    }
+
+    pub(super) fn check_silence<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) -> Option<LinkError> {
+        // The host has stopped reading: it is not the master that is silent.
+        let paused = self.link.as_ref().is_some_and(|l| !l.is_reading());
+        if paused {
+            self.last_io = cx.now.mono;
+        }
+        if cx.now.mono.since(self.last_io) < self.config.timeout {
+            self.arm_silence(cx);
+            return None;
+        }
+        let error = match self.state {
+            State::Idle | State::Loading => return None,
+            State::Resolving { .. } | State::Connecting | State::Handshake => LinkError::ConnectTimeout,
+            State::Header { .. } | State::Sized { .. } | State::Marked { .. } => LinkError::TransferTimeout,
+            State::Streaming => LinkError::StreamTimeout,
+        };
+        self.lose(error.clone(), true, cx);
+        Some(error)
+    }
+}

@@ -1,0 +1,210 @@
+//! What the host pulls: the snapshot, then the stream.
+
+use crate::machine::Turn;
+use crate::resp::{Args, RequestLimits};
+
+use super::event::{Event, LinkError};
+use super::handshake::Header;
+use super::link::{Core, State};
+use super::mark::{Found, Mark};
+use super::{Delivery, Emit, Follower, HELD_MAX, Key};
+
+impl Follower {
+    /// Takes the next thing that the master sent off `input`, the bytes that came over [`Follower::conn`]. Call until
+    /// `None`; `input` is used up then. In between call [`Follower::applied`] as commands are executed, so that an
+    /// acknowledgement that the master asks for tells the truth.
+    pub fn next<'a, 'i: 'a, K: Key, E: Emit>(
+        &'a mut self,
+        input: &mut &'i [u8],
+        cx: &mut Turn<'_, K, E>,
+    ) -> Option<Delivery<'a>> {
+        if self.core.link.is_none() {
+            *input = &[];
+            return None;
+        }
+        if !input.is_empty() {
+            self.core.last_io = cx.now.mono;
+        }
+        match self.core.state {
+            State::Handshake => {
+                let result = self.core.shake(input, cx);
+                self.or_lost(result, input, cx)
+            }
+            State::Header { .. } => {
+                let result = self.begin_snapshot(input, cx);
+                self.or_lost(result, input, cx)
+            }
+            State::Sized { left: 0, .. } => {
+                self.core.begin_loading(cx);
+                Some(Delivery::SnapshotEnd)
+            }
+            State::Sized { ref mut left, .. } => {
+                let all: &'i [u8] = input;
+                let n = usize::try_from(*left).unwrap_or(usize::MAX).min(all.len());
+                let (piece, rest) = all.split_at(n);
+                *left -= n as u64;
+                *input = rest;
+                (n > 0).then_some(Delivery::Snapshot(piece))
+            }
+            State::Marked { .. } => self.marked(input, cx),
+            State::Loading => {
+                let result = self.hold(input, cx);
+                self.or_lost(result, input, cx)
+            }
+            State::Streaming => self.stream(input, cx),
+            State::Idle | State::Resolving { .. } | State::Connecting => {
+                *input = &[];
+                None
+            }
+        }
+    }
+
+    fn or_lost<'a, K: Key, E: Emit>(
+        &mut self,
+        result: Result<Option<Delivery<'static>>, LinkError>,
+        input: &mut &[u8],
+        cx: &mut Turn<'_, K, E>,
+    ) -> Option<Delivery<'a>> {
+        match result {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                *input = &[];
+                self.forget();
+                self.core.lose(error.clone(), false, cx);
+                Some(Delivery::Lost(error))
+            }
+        }
+    }
+
+    fn begin_snapshot<K: Key, E: Emit>(
+        &mut self,
+        input: &mut &[u8],
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<Option<Delivery<'static>>, LinkError> {
+        let Some(Header { size, mark }) = self.core.header(input)? else { return Ok(None) };
+        cx.out.event(crate::replication::Event::from(Event::Receiving(size)));
+        self.core.state = if let Some(total) = size {
+            State::Sized { total, left: total }
+        } else {
+            self.mark = Mark::new(mark);
+            State::Marked { read: 0 }
+        };
+        Ok(Some(Delivery::SnapshotBegin { size }))
+    }
+
+    fn marked<'a, 'i: 'a, K: Key, E: Emit>(
+        &'a mut self,
+        input: &mut &'i [u8],
+        cx: &mut Turn<'_, K, E>,
+    ) -> Option<Delivery<'a>> {
+        match self.mark.next(input) {
+            Found::Data(piece) => {
+                if let State::Marked { read } = &mut self.core.state {
+                    *read += piece.len() as u64;
+                }
+                Some(Delivery::Snapshot(piece))
+            }
+            Found::End => {
+                self.core.begin_loading(cx);
+                Some(Delivery::SnapshotEnd)
+            }
+            Found::More => None,
+        }
+    }
+
+    /// Keeps what comes while the host loads, and lets no more come.
+    fn hold<K: Key, E: Emit>(
+        &mut self,
+        input: &mut &[u8],
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<Option<Delivery<'static>>, LinkError> {
+        if self.held.len() + input.len() > HELD_MAX {
+            return Err(LinkError::Overrun(HELD_MAX));
+        }
+        self.held.extend_from_slice(input);
+        *input = &[];
+        if let Some(link) = &mut self.core.link {
+            link.set_reading(false, cx.out);
+        }
+        Ok(None)
+    }
+
+    fn stream<'a, 'i: 'a, K: Key, E: Emit>(
+        &'a mut self,
+        input: &mut &'i [u8],
+        cx: &mut Turn<'_, K, E>,
+    ) -> Option<Delivery<'a>> {
+        if self.held_at == self.held.len() {
+            if self.held_at > 0 {
+                self.held = alloc::vec::Vec::new();
+                self.held_at = 0;
+            }
+            return frame(&mut self.requests, &mut self.core, input, cx);
+        }
+        // What came while the host loaded goes first, and new input behind it.
+        self.held.extend_from_slice(input);
+        *input = &[];
+        let mut rest = self.held.get(self.held_at..).unwrap_or_default();
+        let before = rest.len();
+        let delivery = frame(&mut self.requests, &mut self.core, &mut rest, cx);
+        self.held_at += before - rest.len();
+        delivery
+    }
+}
+
+/// Hands out what is new of the stream as raw bytes, then its next command.
+fn frame<'a, 'i: 'a, K: Key, E: Emit>(
+    requests: &'a mut crate::resp::Requests,
+    core: &mut Core,
+    input: &mut &'i [u8],
+    cx: &mut Turn<'_, K, E>,
+) -> Option<Delivery<'a>> {
+    let all: &'i [u8] = input;
+    if let Some(new) = all.get(core.fresh..).filter(|n| !n.is_empty()) {
+        core.fresh = all.len();
+        core.read += new.len() as u64;
+        return Some(Delivery::Stream(new));
+    }
+    let before = input.len();
+    // A frame begins with '*'; a line that does not is an inline command, which no master sends.
+    let first = input.iter().find(|&&b| b != b'\n' && b != b'\r');
+    let inline = requests.buffered() == 0 && first.is_some_and(|&b| b != b'*');
+    let result = requests.next(input, &RequestLimits::MASTER);
+    let used = before - input.len();
+    core.fresh -= used.min(core.fresh);
+    let start = core.parsed;
+    core.pending += used as u64;
+    let error = match result {
+        _ if inline => LinkError::Inline { offset: start },
+        Ok(None) => return None,
+        Ok(Some(args)) => {
+            core.parsed += core::mem::take(&mut core.pending);
+            let end = core.parsed;
+            if core.is_ours(args, start, cx) {
+                return Some(Delivery::Skip { end });
+            }
+            return Some(Delivery::Command { args, end });
+        }
+        Err(error) => LinkError::Protocol { error, offset: start },
+    };
+    *input = &[];
+    core.broken = true;
+    core.lose(error.clone(), false, cx);
+    Some(Delivery::Lost(error))
+}
+
+impl Core {
+    /// PING and GETACK are the link's own business: they count, and there is nothing to execute.
+    fn is_ours<K: Key, E: Emit>(&mut self, args: Args<'_>, start: u64, cx: &mut Turn<'_, K, E>) -> bool {
+        let ping = args.len() == 1 && args.is(0, "ping");
+        let replconf = args.is(0, "replconf");
+        if replconf && args.is(1, "getack") {
+            // What was applied before this very command.
+            self.acknowledge(cx);
+        }
+        if (ping || replconf) && self.applied == start {
+            self.applied = self.parsed;
+        }
+        ping || replconf
+    }
+}

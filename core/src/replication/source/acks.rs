@@ -1,0 +1,122 @@
+//! Acknowledgements, and the replicas as INFO and ROLE show them.
+
+use core::time::Duration;
+
+use crate::ids::ConnId;
+use crate::machine::Endpoint;
+use crate::time::Instant;
+
+use super::peer::{Peer, State, Transfer};
+use super::{GETACK, Source};
+
+/// Where a replica stands, in INFO's words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplicaState {
+    /// Waits for its snapshot.
+    WaitBgsave,
+    /// Gets its snapshot.
+    SendBulk,
+    /// Follows the stream, or will with its first acknowledgement.
+    Online,
+}
+
+impl ReplicaState {
+    /// As INFO prints it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WaitBgsave => "wait_bgsave",
+            Self::SendBulk => "send_bulk",
+            Self::Online => "online",
+        }
+    }
+}
+
+/// One replica, for INFO, ROLE and CLIENT LIST.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplicaInfo<'a> {
+    /// Its connection.
+    pub conn: ConnId,
+    /// The address it announced; otherwise that of `endpoint` counts.
+    pub ip: Option<&'a str>,
+    /// Where it connects from.
+    pub endpoint: &'a Endpoint,
+    /// The port it listens on, as it said; 0 if it did not.
+    pub port: i64,
+    /// Where it stands.
+    pub state: ReplicaState,
+    /// The offset it last acknowledged.
+    pub offset: u64,
+    /// Seconds since it last acknowledged; 0 unless online.
+    pub lag_s: u64,
+    /// Bytes of the stream it has not been sent.
+    pub behind: u64,
+}
+
+impl Peer {
+    fn shown_state(&self) -> ReplicaState {
+        match self.state {
+            State::Waiting { .. } | State::Sending(Transfer::Unwritten { .. } | Transfer::Socket { .. }) => {
+                ReplicaState::WaitBgsave
+            }
+            State::Sending(Transfer::File(_)) | State::Leaving => ReplicaState::SendBulk,
+            State::Held | State::Online => ReplicaState::Online,
+        }
+    }
+
+    /// Whole seconds since it was heard, for those that are online.
+    fn lag(&self, now: Instant) -> Option<Duration> {
+        matches!(self.state, State::Online | State::Held).then(|| now.since(self.acked_at))
+    }
+}
+
+impl Source {
+    /// How many replicas there are, in whatever state.
+    pub fn replica_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// The replicas, in the order of their connections.
+    pub fn replicas(&self, now: Instant) -> impl Iterator<Item = ReplicaInfo<'_>> {
+        self.peers.iter().map(move |(&conn, p)| ReplicaInfo {
+            conn,
+            ip: p.said.ip.as_deref(),
+            endpoint: &p.endpoint,
+            port: p.said.port,
+            state: p.shown_state(),
+            offset: p.acked,
+            lag_s: p.lag(now).map_or(0, |d| d.as_secs()),
+            behind: p.pin().map_or(0, |at| self.log.visible().saturating_sub(at)),
+        })
+    }
+
+    /// How many online replicas acknowledged `offset`: what WAIT counts.
+    pub fn acked(&self, offset: u64) -> usize {
+        self.peers.values().filter(|p| p.is_online() && p.acked >= offset).count()
+    }
+
+    /// How many online replicas told that `offset` is in their append-only file: what WAITAOF counts.
+    pub fn fsynced(&self, offset: u64) -> usize {
+        self.peers.values().filter(|p| p.is_online() && p.fsynced.is_some_and(|f| f >= offset)).count()
+    }
+
+    /// Whether every replica that follows the stream has acknowledged `offset`: what an orderly shutdown waits for.
+    pub fn all_acked(&self, offset: u64) -> bool {
+        self.peers.values().all(|p| !p.is_online() || p.pre_psync || p.acked >= offset)
+    }
+
+    /// How many replicas are online and were heard within `max_lag_s` whole seconds (`min-replicas-max-lag`).
+    pub fn good_replicas(&self, now: Instant, max_lag_s: u64) -> usize {
+        self.peers.values().filter(|p| p.lag(now).is_some_and(|d| d.as_secs() <= max_lag_s)).count()
+    }
+
+    /// Asks all replicas for an acknowledgement, through the stream; once until one of the next inputs ends.
+    /// Does nothing on a replica: the stream is its master's, who asks itself.
+    pub fn request_acks(&mut self) {
+        self.append(None, GETACK);
+    }
+
+    /// Whether an acknowledged offset moved since the last call: a reason to look at those who WAIT.
+    pub fn took_acks(&mut self) -> bool {
+        core::mem::take(&mut self.acks)
+    }
+}

@@ -1,0 +1,152 @@
+//! REPLCONF: what a connection says of itself before PSYNC, and acknowledgements after it.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+use crate::ids::ConnId;
+use crate::machine::Turn;
+use crate::resp::{Args, parse_i64, parse_u64};
+
+use super::event::Event;
+use super::peer::{Content, Said, State};
+use super::{Emit, Key, Source};
+
+/// An address given by `REPLCONF ip-address` is shorter than this, in bytes.
+const ADDRESS_MAX: usize = 256;
+
+/// What to answer to REPLCONF.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Answer {
+    /// `+OK`.
+    Ok,
+    /// This error (its prefix is in it).
+    Error(Cow<'static, str>),
+    /// Nothing.
+    Silent,
+    /// The connection was a replica's, had no business with it, and was closed.
+    Closed,
+}
+
+const NOT_AN_INTEGER: Answer = Answer::Error(Cow::Borrowed("ERR value is not an integer or out of range"));
+
+impl Source {
+    /// `REPLCONF option value …` on any connection, `args` with the command's name. Before PSYNC the host writes the
+    /// answer. On a replica's connection only ACK is welcome: it has no answer, and whatever has one closes it, as
+    /// in Redis.
+    pub fn replconf<K: Key, E: Emit>(&mut self, conn: ConnId, args: Args<'_>, cx: &mut Turn<'_, K, E>) -> Answer {
+        if args.is(1, "ack") && args.len() >= 3 {
+            if args.len() % 2 == 1 {
+                self.acknowledge(conn, args, cx);
+                return Answer::Silent;
+            }
+        } else if args.is(1, "getack") && args.len() % 2 == 1 {
+            return Answer::Silent;
+        }
+        if self.peers.contains_key(&conn) {
+            self.answered(conn, "replconf", cx);
+            return Answer::Closed;
+        }
+        let said = self.said.entry(conn).or_default();
+        match options(said, args) {
+            Ok(()) => Answer::Ok,
+            Err(answer) => answer,
+        }
+    }
+
+    /// A replica's connection sent a command that has an answer: it is closed, as Redis does.
+    pub fn answered<K: Key, E: Emit>(&mut self, conn: ConnId, command: &str, cx: &mut Turn<'_, K, E>) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        let event = Event::Answered { replica: peer.name(), command: command.into() };
+        cx.out.event(crate::replication::Event::from(event));
+        self.remove_and_close(conn, cx);
+    }
+
+    /// A replica was heard (an empty line while it loads): it lives.
+    pub fn heard(&mut self, conn: ConnId, now: crate::time::Instant) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.acked_at = now;
+        }
+    }
+
+    fn acknowledge<K: Key, E: Emit>(&mut self, conn: ConnId, args: Args<'_>, cx: &mut Turn<'_, K, E>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        // Redis ignores what is no number, and keeps the connection.
+        let Some(offset) = parse_u64(args.at(2)) else { return };
+        // An offset we never reached is no acknowledgement of anything: WAIT must not count it for later writes.
+        let offset = offset.min(self.log.visible());
+        peer.acked_at = cx.now.mono;
+        if offset > peer.acked {
+            peer.acked = offset;
+            self.acks = true;
+        }
+        if args.is(3, "fack") {
+            peer.fsynced = parse_u64(args.at(4)).or(peer.fsynced);
+        }
+        if matches!(peer.state, State::Held) {
+            peer.become_online(cx.now.mono);
+            let event = Event::Synchronized(peer.name());
+            cx.out.event(crate::replication::Event::from(event));
+            self.dirty = true;
+            self.acks = true;
+        }
+    }
+}
+
+/// Takes the options in order; those before a wrong one stay.
+fn options(said: &mut Said, args: Args<'_>) -> Result<(), Answer> {
+    if args.len().is_multiple_of(2) {
+        return Err(Answer::Error(Cow::Borrowed("ERR syntax error")));
+    }
+    for i in (1..args.len()).step_by(2) {
+        let value = args.at(i + 1);
+        if args.is(i, "listening-port") {
+            said.port = parse_i64(value).ok_or(NOT_AN_INTEGER)?;
+        } else if args.is(i, "ip-address") {
+            said.ip = Some(address(value)?);
+        } else if args.is(i, "capa") {
+            // Capabilities that we do not know are passed over: that is how new ones come in.
+            said.eof |= value.eq_ignore_ascii_case(b"eof");
+            said.psync2 |= value.eq_ignore_ascii_case(b"psync2");
+        } else if args.is(i, "rdb-only") {
+            said.rdb_only = match parse_i64(value).ok_or(NOT_AN_INTEGER)? {
+                0 => false,
+                1 => true,
+                // Redis 7.0's words, as they are.
+                _ => return Err(Answer::Error(Cow::Borrowed("ERR value is out of range, value must between 0 and 1"))),
+            };
+        } else if args.is(i, "rdb-filter-only") {
+            said.content = content(value)?;
+        } else {
+            let text = alloc::format!("ERR Unrecognized REPLCONF option: {}", String::from_utf8_lossy(args.at(i)));
+            return Err(Answer::Error(Cow::Owned(text)));
+        }
+    }
+    Ok(())
+}
+
+/// An announced address: short, and without anything that could forge a line of INFO or of a log.
+fn address(value: &[u8]) -> Result<alloc::boxed::Box<str>, Answer> {
+    if value.len() >= ADDRESS_MAX {
+        let text =
+            alloc::format!("ERR REPLCONF ip-address provided by replica instance is too long: {} bytes", value.len());
+        return Err(Answer::Error(Cow::Owned(text)));
+    }
+    match core::str::from_utf8(value) {
+        Ok(text) if !text.chars().any(|c| c.is_control() || c == ',' || c == ' ') => Ok(text.into()),
+        _ => Err(Answer::Error(Cow::Borrowed("ERR REPLCONF ip-address is not an address or a host name"))),
+    }
+}
+
+fn content(value: &[u8]) -> Result<Content, Answer> {
+    let mut content = Content::Nothing;
+    for word in value.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()) {
+        if word.eq_ignore_ascii_case(b"functions") {
+            content = Content::Functions;
+        } else {
+            let text = alloc::format!("ERR Unsupported rdb-filter-only option: {}", String::from_utf8_lossy(word));
+            return Err(Answer::Error(Cow::Owned(text)));
+        }
+    }
+    Ok(content)
+}

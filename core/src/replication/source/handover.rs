@@ -1,0 +1,192 @@
+//! SYNC and PSYNC: a connection becomes a replica.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+use crate::ids::ConnId;
+use crate::machine::{Endpoint, Turn};
+use crate::replication::ReplId;
+use crate::resp::{Args, parse_i64};
+
+use super::event::{Event, Refusal};
+use super::peer::{Content, Peer, Said};
+use super::{Emit, Key, Role, Source, Timer};
+
+/// The error that SYNC or PSYNC is answered with; the connection stays the host's.
+pub type SyncError = Cow<'static, str>;
+
+/// How a replica was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// It goes on where it was.
+    Partial,
+    /// It needs a snapshot.
+    Full,
+}
+
+impl Source {
+    /// `PSYNC id offset`, `args` with the command's name (arity checked). On `Ok` the connection is a replica's: all
+    /// that is written to it comes from here, its commands go to [`Source::replconf`] or [`Source::answered`]. Refuse
+    /// before the call what Redis refuses: a connection that still has unsent answers
+    /// (`ERR SYNC and PSYNC are invalid with pending output`), one inside MULTI. Tell a replica apart by
+    /// [`Source::is_replica`]: a second PSYNC from it is ignored.
+    ///
+    /// A further argument is refused: it is FAILOVER (Redis 6.2), and +CONTINUE would promise a promotion that does
+    /// not come. The master that asked logs the refusal and stays master.
+    pub fn psync<K: Key, E: Emit>(
+        &mut self,
+        conn: ConnId,
+        endpoint: Endpoint,
+        args: Args<'_>,
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<Taken, SyncError> {
+        if args.len() > 3 {
+            return Err(Cow::Borrowed("ERR PSYNC FAILOVER is not supported"));
+        }
+        self.admit(conn, &endpoint, cx)?;
+        let Some(offset) = parse_i64(args.at(2)) else {
+            return Err(Cow::Borrowed("ERR value is not an integer or out of range"));
+        };
+        let peer = self.new_peer(conn, endpoint, false, cx);
+        match self.partial(&peer, args.at(1), offset) {
+            Ok(position) => {
+                self.go_on(conn, peer, position, cx);
+                return Ok(Taken::Partial);
+            }
+            Err(Some(why)) => {
+                self.counters.partial_err += 1;
+                let event = Event::PartialRefused { replica: peer.name(), why };
+                cx.out.event(crate::replication::Event::from(event));
+            }
+            Err(None) => cx.out.event(crate::replication::Event::from(Event::FullRequested(peer.name()))),
+        }
+        self.start_over(conn, peer, cx);
+        Ok(Taken::Full)
+    }
+
+    /// `SYNC`: a snapshot without a reply line, then the stream; never acknowledged.
+    pub fn sync<K: Key, E: Emit>(
+        &mut self,
+        conn: ConnId,
+        endpoint: Endpoint,
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<Taken, SyncError> {
+        self.admit(conn, &endpoint, cx)?;
+        let peer = self.new_peer(conn, endpoint, true, cx);
+        self.start_over(conn, peer, cx);
+        Ok(Taken::Full)
+    }
+
+    /// Whether the connection is a replica's.
+    pub fn is_replica(&self, conn: ConnId) -> bool {
+        self.peers.contains_key(&conn)
+    }
+
+    fn admit<K: Key, E: Emit>(
+        &mut self,
+        conn: ConnId,
+        endpoint: &Endpoint,
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<(), SyncError> {
+        if self.peers.contains_key(&conn) {
+            return Err(Cow::Borrowed("ERR this connection is a replica's already"));
+        }
+        if self.role == (Role::Replica { linked: false }) {
+            return Err(Cow::Borrowed("NOMASTERLINK Can't SYNC while not connected with my master"));
+        }
+        let said = self.said.entry(conn).or_default();
+        if said.content != Content::All && !said.eof {
+            return Err(Cow::Borrowed("ERR Filtered replica requires EOF capability"));
+        }
+        let name = Peer::new(endpoint.clone(), said.clone(), false, cx.now.mono).name();
+        cx.out.event(crate::replication::Event::from(Event::Asked(name)));
+        Ok(())
+    }
+
+    fn new_peer<K: Key, E: Emit>(
+        &mut self,
+        conn: ConnId,
+        endpoint: Endpoint,
+        pre_psync: bool,
+        cx: &mut Turn<'_, K, E>,
+    ) -> Peer {
+        let said: Said = self.said.remove(&conn).unwrap_or_default();
+        self.activate(cx);
+        Peer::new(endpoint, said, pre_psync, cx.now.mono)
+    }
+
+    /// Begins to keep the log, under a new id: writes so far were not counted.
+    pub(super) fn activate<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        if self.active {
+            return;
+        }
+        self.active = true;
+        self.selected = None;
+        if self.role == Role::Master {
+            self.id = ReplId::random(cx.rng);
+            self.id2 = None;
+            cx.out.event(crate::replication::Event::from(Event::BacklogCreated { id: self.id }));
+        }
+    }
+
+    /// The position that a replica which asks for `offset` of history `id` has; `Err(None)` if it asks for all.
+    fn partial(&self, peer: &Peer, id: &[u8], offset: i64) -> Result<u64, Option<Refusal>> {
+        if id == b"?" {
+            return Err(None);
+        }
+        let asked = ReplId::parse(id);
+        if asked != Ok(self.id) {
+            let Some((_, valid_to)) = self.id2.filter(|&(id2, _)| asked == Ok(id2)) else {
+                let id2 = self.id2.map_or(ReplId::ZERO, |(id2, _)| id2);
+                let asked: String = String::from_utf8_lossy(id).chars().filter(|c| !c.is_control()).take(64).collect();
+                return Err(Some(Refusal::OtherId { asked: asked.into(), id: self.id, id2 }));
+            };
+            if u64::try_from(offset).is_ok_and(|o| o > valid_to) {
+                return Err(Some(Refusal::BeyondSecondId { asked: offset, valid_to }));
+            }
+        }
+        // The first byte it lacks has offset `position + 1`.
+        match u64::try_from(offset).ok().and_then(|o| o.checked_sub(1)) {
+            Some(position) if self.log.holds(position) => Ok(position),
+            _ => Err(Some(Refusal::NotHeld { replica: peer.name(), asked: offset })),
+        }
+    }
+
+    fn go_on<K: Key, E: Emit>(&mut self, conn: ConnId, mut peer: Peer, position: u64, cx: &mut Turn<'_, K, E>) {
+        self.counters.partial_ok += 1;
+        peer.out.append(b"+CONTINUE");
+        if peer.said.psync2 {
+            peer.out.append(b" ");
+            peer.out.append(self.id.as_bytes());
+        }
+        peer.out.append(b"\r\n");
+        peer.cursor = position;
+        peer.become_online(cx.now.mono);
+        let event =
+            Event::PartialAccepted { replica: peer.name(), bytes: self.log.visible() - position, from: position + 1 };
+        cx.out.event(crate::replication::Event::from(event));
+        self.install(conn, peer, cx);
+    }
+
+    fn start_over<K: Key, E: Emit>(&mut self, conn: ConnId, mut peer: Peer, cx: &mut Turn<'_, K, E>) {
+        self.counters.full += 1;
+        peer.become_waiting(cx.now.mono);
+        self.install(conn, peer, cx);
+        if self.join_snapshot(conn) {
+            cx.out.event(crate::replication::Event::from(Event::SnapshotJoined));
+        } else if self.snapshot_wanted(cx.now.mono).is_none() && self.snapshot_under_way().is_none() {
+            cx.out.event(crate::replication::Event::from(Event::SnapshotDelayed));
+        }
+    }
+
+    fn install<K: Key, E: Emit>(&mut self, conn: ConnId, peer: Peer, cx: &mut Turn<'_, K, E>) {
+        self.waiting += usize::from(peer.is_waiting());
+        // `admit` saw that there is none under this id.
+        self.peers.insert(conn, peer);
+        self.dirty = true;
+        cx.timers.clear(Timer::BacklogTtl.into());
+        self.watch_peer(conn, cx);
+        self.arm_ping(cx);
+        self.arm_delay(cx);
+    }
+}
