@@ -12,6 +12,7 @@
 //! | 1 | [`machine`] [`timers`] | the one door; the deadlines behind it |
 //! | 1 | [`words`] [`glob`] | quoted words; glob patterns |
 //! | 2 | [`resp`] [`rdb`] [`config`] | the wire, the snapshot format, configuration text |
+//! | 3 | [`replication`] [`link`] [`dataset`] | log, master, replica; outgoing connections; what a node stores |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -21,8 +22,11 @@ extern crate std;
 
 pub mod blocks;
 pub mod config;
+pub mod dataset;
 pub mod glob;
 pub mod ids;
+#[cfg(feature = "keyspace")]
+pub mod keyspace;
 pub mod link;
 pub mod machine;
 pub mod rdb;

@@ -1,0 +1,359 @@
+//! What a node stores: the border between the server and the data behind it.
+//!
+//! A [`Dataset`] executes commands on keys, gives a snapshot while writes go on, and loads one. It knows nothing of
+//! clients, replicas or files. Two implementations exist from the start: the built-in keyspace, and a small store in
+//! the tests, so that this trait stays honest.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::rdb;
+use crate::resp::{Args, Command, Reply};
+use crate::rng::Rng;
+use crate::time::{Instant, Now};
+
+/// Properties of a command, as `COMMAND` shows them, and a few of our own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    /// May change data.
+    pub const WRITE: Self = Self(1);
+    /// Only reads keys.
+    pub const READONLY: Self = Self(1 << 1);
+    /// Refused when memory is short.
+    pub const DENYOOM: Self = Self(1 << 2);
+    /// Administration.
+    pub const ADMIN: Self = Self(1 << 3);
+    /// Publishes or subscribes.
+    pub const PUBSUB: Self = Self(1 << 4);
+    /// Not for scripts.
+    pub const NOSCRIPT: Self = Self(1 << 5);
+    /// Allowed while a dataset loads.
+    pub const LOADING: Self = Self(1 << 6);
+    /// Allowed on a replica with stale data.
+    pub const STALE: Self = Self(1 << 7);
+    /// Constant or logarithmic time.
+    pub const FAST: Self = Self(1 << 8);
+    /// May block the client.
+    pub const BLOCKING: Self = Self(1 << 9);
+    /// Allowed before authentication.
+    pub const NO_AUTH: Self = Self(1 << 10);
+    /// Refused inside MULTI.
+    pub const NO_MULTI: Self = Self(1 << 11);
+    /// Not shown by MONITOR.
+    pub const SKIP_MONITOR: Self = Self(1 << 12);
+    /// Not recorded by SLOWLOG.
+    pub const SKIP_SLOWLOG: Self = Self(1 << 13);
+    /// May be propagated though it writes no key.
+    pub const MAY_REPLICATE: Self = Self(1 << 14);
+    /// Refused while an asynchronous load runs.
+    pub const NO_ASYNC_LOADING: Self = Self(1 << 15);
+    /// Runs at once inside MULTI instead of being queued (EXEC, DISCARD, WATCH …).
+    pub const IN_MULTI: Self = Self(1 << 16);
+    /// Ours: takes its value argument in pieces.
+    pub const PIECES: Self = Self(1 << 17);
+    /// Key positions depend on the arguments.
+    pub const MOVABLE_KEYS: Self = Self(1 << 18);
+    /// A container: its first argument names the subcommand.
+    pub const CONTAINER: Self = Self(1 << 19);
+
+    /// Both.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` are among these.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// Where a command's keys stand among its arguments: first, last (negative: counted from the end) and step; all 0 for
+/// a command without keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct KeySpec {
+    /// Index of the first key.
+    pub first: i16,
+    /// Index of the last.
+    pub last: i16,
+    /// Distance between two.
+    pub step: i16,
+}
+
+/// One command of a command table.
+#[derive(Debug)]
+pub struct Spec {
+    /// Lower-case name.
+    pub name: &'static str,
+    /// Number of arguments with the name; negative: at least so many.
+    pub arity: i16,
+    /// Properties.
+    pub flags: Flags,
+    /// Where its keys stand.
+    pub keys: KeySpec,
+    /// The group that the documentation files it under (`string`, `generic`, `server` …).
+    pub group: &'static str,
+    /// The Redis version that introduced it.
+    pub since: &'static str,
+    /// One sentence, for `COMMAND DOCS`.
+    pub summary: &'static str,
+}
+
+/// Who wants a command executed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A client.
+    Client,
+    /// The master that we follow: a key never counts as expired for it.
+    Upstream,
+}
+
+/// All that a command may see and touch besides the data.
+#[derive(Debug)]
+pub struct Context<'a, 'r> {
+    /// The time; the same for the whole of a transaction.
+    pub now: Now,
+    /// The selected database, below [`Dataset::databases`].
+    pub db: u32,
+    /// Who asks.
+    pub origin: Origin,
+    /// Whether this node may delete keys that expired (a master); a replica hides them and waits for its master's word.
+    pub may_expire: bool,
+    /// Randomness.
+    pub rng: &'a mut Rng,
+    /// Where the answer goes: exactly one reply for each command.
+    pub reply: &'a mut Reply<'r>,
+    /// What replicas have to do to come to the same data.
+    pub effects: &'a mut Effects,
+}
+
+/// One step that replicas have to take.
+#[derive(Debug)]
+pub enum Effect {
+    /// The command itself, as it came.
+    Itself,
+    /// Another command, in this database.
+    Command(u32, Command),
+}
+
+/// What a command (or a whole transaction) did, in order, in terms that replicas can repeat.
+#[derive(Debug, Default)]
+pub struct Effects {
+    list: Vec<Effect>,
+    /// Changes since it was emptied, as `rdb_changes_since_last_save` counts them.
+    pub dirty: u64,
+    /// Whether anybody wants to know which keys changed; if not, [`Effects::touch`] costs nothing.
+    pub watching: bool,
+    touched: Vec<(u32, Box<[u8]>)>,
+}
+
+impl Effects {
+    /// The command itself is to be repeated as it came; counts one change.
+    #[inline]
+    pub fn itself(&mut self) {
+        self.list.push(Effect::Itself);
+        self.dirty += 1;
+    }
+
+    /// `args` are to be executed in database `db`; counts one change.
+    pub fn command<A: AsRef<[u8]>>(&mut self, db: u32, args: &[A]) {
+        self.list.push(Effect::Command(db, Command::new(args)));
+        self.dirty += 1;
+    }
+
+    /// `key` has a new value, another expiry, or is gone: transactions that watch it fail.
+    #[inline]
+    pub fn touch(&mut self, db: u32, key: &[u8]) {
+        if self.watching {
+            self.touched.push((db, key.into()));
+        }
+    }
+
+    /// Whether nothing is to be propagated.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The steps so far.
+    pub fn list(&self) -> &[Effect] {
+        &self.list
+    }
+
+    /// Takes the steps out.
+    pub fn take(&mut self) -> Vec<Effect> {
+        core::mem::take(&mut self.list)
+    }
+
+    /// Forgets the steps; the memory stays.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    /// Takes out the touched keys.
+    pub fn take_touched(&mut self) -> Vec<(u32, Box<[u8]>)> {
+        core::mem::take(&mut self.touched)
+    }
+}
+
+/// Counts of one database, as INFO shows them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DbStats {
+    /// Keys.
+    pub keys: u64,
+    /// Keys with an expiry.
+    pub expires: u64,
+    /// Average time to live of those, ms, as far as it is known.
+    pub avg_ttl_ms: u64,
+}
+
+/// Counters since start or `CONFIG RESETSTAT`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys deleted because they expired.
+    pub expired: u64,
+    /// Values freed lazily.
+    pub lazy_freed: u64,
+}
+
+/// Whether a piece of work in slices is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Call again after others had their turn.
+    More,
+    /// Nothing is left.
+    Done,
+}
+
+/// How a snapshot replaces the dataset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoadMode {
+    /// The present keys are dropped first; an aborted load leaves the dataset empty.
+    Replace,
+    /// The new keys grow beside the present ones, which stay readable; an aborted load leaves those as they were.
+    Beside,
+}
+
+/// Why an entry of a snapshot cannot be taken.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A type that this dataset does not hold.
+    #[error("the value of key '{key}' is of a type this dataset does not hold ({kind})")]
+    Unsupported {
+        /// The key, lossily as text.
+        key: Box<str>,
+        /// Which type.
+        kind: &'static str,
+    },
+    /// A database number beyond the configured ones.
+    #[error("database {db} is out of range: this node has {databases}; raise the directive 'databases'")]
+    Database {
+        /// The number that came.
+        db: u64,
+        /// How many there are.
+        databases: u32,
+    },
+    /// The same key twice in one database.
+    #[error("key '{key}' comes twice in database {db}")]
+    Twice {
+        /// The key, lossily as text.
+        key: Box<str>,
+        /// Its database.
+        db: u64,
+    },
+    /// The elements of a value contradict each other.
+    #[error("the value of key '{key}' is broken: {why}")]
+    Broken {
+        /// The key, lossily as text.
+        key: Box<str>,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+/// What a node stores.
+pub trait Dataset: Send {
+    /// The commands it executes. Must not change over its life.
+    fn commands(&self) -> &'static [Spec];
+
+    /// Executes command number `command` of [`Dataset::commands`]. The node has checked the arity, the role and the
+    /// rights; exactly one reply is written.
+    fn execute(&mut self, command: usize, args: Args<'_>, cx: &mut Context<'_, '_>);
+
+    /// How many databases there are.
+    fn databases(&self) -> u32;
+
+    /// Whether database `db` holds `key`, expired or not.
+    fn contains(&self, db: u32, key: &[u8]) -> bool;
+
+    /// Counts of database `db`; zeros if there is no such.
+    fn stats(&self, db: u32) -> DbStats;
+
+    /// Counters of reads and expiries.
+    fn counters(&self) -> Counters;
+
+    /// Begins the counters anew.
+    fn reset_counters(&mut self);
+
+    /// Memory of keys and values in bytes, as well as it is known without walking them.
+    fn memory(&self) -> usize;
+
+    /// The digest that `DEBUG DIGEST` of every Redis gives for the same data.
+    fn digest(&mut self) -> [u8; 20];
+
+    /// The digest of one key's value as `DEBUG DIGEST-VALUE` of every Redis gives it; zeros if there is no such key.
+    fn digest_value(&mut self, db: u32, key: &[u8]) -> [u8; 20];
+
+    /// Empties one database, or all. The keys are detached at once and freed by [`Dataset::maintain`]. Returns how many
+    /// there were.
+    fn flush(&mut self, db: Option<u32>) -> u64;
+
+    /// Exchanges two databases, both below [`Dataset::databases`].
+    fn swap(&mut self, a: u32, b: u32);
+
+    /// Does a slice of work that has no deadline: frees detached keys. Bounded by about `budget` keys.
+    fn maintain(&mut self, budget: usize) -> Progress;
+
+    /// Deletes keys that expired, looking at no more than about `budget` keys, and propagates each deletion by its own
+    /// effect. `Done`: nothing more is due now; see [`Dataset::next_expiry`].
+    fn expire(&mut self, now: Now, budget: usize, effects: &mut Effects) -> Progress;
+
+    /// When [`Dataset::expire`] is worth calling again, if ever: `None` while no key has an expiry.
+    fn next_expiry(&self, now: Now) -> Option<Instant>;
+
+    /// Begins a snapshot of this very moment. One at a time; a second call replaces the first.
+    fn snapshot_begin(&mut self);
+
+    /// Writes about `budget` further bytes of the snapshot, the values that writes handed over first. A value larger
+    /// than the budget is shared, never copied as a whole.
+    fn snapshot_step(&mut self, out: &mut rdb::Body, budget: usize) -> Progress;
+
+    /// Bytes that writes handed over and that no step has taken yet.
+    fn snapshot_pending(&self) -> usize;
+
+    /// Ends the snapshot, finished or not.
+    fn snapshot_end(&mut self);
+
+    /// Begins to load. One load at a time; a second call aborts the first.
+    fn load_begin(&mut self, mode: LoadMode);
+
+    /// Takes one item of a snapshot. Keys that have expired are kept: their master deletes them. `drop_expired` is
+    /// given where no master will (a master's own start): the wall-clock time in ms.
+    fn load_item(&mut self, item: &rdb::Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError>;
+
+    /// Puts the loaded keys in place.
+    fn load_commit(&mut self);
+
+    /// Drops what was loaded so far.
+    fn load_abort(&mut self);
+
+    /// Keys loaded and keys dropped as expired by the load under way or the last one.
+    fn load_counts(&self) -> (u64, u64);
+}

@@ -1,0 +1,103 @@
+//! What clients can do with the keys: one table of commands, one function each.
+
+mod counters;
+mod expiry;
+mod keys;
+mod lcs;
+mod object;
+mod options;
+mod ranges;
+mod scan;
+mod strings;
+
+use super::Keyspace;
+use crate::dataset::{Context, Flags, KeySpec, Spec};
+use crate::resp::Args;
+
+/// Executes one command.
+pub(super) type Run = fn(&mut Keyspace, Args<'_>, &mut Context<'_, '_>);
+
+const WRITE: Flags = Flags::WRITE;
+const READ: Flags = Flags::READONLY;
+const READ_FAST: Flags = READ.and(Flags::FAST);
+const WRITE_FAST: Flags = WRITE.and(Flags::FAST);
+const GROWS: Flags = WRITE.and(Flags::DENYOOM);
+const GROWS_FAST: Flags = GROWS.and(Flags::FAST);
+const GROWS_PIECES: Flags = GROWS.and(Flags::PIECES);
+const GROWS_FAST_PIECES: Flags = GROWS_FAST.and(Flags::PIECES);
+
+const fn spec(
+    name: &'static str,
+    arity: i16,
+    flags: Flags,
+    (first, last, step): (i16, i16, i16),
+    group: &'static str,
+    since: &'static str,
+    summary: &'static str,
+) -> Spec {
+    Spec { name, arity, flags, keys: KeySpec { first, last, step }, group, since, summary }
+}
+
+macro_rules! commands {
+    ($($run:path: $name:literal $arity:literal $flags:ident $keys:tt $group:literal $since:literal $summary:literal;)*) => {
+        /// All commands; their places in this table are their numbers.
+        pub(super) static SPECS: &[Spec] = &[$(spec($name, $arity, $flags, $keys, $group, $since, $summary)),*];
+        /// The functions to [`SPECS`].
+        pub(super) static RUN: &[Run] = &[$($run),*];
+    };
+}
+
+const OBJECT: Flags = READ.and(Flags::CONTAINER);
+
+commands! {
+    strings::get: "get" 2 READ_FAST (1, 1, 1) "string" "1.0.0" "Reads the string of a key.";
+    strings::set: "set" -3 GROWS_PIECES (1, 1, 1) "string" "1.0.0" "Gives a key a string, whatever it held before, if conditions allow.";
+    strings::setnx: "setnx" 3 GROWS_FAST_PIECES (1, 1, 1) "string" "1.0.0" "Gives a key a string only if there is no such key.";
+    strings::setex: "setex" 4 GROWS_PIECES (1, 1, 1) "string" "2.0.0" "Gives a key a string and a time to live in seconds.";
+    strings::psetex: "psetex" 4 GROWS_PIECES (1, 1, 1) "string" "2.6.0" "Gives a key a string and a time to live in milliseconds.";
+    strings::getset: "getset" 3 GROWS_FAST_PIECES (1, 1, 1) "string" "1.0.0" "Gives a key a string and answers the one before.";
+    strings::getdel: "getdel" 2 WRITE_FAST (1, 1, 1) "string" "6.2.0" "Reads the string of a key and deletes the key.";
+    strings::getex: "getex" -2 WRITE_FAST (1, 1, 1) "string" "6.2.0" "Reads the string of a key and changes its expiry.";
+    strings::mget: "mget" -2 READ_FAST (1, -1, 1) "string" "1.0.0" "Reads the strings of several keys.";
+    strings::mset: "mset" -3 GROWS (1, -1, 2) "string" "1.0.1" "Gives several keys their strings at once.";
+    strings::msetnx: "msetnx" -3 GROWS (1, -1, 2) "string" "1.0.1" "Gives several keys their strings only if none of them is there.";
+    ranges::append: "append" 3 GROWS_FAST_PIECES (1, 1, 1) "string" "2.0.0" "Adds bytes to the end of a string; makes it if there is none.";
+    ranges::strlen: "strlen" 2 READ_FAST (1, 1, 1) "string" "2.2.0" "Tells how many bytes a string has.";
+    ranges::getrange: "getrange" 4 READ (1, 1, 1) "string" "2.4.0" "Reads a part of a string.";
+    ranges::getrange: "substr" 4 READ (1, 1, 1) "string" "1.0.0" "Reads a part of a string; the old name of GETRANGE.";
+    ranges::setrange: "setrange" 4 GROWS (1, 1, 1) "string" "2.2.0" "Overwrites a part of a string, from an offset on.";
+    counters::incr: "incr" 2 GROWS_FAST (1, 1, 1) "string" "1.0.0" "Adds one to the integer of a key; 0 if there is none.";
+    counters::decr: "decr" 2 GROWS_FAST (1, 1, 1) "string" "1.0.0" "Takes one from the integer of a key; 0 if there is none.";
+    counters::incrby: "incrby" 3 GROWS_FAST (1, 1, 1) "string" "1.0.0" "Adds a number to the integer of a key; 0 if there is none.";
+    counters::decrby: "decrby" 3 GROWS_FAST (1, 1, 1) "string" "1.0.0" "Takes a number from the integer of a key; 0 if there is none.";
+    counters::incrbyfloat: "incrbyfloat" 3 GROWS_FAST (1, 1, 1) "string" "2.6.0" "Adds a floating-point number to that of a key; 0 if there is none.";
+    lcs::lcs: "lcs" -3 READ (1, 2, 1) "string" "7.0.0" "Finds the longest common subsequence of two strings.";
+    keys::del: "del" -2 WRITE (1, -1, 1) "generic" "1.0.0" "Deletes keys.";
+    keys::del: "unlink" -2 WRITE_FAST (1, -1, 1) "generic" "4.0.0" "Deletes keys and frees their memory later.";
+    keys::exists: "exists" -2 READ_FAST (1, -1, 1) "generic" "1.0.0" "Counts how many of the keys are there.";
+    keys::touch: "touch" -2 READ_FAST (1, -1, 1) "generic" "3.2.1" "Counts how many of the keys are there, as an access to them.";
+    keys::kind: "type" 2 READ_FAST (1, 1, 1) "generic" "1.0.0" "Names the type of a key's value.";
+    keys::rename: "rename" 3 WRITE (1, 2, 1) "generic" "1.0.0" "Gives a key another name; a key of that name is overwritten.";
+    keys::renamenx: "renamenx" 3 WRITE_FAST (1, 2, 1) "generic" "1.0.0" "Gives a key another name if there is no key of that name.";
+    keys::copy: "copy" -3 GROWS (1, 2, 1) "generic" "6.2.0" "Copies a key to another name or database.";
+    keys::relocate: "move" 3 WRITE_FAST (1, 1, 1) "generic" "1.0.0" "Moves a key to another database.";
+    keys::randomkey: "randomkey" 1 READ (0, 0, 0) "generic" "1.0.0" "Names some key of the database.";
+    keys::dbsize: "dbsize" 1 READ_FAST (0, 0, 0) "server" "1.0.0" "Counts the keys of the database.";
+    scan::keys: "keys" 2 READ (0, 0, 0) "generic" "1.0.0" "Names all keys that match a pattern.";
+    scan::scan: "scan" -2 READ (0, 0, 0) "generic" "2.8.0" "Names the keys of the database in several steps.";
+    expiry::expire: "expire" -3 WRITE_FAST (1, 1, 1) "generic" "1.0.0" "Lets a key expire after seconds.";
+    expiry::pexpire: "pexpire" -3 WRITE_FAST (1, 1, 1) "generic" "2.6.0" "Lets a key expire after milliseconds.";
+    expiry::expireat: "expireat" -3 WRITE_FAST (1, 1, 1) "generic" "1.2.0" "Lets a key expire at a Unix time in seconds.";
+    expiry::pexpireat: "pexpireat" -3 WRITE_FAST (1, 1, 1) "generic" "2.6.0" "Lets a key expire at a Unix time in milliseconds.";
+    expiry::persist: "persist" 2 WRITE_FAST (1, 1, 1) "generic" "2.2.0" "Takes the expiry from a key.";
+    expiry::ttl: "ttl" 2 READ_FAST (1, 1, 1) "generic" "1.0.0" "Tells how many seconds a key has to live.";
+    expiry::pttl: "pttl" 2 READ_FAST (1, 1, 1) "generic" "2.6.0" "Tells how many milliseconds a key has to live.";
+    expiry::expiretime: "expiretime" 2 READ_FAST (1, 1, 1) "generic" "7.0.0" "Tells at which Unix time in seconds a key expires.";
+    expiry::pexpiretime: "pexpiretime" 2 READ_FAST (1, 1, 1) "generic" "7.0.0" "Tells at which Unix time in milliseconds a key expires.";
+    object::object: "object" -2 OBJECT (0, 0, 0) "generic" "2.2.3" "Shows the inner state of a key's value.";
+}
+
+const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
+const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
+const SYNTAX: &str = "ERR syntax error";
+const NO_SUCH_KEY: &str = "ERR no such key";

@@ -1,0 +1,121 @@
+//! The options that SET and GETEX share, and the times in them.
+
+use super::super::Keyspace;
+use super::{NOT_AN_INTEGER, SYNTAX};
+use crate::dataset::{Context, Origin};
+use crate::resp::{Args, parse_i64};
+
+/// Unit and base of a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Time {
+    /// `EX`: seconds from now.
+    InSeconds,
+    /// `PX`: milliseconds from now.
+    InMillis,
+    /// `EXAT`: seconds since 1970.
+    AtSeconds,
+    /// `PXAT`: milliseconds since 1970.
+    AtMillis,
+}
+
+impl Time {
+    fn seconds(self) -> bool {
+        matches!(self, Self::InSeconds | Self::AtSeconds)
+    }
+
+    fn relative(self) -> bool {
+        matches!(self, Self::InSeconds | Self::InMillis)
+    }
+
+    /// The time `n` in this unit as ms since 1970; `None` if that is beyond the range.
+    pub(super) fn at(self, n: i64, now_ms: u64) -> Option<i64> {
+        let n = if self.seconds() { n.checked_mul(1000)? } else { n };
+        if self.relative() { n.checked_add(i64::try_from(now_ms).ok()?) } else { Some(n) }
+    }
+}
+
+/// What the options say.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Options {
+    /// `NX`: only if there is no such key.
+    pub(super) absent: bool,
+    /// `XX`: only if there is one.
+    pub(super) present: bool,
+    /// `GET`: answer the value before.
+    pub(super) get: bool,
+    /// `KEEPTTL`: the expiry stays.
+    pub(super) keep: bool,
+    /// `PERSIST`: the expiry goes.
+    pub(super) persist: bool,
+    /// An expiry: its unit, and the argument that holds it.
+    pub(super) expiry: Option<(Time, usize)>,
+}
+
+/// Which command the options belong to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum For {
+    /// `SET`.
+    Set,
+    /// `GETEX`.
+    GetEx,
+}
+
+/// Reads the options from argument `from` on.
+pub(super) fn parse(args: Args<'_>, from: usize, command: For) -> Result<Options, &'static str> {
+    let set = command == For::Set;
+    let mut o = Options::default();
+    let mut i = from;
+    while i < args.len() {
+        let timed = o.expiry.is_some();
+        let unit =
+            [("EX", Time::InSeconds), ("PX", Time::InMillis), ("EXAT", Time::AtSeconds), ("PXAT", Time::AtMillis)]
+                .into_iter()
+                .find(|(word, _)| args.is(i, word));
+        if set && args.is(i, "NX") && !o.present {
+            o.absent = true;
+        } else if set && args.is(i, "XX") && !o.absent {
+            o.present = true;
+        } else if set && args.is(i, "GET") {
+            o.get = true;
+        } else if set && args.is(i, "KEEPTTL") && !timed {
+            o.keep = true;
+        } else if !set && args.is(i, "PERSIST") && !timed {
+            o.persist = true;
+        } else if let Some((_, unit)) = unit
+            && !o.keep
+            && !o.persist
+            && i + 1 < args.len()
+            // The same unit may come twice, and the last one counts; different ones exclude each other.
+            && o.expiry.is_none_or(|(before, _)| before == unit)
+        {
+            o.expiry = Some((unit, i + 1));
+            i += 1;
+        } else {
+            return Err(SYNTAX);
+        }
+        i += 1;
+    }
+    Ok(o)
+}
+
+/// The expiry that argument `i` gives, ms since 1970: a positive number whose sum with now has room. An error has been
+/// answered if it is `None`.
+pub(super) fn expiry(args: Args<'_>, unit: Time, i: usize, command: &str, cx: &mut Context<'_, '_>) -> Option<i64> {
+    let Some(n) = parse_i64(args.at(i)) else {
+        cx.reply.error(NOT_AN_INTEGER);
+        return None;
+    };
+    let at = if n > 0 { unit.at(n, cx.now.unix_ms) } else { None };
+    if at.is_none() {
+        cx.reply.error_fmt(format_args!("ERR invalid expire time in '{command}' command"));
+    }
+    at
+}
+
+impl Keyspace {
+    /// Whether a key that is given the expiry `at` is deleted at once instead: on a master only, replicas wait for its
+    /// word.
+    pub(super) fn is_due(at: i64, cx: &Context<'_, '_>) -> bool {
+        u64::try_from(at).map_or(true, |at| at <= cx.now.unix_ms) && cx.may_expire && cx.origin != Origin::Upstream
+    }
+}

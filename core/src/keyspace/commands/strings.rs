@@ -1,0 +1,250 @@
+//! Whole strings.
+
+use super::super::Keyspace;
+use super::super::entry::{Form, New, Slot};
+use super::super::store::{Access, Key};
+use super::super::table::Place;
+use super::options::{self, For, Options, Time};
+use super::{WRONG_TYPE, options::expiry};
+use crate::dataset::Context;
+use crate::resp::{Args, decimal_i64};
+
+/// The value in argument `i`.
+pub(super) fn value(args: Args<'_>, i: usize) -> New<'_> {
+    match args.pieces(i) {
+        Some(pieces) => New::Pieces(pieces),
+        None => New::Flat(args.at(i)),
+    }
+}
+
+/// Answers the string of an entry, or its absence; `false`: it is no string.
+#[inline]
+fn answer(slot: Option<&Slot>, cx: &mut Context<'_, '_>) -> bool {
+    match slot.map(Slot::string) {
+        None => cx.reply.null(),
+        Some(Some(text)) => text.reply(cx.reply),
+        Some(None) => {
+            cx.reply.error(WRONG_TYPE);
+            return false;
+        }
+    }
+    true
+}
+
+pub(super) fn get(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let key = ks.key(cx.db, args.at(1));
+    let slot = ks.read(&key, cx);
+    answer(slot, cx);
+}
+
+pub(super) fn mget(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    cx.reply.array(args.len() - 1);
+    for name in args.iter().skip(1) {
+        let key = ks.key(cx.db, name);
+        match ks.read(&key, cx).and_then(Slot::string) {
+            Some(text) => text.reply(cx.reply),
+            None => cx.reply.null(),
+        }
+    }
+}
+
+pub(super) fn set(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let key = ks.key(cx.db, args.at(1));
+    if args.len() == 3 {
+        let place = ks.find(&key, cx, Access::Write);
+        ks.put(&key, place, value(args, 2), None, Form::Auto, cx);
+        cx.reply.ok();
+        return cx.effects.itself();
+    }
+    let options = match options::parse(args, 3, For::Set) {
+        Ok(options) => options,
+        Err(text) => return cx.reply.error(text),
+    };
+    let at = match options.expiry {
+        Some((unit, i)) => match expiry(args, unit, i, "set", cx) {
+            Some(at) => Some(at),
+            None => return,
+        },
+        None => None,
+    };
+    set_with(ks, args, &key, options, at, cx);
+}
+
+fn set_with(ks: &mut Keyspace, args: Args<'_>, key: &Key<'_>, o: Options, at: Option<i64>, cx: &mut Context<'_, '_>) {
+    let place = ks.find(key, cx, if o.get { Access::Read } else { Access::Write });
+    if o.get && !answer(place.map(|p| ks.slot(key, p)), cx) {
+        return;
+    }
+    if (o.absent && place.is_some()) || (o.present && place.is_none()) {
+        if !o.get {
+            cx.reply.null();
+        }
+        return;
+    }
+    // On a writable replica an expired key that was only read is still there, and has to make room.
+    let place = if o.get && place.is_none() { ks.find(key, cx, Access::Write) } else { place };
+    let kept = if o.keep { place.and_then(|p| ks.slot(key, p).expiry()) } else { None };
+    ks.put(key, place, value(args, 2), at.or(kept), Form::Auto, cx);
+    if !o.get {
+        cx.reply.ok();
+    }
+    match (o.expiry, at) {
+        (Some((unit, _)), Some(at)) if unit != Time::AtMillis || o.get => propagate_expiring(args, 2, key, at, cx),
+        (None, _) if o.get => propagate_without_get(args, key, cx),
+        _ => cx.effects.itself(),
+    }
+}
+
+/// `SET key value PXAT ms`. A value in pieces is not put together for this: the command goes as it came, and the
+/// absolute expiry follows it.
+fn propagate_expiring(args: Args<'_>, i: usize, key: &Key<'_>, at: i64, cx: &mut Context<'_, '_>) {
+    let mut buf = [0; 20];
+    let at = decimal_i64(&mut buf, at);
+    if args.pieces(i).is_some() {
+        cx.effects.itself();
+        cx.effects.command(key.db, &[b"PEXPIREAT", key.bytes, at]);
+        cx.effects.dirty -= 1;
+    } else {
+        cx.effects.command(key.db, &[b"SET", key.bytes, args.at(i), b"PXAT", at]);
+    }
+}
+
+/// The command without its option `GET`; with a value in pieces, with it: replicas answer nothing anyway.
+fn propagate_without_get(args: Args<'_>, key: &Key<'_>, cx: &mut Context<'_, '_>) {
+    if args.has_pieces() {
+        return cx.effects.itself();
+    }
+    let words: smallvec::SmallVec<[&[u8]; 8]> =
+        (0..args.len()).filter(|&i| i < 3 || !args.is(i, "GET")).map(|i| args.at(i)).collect();
+    cx.effects.command(key.db, &words);
+}
+
+pub(super) fn setnx(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let key = ks.key(cx.db, args.at(1));
+    let fresh = ks.find(&key, cx, Access::Write).is_none();
+    if fresh {
+        ks.put(&key, None, value(args, 2), None, Form::Auto, cx);
+        cx.effects.itself();
+    }
+    cx.reply.int(i64::from(fresh));
+}
+
+pub(super) fn setex(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    set_expiring(ks, args, Time::InSeconds, "setex", cx);
+}
+
+pub(super) fn psetex(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    set_expiring(ks, args, Time::InMillis, "psetex", cx);
+}
+
+fn set_expiring(ks: &mut Keyspace, args: Args<'_>, unit: Time, name: &str, cx: &mut Context<'_, '_>) {
+    let Some(at) = expiry(args, unit, 2, name, cx) else { return };
+    let key = ks.key(cx.db, args.at(1));
+    let place = ks.find(&key, cx, Access::Write);
+    ks.put(&key, place, value(args, 3), Some(at), Form::Auto, cx);
+    cx.reply.ok();
+    propagate_expiring(args, 3, &key, at, cx);
+}
+
+pub(super) fn getset(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let key = ks.key(cx.db, args.at(1));
+    let slot = ks.read(&key, cx);
+    if !answer(slot, cx) {
+        return;
+    }
+    let place = ks.find(&key, cx, Access::Write);
+    ks.put(&key, place, value(args, 2), None, Form::Auto, cx);
+    if args.has_pieces() {
+        cx.effects.itself();
+    } else {
+        cx.effects.command(key.db, &[b"SET", key.bytes, args.at(2)]);
+    }
+}
+
+pub(super) fn getdel(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let key = ks.key(cx.db, args.at(1));
+    let place = ks.find(&key, cx, Access::Read);
+    if let (true, Some(place)) = (answer(place.map(|p| ks.slot(&key, p)), cx), place) {
+        ks.remove(&key, place, cx);
+        cx.effects.command(key.db, &[b"DEL", key.bytes]);
+    }
+}
+
+pub(super) fn getex(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let options = match options::parse(args, 2, For::GetEx) {
+        Ok(options) => options,
+        Err(text) => return cx.reply.error(text),
+    };
+    let key = ks.key(cx.db, args.at(1));
+    let Some(place) = ks.find(&key, cx, Access::Read) else { return cx.reply.null() };
+    if ks.slot(&key, place).string().is_none() {
+        return cx.reply.error(WRONG_TYPE);
+    }
+    let at = match options.expiry {
+        Some((unit, i)) => match expiry(args, unit, i, "getex", cx) {
+            Some(at) => Some(at),
+            None => return,
+        },
+        None => None,
+    };
+    answer(Some(ks.slot(&key, place)), cx);
+    change_expiry(ks, &key, place, at, options.persist, cx);
+}
+
+fn change_expiry(
+    ks: &mut Keyspace,
+    key: &Key<'_>,
+    place: Place,
+    at: Option<i64>,
+    persist: bool,
+    cx: &mut Context<'_, '_>,
+) {
+    let mut buf = [0; 20];
+    match at {
+        Some(at) if Keyspace::is_due(at, cx) => {
+            ks.remove(key, place, cx);
+            cx.effects.command(key.db, &[b"DEL", key.bytes]);
+        }
+        Some(at) => {
+            ks.set_expiry(key, place, Some(at), cx);
+            cx.effects.command(key.db, &[b"PEXPIREAT", key.bytes, decimal_i64(&mut buf, at)]);
+        }
+        None if persist && ks.slot(key, place).expiry().is_some() => {
+            ks.set_expiry(key, place, None, cx);
+            cx.effects.command(key.db, &[b"PERSIST", key.bytes]);
+        }
+        None => {}
+    }
+}
+
+fn put_pairs(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    for i in (1..args.len()).step_by(2) {
+        let key = ks.key(cx.db, args.at(i));
+        let place = ks.find(&key, cx, Access::Write);
+        ks.put(&key, place, New::Flat(args.at(i + 1)), None, Form::Auto, cx);
+    }
+    cx.effects.itself();
+    cx.effects.dirty += (args.len() / 2) as u64 - 1;
+}
+
+pub(super) fn mset(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    if args.len().is_multiple_of(2) {
+        return cx.reply.error("ERR wrong number of arguments for 'mset' command");
+    }
+    put_pairs(ks, args, cx);
+    cx.reply.ok();
+}
+
+pub(super) fn msetnx(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    if args.len().is_multiple_of(2) {
+        return cx.reply.error("ERR wrong number of arguments for 'msetnx' command");
+    }
+    for name in args.iter().skip(1).step_by(2) {
+        let key = ks.key(cx.db, name);
+        if ks.find(&key, cx, Access::Write).is_some() {
+            return cx.reply.int(0);
+        }
+    }
+    put_pairs(ks, args, cx);
+    cx.reply.int(1);
+}

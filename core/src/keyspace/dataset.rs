@@ -1,0 +1,134 @@
+//! The keyspace behind the border that every dataset has.
+
+use super::Keyspace;
+use super::commands;
+use super::table::Table;
+use crate::dataset::{Context, Counters, Dataset, DbStats, Effects, LoadError, LoadMode, Progress, Spec};
+use crate::rdb;
+use crate::resp::Args;
+use crate::time::{Instant, Now};
+
+impl Dataset for Keyspace {
+    fn commands(&self) -> &'static [Spec] {
+        commands::SPECS
+    }
+
+    #[inline]
+    fn execute(&mut self, command: usize, args: Args<'_>, cx: &mut Context<'_, '_>) {
+        self.seen_ms = cx.now.unix_ms;
+        match commands::RUN.get(command) {
+            Some(run) => run(self, args, cx),
+            None => cx.reply.error("ERR unknown command number"),
+        }
+    }
+
+    fn databases(&self) -> u32 {
+        self.dbs.len() as u32
+    }
+
+    fn stats(&self, db: u32) -> DbStats {
+        let Some(table) = self.dbs.get(db as usize) else { return DbStats::default() };
+        let ttl = table.average_expiry().saturating_sub_unsigned(self.seen_ms).max(0);
+        DbStats { keys: table.len() as u64, expires: table.expires() as u64, avg_ttl_ms: ttl as u64 }
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { lazy_freed: self.graveyard.freed(), ..self.counters }
+    }
+
+    fn reset_counters(&mut self) {
+        self.counters = Counters::default();
+        self.graveyard.reset();
+    }
+
+    fn memory(&self) -> usize {
+        self.dbs.iter().map(Table::memory).sum::<usize>()
+            + self.graveyard.memory()
+            + self.walk.as_ref().map_or(0, super::snapshot::Walk::memory)
+            + self.load.as_ref().map_or(0, super::load::Load::memory)
+    }
+
+    fn digest(&mut self) -> [u8; 20] {
+        super::digest::of_all(&self.dbs)
+    }
+
+    fn contains(&self, db: u32, key: &[u8]) -> bool {
+        self.dbs.get(db as usize).is_some_and(|table| table.find(table.hash(key), key).is_some())
+    }
+
+    fn digest_value(&mut self, db: u32, key: &[u8]) -> [u8; 20] {
+        Self::digest_value(self, db, key)
+    }
+
+    fn flush(&mut self, db: Option<u32>) -> u64 {
+        let range = match db {
+            Some(db) => db as usize..(db as usize).saturating_add(1).min(self.dbs.len()),
+            None => 0..self.dbs.len(),
+        };
+        let mut keys = 0;
+        for i in range {
+            let fresh = Table::new(self.hash_key);
+            if let Some(table) = self.dbs.get_mut(i) {
+                let old = core::mem::replace(table, fresh);
+                keys += old.len() as u64;
+                self.retire(old);
+            }
+        }
+        keys
+    }
+
+    fn swap(&mut self, a: u32, b: u32) {
+        let n = self.dbs.len();
+        if (a as usize) < n && (b as usize) < n {
+            self.dbs.swap(a as usize, b as usize);
+        }
+    }
+
+    fn maintain(&mut self, budget: usize) -> Progress {
+        self.graveyard.free(budget)
+    }
+
+    fn expire(&mut self, now: Now, budget: usize, effects: &mut Effects) -> Progress {
+        self.expire_slice(now, budget, effects)
+    }
+
+    fn next_expiry(&self, now: Now) -> Option<Instant> {
+        self.next_expiry_after(now)
+    }
+
+    fn snapshot_begin(&mut self) {
+        self.begin_snapshot();
+    }
+
+    fn snapshot_step(&mut self, out: &mut rdb::Body, budget: usize) -> Progress {
+        self.step_snapshot(out, budget)
+    }
+
+    fn snapshot_pending(&self) -> usize {
+        self.pending_snapshot()
+    }
+
+    fn snapshot_end(&mut self) {
+        self.end_snapshot();
+    }
+
+    fn load_begin(&mut self, mode: LoadMode) {
+        self.begin_load(mode);
+    }
+
+    fn load_item(&mut self, item: &rdb::Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError> {
+        self.take_item(item, drop_expired)
+    }
+
+    fn load_commit(&mut self) {
+        self.commit_load();
+    }
+
+    fn load_abort(&mut self) {
+        self.abort_load();
+    }
+
+    fn load_counts(&self) -> (u64, u64) {
+        self.load_counts
+    }
+}

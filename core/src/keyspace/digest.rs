@@ -1,0 +1,68 @@
+//! `DEBUG DIGEST`: a sum over all data that two servers can compare.
+//!
+//! - *mix* d with x: d becomes SHA1(d xor SHA1(x)); *xor* d with x: d becomes d xor SHA1(x).
+//! - A key: from zeros, mix the key, mix the type's number (4 bytes, big endian), mix a string's value, and xor
+//!   `!!expire!!` if it has an expiry.
+//! - All: from zeros, for each database that is not empty in order: mix its number (4 bytes, big endian), xor each key's
+//!   digest.
+
+use sha1::{Digest as _, Sha1};
+
+use super::Keyspace;
+use super::entry::{Slot, Str};
+use super::table::Table;
+
+type Digest = [u8; 20];
+
+fn xor(digest: &mut Digest, sum: Digest) {
+    digest.iter_mut().zip(sum).for_each(|(d, s)| *d ^= s);
+}
+
+fn mix(digest: &mut Digest, parts: &[impl AsRef<[u8]>]) {
+    let mut sha = Sha1::new();
+    for part in parts {
+        sha.update(part);
+    }
+    xor(digest, sha.finalize().into());
+    *digest = Sha1::digest(*digest).into();
+}
+
+fn mix_value(digest: &mut Digest, slot: &Slot) {
+    mix(digest, &[slot.type_number().to_be_bytes()]);
+    match slot.string() {
+        Some(Str::Flat(bytes)) => mix(digest, &[bytes]),
+        Some(Str::Long(chunked)) => mix(digest, chunked.chunks()),
+        None => {}
+    }
+    if slot.expiry().is_some() {
+        xor(digest, Sha1::digest(b"!!expire!!").into());
+    }
+}
+
+/// The digest of all databases.
+pub(super) fn of_all(dbs: &[Table]) -> Digest {
+    let mut all = Digest::default();
+    for (db, table) in dbs.iter().enumerate().filter(|(_, table)| table.len() > 0) {
+        mix(&mut all, &[(db as u32).to_be_bytes()]);
+        table.for_each(|slot| {
+            let mut digest = Digest::default();
+            mix(&mut digest, &[slot.key()]);
+            mix_value(&mut digest, slot);
+            xor(&mut all, Sha1::digest(digest).into());
+        });
+    }
+    all
+}
+
+impl Keyspace {
+    /// What `DEBUG DIGEST-VALUE` gives for one key: its value and whether it has an expiry; zeros if there is none.
+    pub fn digest_value(&self, db: u32, key: &[u8]) -> [u8; 20] {
+        let mut digest = Digest::default();
+        if let Some(table) = self.dbs.get(db as usize)
+            && let Some(place) = table.find(table.hash(key), key)
+        {
+            mix_value(&mut digest, table.slot(place));
+        }
+        digest
+    }
+}

@@ -1,0 +1,79 @@
+//! The built-in dataset: Redis's data types, in a table that grows one bucket at a time.
+//!
+//! - [`Keyspace`] implements [`Dataset`](crate::dataset::Dataset).
+//! - `table`, `bucket`, `entry`, `value`: where keys live; a small key with its value is one allocation.
+//! - `snapshot`: a point in time without a fork: a bucket is handed over before its first change.
+//! - `expire`, `load`, `digest`, `scan`: what walks over all keys, in slices.
+//! - `commands`: what clients can do with them.
+
+mod bucket;
+mod commands;
+mod dataset;
+mod digest;
+mod entry;
+mod expire;
+mod float;
+mod glob;
+mod graveyard;
+mod load;
+mod snapshot;
+mod store;
+mod table;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+
+use crate::dataset::Counters;
+use crate::rng::{Rng, Seed};
+use graveyard::Graveyard;
+use load::Load;
+use snapshot::Walk;
+use table::Table;
+
+/// The largest string in bytes: Redis's default of `proto-max-bulk-len`.
+pub const STRING_MAX: usize = 512 * 1024 * 1024;
+
+/// Redis's data types in numbered databases.
+///
+/// Memory of a key beside its bytes: about 40 bytes (its share of a bucket, the record's head, the allocator's
+/// rounding). Values above 8 KB live in chunks of 64 KB that replies and snapshots share.
+#[derive(Debug)]
+pub struct Keyspace {
+    hash_key: [u64; 2],
+    dbs: Vec<Table>,
+    counters: Counters,
+    /// The wall-clock time that was seen last, ms: for averages only.
+    seen_ms: u64,
+    string_max: usize,
+    walk: Option<Walk>,
+    load: Option<Load>,
+    load_counts: (u64, u64),
+    graveyard: Graveyard,
+}
+
+impl Keyspace {
+    /// `databases` empty databases (at least one). The seed keys the hash, so that nobody can aim collisions at it.
+    pub fn new(databases: u32, seed: Seed) -> Self {
+        let mut rng = Rng::new(seed);
+        let hash_key = [rng.next_u64(), rng.next_u64()];
+        Self {
+            hash_key,
+            dbs: (0..databases.max(1)).map(|_| Table::new(hash_key)).collect(),
+            counters: Counters::default(),
+            seen_ms: 0,
+            string_max: STRING_MAX,
+            walk: None,
+            load: None,
+            load_counts: (0, 0),
+            graveyard: Graveyard::default(),
+        }
+    }
+
+    /// Sets the largest string in bytes that `APPEND` and `SETRANGE` may make (`proto-max-bulk-len`).
+    pub fn set_string_max(&mut self, bytes: usize) {
+        self.string_max = bytes;
+    }
+}

@@ -1,0 +1,167 @@
+//! What commands do with single keys: find with expiry, put, remove.
+
+use super::Keyspace;
+use super::entry::{Form, New, Slot};
+use super::table::{Place, Table};
+use crate::dataset::{Context, Origin};
+
+/// A key of a database with its hash, which is the same in all databases.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key<'k> {
+    pub(super) db: u32,
+    pub(super) bytes: &'k [u8],
+    hash: u64,
+}
+
+impl Key<'_> {
+    /// The same key in another database.
+    pub(super) fn in_db(self, db: u32) -> Self {
+        Self { db, ..self }
+    }
+}
+
+/// What a key is looked up for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Access {
+    /// To be read: counted as hit or miss.
+    Read,
+    /// To be changed.
+    Write,
+}
+
+impl Keyspace {
+    /// The key `bytes` of database `db`.
+    #[inline]
+    pub(super) fn key<'k>(&self, db: u32, bytes: &'k [u8]) -> Key<'k> {
+        Key { db, bytes, hash: self.table(db).hash(bytes) }
+    }
+
+    // `Context::db` is below `databases()` by contract, and commands check the numbers that clients send.
+    #[inline]
+    pub(super) fn table(&self, db: u32) -> &Table {
+        &self.dbs[db as usize]
+    }
+
+    #[inline]
+    pub(super) fn table_mut(&mut self, db: u32) -> &mut Table {
+        &mut self.dbs[db as usize]
+    }
+
+    /// Where the key is, unless it is not there or has expired for the asker. A master deletes it then, and says so.
+    #[inline]
+    pub(super) fn find(&mut self, key: &Key<'_>, cx: &mut Context<'_, '_>, access: Access) -> Option<Place> {
+        let table = self.table(key.db);
+        let mut place = table.find(key.hash, key.bytes);
+        if let Some(found) = place
+            && let Some(at) = table.slot(found).expiry()
+            && is_past(at, cx.now.unix_ms)
+            && cx.origin != Origin::Upstream
+        {
+            self.found_expired(key, found, cx, access);
+            place = None;
+        }
+        if access == Access::Read {
+            match place {
+                Some(_) => self.counters.hits += 1,
+                None => self.counters.misses += 1,
+            }
+        }
+        place
+    }
+
+    #[cold]
+    fn found_expired(&mut self, key: &Key<'_>, place: Place, cx: &mut Context<'_, '_>, access: Access) {
+        if cx.may_expire {
+            self.remove(key, place, cx);
+            self.counters.expired += 1;
+            cx.effects.command(key.db, &[b"DEL", key.bytes]);
+        } else if access == Access::Write {
+            // A client writes to a writable replica: the key makes room, but that is this replica's own affair.
+            self.remove(key, place, cx);
+        }
+    }
+
+    /// The entry of a key that is to be read.
+    #[inline]
+    pub(super) fn read(&mut self, key: &Key<'_>, cx: &mut Context<'_, '_>) -> Option<&Slot> {
+        let place = self.find(key, cx, Access::Read)?;
+        Some(self.table(key.db).slot(place))
+    }
+
+    /// The entry at a place that `find` gave.
+    #[inline]
+    pub(super) fn slot(&self, key: &Key<'_>, place: Place) -> &Slot {
+        self.table(key.db).slot(place)
+    }
+
+    /// Gives a key a string, in place where that is possible. `place`: where `find` saw it just now.
+    #[inline]
+    pub(super) fn put(
+        &mut self,
+        key: &Key<'_>,
+        place: Option<Place>,
+        value: New<'_>,
+        expiry: Option<i64>,
+        form: Form,
+        cx: &mut Context<'_, '_>,
+    ) {
+        let Some(place) = place else {
+            let slot = Slot::of_string(key.bytes, value, expiry, form);
+            return self.insert(key, slot, cx);
+        };
+        let old = self.table_mut(key.db).update(place, |slot| {
+            if let New::Flat(bytes) = value
+                && slot.overwrite(bytes, expiry, form)
+            {
+                return None;
+            }
+            Some(core::mem::replace(slot, Slot::of_string(key.bytes, value, expiry, form)))
+        });
+        if let Some(old) = old {
+            self.graveyard.bury(old);
+        }
+        cx.effects.touch(key.db, key.bytes);
+    }
+
+    /// Adds an entry whose key is not there.
+    pub(super) fn insert(&mut self, key: &Key<'_>, slot: Slot, cx: &mut Context<'_, '_>) {
+        self.table_mut(key.db).insert(key.hash, slot);
+        cx.effects.touch(key.db, key.bytes);
+    }
+
+    /// Takes an entry out.
+    pub(super) fn take(&mut self, key: &Key<'_>, place: Place, cx: &mut Context<'_, '_>) -> Slot {
+        let slot = self.table_mut(key.db).remove(place);
+        cx.effects.touch(key.db, key.bytes);
+        slot
+    }
+
+    /// Deletes an entry.
+    pub(super) fn remove(&mut self, key: &Key<'_>, place: Place, cx: &mut Context<'_, '_>) {
+        let slot = self.take(key, place, cx);
+        self.graveyard.bury(slot);
+    }
+
+    /// Deletes a key; whether it was there.
+    pub(super) fn delete(&mut self, key: &Key<'_>, cx: &mut Context<'_, '_>) -> bool {
+        match self.find(key, cx, Access::Write) {
+            Some(place) => {
+                self.remove(key, place, cx);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives a key another expiry, or none.
+    pub(super) fn set_expiry(&mut self, key: &Key<'_>, place: Place, expiry: Option<i64>, cx: &mut Context<'_, '_>) {
+        self.table_mut(key.db).update(place, |slot| slot.set_expiry(expiry));
+        cx.effects.touch(key.db, key.bytes);
+    }
+}
+
+/// Whether an expiry lies before `now`: at the very millisecond a key still lives.
+#[inline]
+pub(super) fn is_past(expiry: i64, now_ms: u64) -> bool {
+    u64::try_from(expiry).is_ok_and(|at| at < now_ms) || expiry < 0
+}

@@ -1,0 +1,154 @@
+//! Laws of the whole: what random commands do is held against a plain map, and against a replica and a snapshot of it.
+
+mod laws;
+mod replies;
+mod snapshots;
+
+use super::*;
+use crate::blocks::Blocks;
+use crate::dataset::{Context, Dataset, Effect, Effects, LoadMode, Origin, Progress};
+use crate::machine::Chunks;
+use crate::rdb::{Body, Item, Options, Reader, ReaderLimits, Value, Writer};
+use crate::resp::{Command, Proto, Reply};
+use crate::time::{Instant, Now};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Database and key; value and expiry.
+pub(super) type Content = BTreeMap<(u32, Vec<u8>), (Vec<u8>, Option<i64>)>;
+
+/// A keyspace with what a node would hold around it.
+pub(super) struct World {
+    pub(super) ks: Keyspace,
+    rng: Rng,
+    pub(super) fx: Effects,
+    pub(super) ms: u64,
+    pub(super) origin: Origin,
+    pub(super) may_expire: bool,
+    pub(super) proto: Proto,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::seeded(3)
+    }
+
+    pub(super) fn seeded(seed: u8) -> Self {
+        Self {
+            ks: Keyspace::new(4, [seed; 32]),
+            rng: Rng::new([4; 32]),
+            fx: Effects::default(),
+            ms: 1_000_000,
+            origin: Origin::Client,
+            may_expire: true,
+            proto: Proto::Resp2,
+        }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now::new(Instant::from_micros(self.ms * 1000), self.ms)
+    }
+
+    /// Executes a command in database `db`; its reply in wire form.
+    pub(super) fn run<A: AsRef<[u8]>>(&mut self, db: u32, args: &[A]) -> Vec<u8> {
+        let command = Command::new(args);
+        let name = String::from_utf8_lossy(args[0].as_ref()).to_lowercase();
+        let number = self.ks.commands().iter().position(|c| c.name == name).expect("a known command");
+        let mut out = Blocks::new();
+        let mut reply = Reply::new(&mut out, self.proto);
+        let now = self.now();
+        let mut cx = Context {
+            now,
+            db,
+            origin: self.origin,
+            may_expire: self.may_expire,
+            rng: &mut self.rng,
+            reply: &mut reply,
+            effects: &mut self.fx,
+        };
+        self.ks.execute(number, command.args(), &mut cx);
+        let mut chunks = Chunks::new();
+        out.read(0, usize::MAX, &mut chunks);
+        chunks.concat()
+    }
+
+    /// The same from words, the reply as text.
+    pub(super) fn say(&mut self, line: &str) -> String {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        String::from_utf8(self.run(0, &words)).expect("these tests write text")
+    }
+
+    /// The effects since the last call, as words.
+    pub(super) fn effects(&mut self) -> Vec<String> {
+        let text = |c: &Command| c.args().iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
+        let list = self.fx.take();
+        list.iter().map(|e| if let Effect::Command(_, c) = e { text(c) } else { "itself".into() }).collect()
+    }
+
+    pub(super) fn content(&self) -> Content {
+        let mut all = Content::new();
+        for (db, table) in self.ks.dbs.iter().enumerate() {
+            table.for_each(|slot| {
+                let value = slot.string().map(super::entry::Str::flat).unwrap_or_default().into_owned();
+                let double = all.insert((db as u32, slot.key().to_vec()), (value, slot.expiry()));
+                assert!(double.is_none(), "a key is there once");
+            });
+        }
+        all
+    }
+}
+
+/// Reads a snapshot's bytes back.
+pub(super) fn read(bytes: &[u8]) -> Content {
+    let mut reader = Reader::new(ReaderLimits::default());
+    let mut input = bytes;
+    let (mut all, mut long) = (Content::new(), None);
+    while let Some(item) = reader.next(&mut input).expect("a sound snapshot") {
+        match item {
+            Item::Entry(e) => {
+                let id = (e.db as u32, e.key.to_vec());
+                let value = match e.value {
+                    Value::String(text) => text.to_vec(),
+                    Value::LongString(_) => {
+                        long = Some(id.clone());
+                        Vec::new()
+                    }
+                };
+                assert!(all.insert(id, (value, e.expire_at_ms)).is_none(), "no key twice");
+            }
+            Item::Piece(piece) => all.get_mut(long.as_ref().expect("begun")).expect("there").0.extend_from_slice(piece),
+            _ => {}
+        }
+    }
+    reader.finish().expect("complete");
+    all
+}
+
+/// Frames bodies as a snapshot.
+pub(super) fn frame(body: &mut Body) -> Vec<u8> {
+    let mut writer = Writer::new(Writer::DEFAULT_VERSION, true);
+    writer.absorb(body);
+    writer.finish();
+    let mut chunks = Chunks::new();
+    writer.out().read(0, usize::MAX, &mut chunks);
+    chunks.concat()
+}
+
+/// Feeds a snapshot into a load that has begun.
+pub(super) fn feed(ks: &mut Keyspace, bytes: &[u8], drop_expired: Option<u64>) {
+    let mut reader = Reader::new(ReaderLimits::default());
+    let mut input = bytes;
+    while let Some(item) = reader.next(&mut input).expect("a sound snapshot") {
+        ks.load_item(&item, drop_expired).expect("it fits");
+    }
+}
+
+/// A whole snapshot in steps of `budget`.
+pub(super) fn save(ks: &mut Keyspace, budget: usize) -> Vec<u8> {
+    let mut body = Body::new(Options { compress: false });
+    ks.snapshot_begin();
+    while ks.snapshot_step(&mut body, budget) == Progress::More {}
+    ks.snapshot_end();
+    frame(&mut body)
+}
