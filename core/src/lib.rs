@@ -13,6 +13,8 @@
 //! | 1 | [`words`] [`glob`] | quoted words; glob patterns |
 //! | 2 | [`resp`] [`rdb`] [`config`] | the wire, the snapshot format, configuration text |
 //! | 3 | [`replication`] [`link`] [`dataset`] | log, master, replica; outgoing connections; what a node stores |
+//! | 4 | [`client`] [`keyspace`] | sessions, replies, limits; the built-in dataset |
+//! | 5 | [`node`] | a server: clients, roles and a dataset |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -21,6 +23,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod blocks;
+pub mod client;
 pub mod config;
 pub mod dataset;
 pub mod glob;
@@ -29,6 +32,7 @@ pub mod ids;
 pub mod keyspace;
 pub mod link;
 pub mod machine;
+pub mod node;
 pub mod rdb;
 pub mod replication;
 pub mod resp;

@@ -1,0 +1,112 @@
+//! Finds a command by its name, in whatever case.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::dataset::Spec;
+
+/// An entry found.
+#[derive(Debug)]
+pub struct Lookup<'t, R> {
+    /// Its number, steady over the table's life: statistics are kept by it.
+    pub index: usize,
+    /// What the command is.
+    pub spec: &'static Spec,
+    /// What runs it.
+    pub run: &'t R,
+}
+
+/// A fixed set of commands with what runs each: open addressing over the lower-cased name.
+#[derive(Debug)]
+pub struct Table<R> {
+    commands: Vec<(&'static Spec, R)>,
+    slots: Box<[u16]>,
+}
+
+const EMPTY: u16 = u16::MAX;
+
+impl<R> Table<R> {
+    /// A table of these commands; of two with one name the first counts.
+    pub fn new(commands: Vec<(&'static Spec, R)>) -> Self {
+        let size = (commands.len() * 4).next_power_of_two().clamp(16, 1 << 16);
+        let mut table = Self { commands: Vec::new(), slots: vec![EMPTY; size].into_boxed_slice() };
+        for (spec, run) in commands.into_iter().take(usize::from(EMPTY)) {
+            let mut at = table.home(spec.name.as_bytes());
+            while table.slots[at] != EMPTY {
+                at = (at + 1) & (size - 1);
+            }
+            table.slots[at] = table.commands.len() as u16;
+            table.commands.push((spec, run));
+        }
+        table
+    }
+
+    /// How many commands there are.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// The command of this name.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<Lookup<'_, R>> {
+        let mut at = self.home(name);
+        loop {
+            let index = usize::from(self.slots[at]);
+            let (spec, run) = self.commands.get(index)?;
+            if name.eq_ignore_ascii_case(spec.name.as_bytes()) {
+                return Some(Lookup { index, spec, run });
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Command number `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<&'static Spec> {
+        self.commands.get(index).map(|(spec, _)| *spec)
+    }
+
+    /// All commands in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'static Spec> + '_ {
+        self.commands.iter().map(|(spec, _)| *spec)
+    }
+
+    #[inline]
+    fn home(&self, name: &[u8]) -> usize {
+        // FNV-1a; at most a quarter of the slots is taken, and a name too long to be a command costs no more than one.
+        let mut h: u32 = 0x811c_9dc5;
+        for &b in name.iter().take(32) {
+            h = (h ^ u32::from(b | 0x20)).wrapping_mul(0x0100_0193);
+        }
+        (h ^ (h >> 15)) as usize & (self.slots.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Flags, KeySpec};
+
+    const fn spec(name: &'static str) -> Spec {
+        let keys = KeySpec { first: 0, last: 0, step: 0 };
+        Spec { name, arity: 1, flags: Flags(0), keys, group: "", since: "", summary: "" }
+    }
+
+    #[test]
+    fn finds_each_in_any_case_and_nothing_else() {
+        static SPECS: [Spec; 4] = [spec("get"), spec("set"), spec("getset"), spec("client|list")];
+        let t = Table::new(SPECS.iter().enumerate().map(|(i, s)| (s, i)).collect());
+        for (i, s) in SPECS.iter().enumerate() {
+            assert_eq!(t.find(s.name.to_uppercase().as_bytes()).map(|l| (l.index, *l.run)), Some((i, i)));
+        }
+        for no in ["", "ge", "gett", "nosuchcommandwithaveryverylongnameindeed"] {
+            assert!(t.find(no.as_bytes()).is_none(), "{no}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! CONFIG: directives, seen and changed while the server runs.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::super::start::Change;
+use super::super::{Cx, Node, What, turn};
+use crate::client::{Blocked, Session};
+use crate::dataset::Dataset;
+use crate::ids::{ConnId, OpId};
+use crate::machine::{Action, Job, Outcome, Path};
+use crate::resp::Args;
+
+/// The largest configuration file that CONFIG REWRITE reads back, in bytes.
+const FILE_MAX: usize = 16 * 1024 * 1024;
+
+/// A CONFIG REWRITE under way: the old text is read, the new one written in its place.
+#[derive(Debug)]
+pub(in super::super) struct Rewrite {
+    conn: ConnId,
+    file: Path,
+    reading: bool,
+}
+
+impl<D: Dataset> Node<D> {
+    pub(in super::super) fn config_get(&mut self, s: &mut Session, args: Args<'_>, _: &mut Cx<'_>) {
+        let patterns: Vec<&[u8]> = args.from(2).iter().collect();
+        let rows = self.config.get(&patterns);
+        let mut r = s.reply();
+        r.map(rows.len());
+        for (name, value) in rows {
+            r.bulk(name.as_bytes());
+            r.bulk(value.as_bytes());
+        }
+    }
+
+    pub(in super::super) fn config_set(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
+        let args = args.from(2);
+        if !args.len().is_multiple_of(2) {
+            return s.reply().error("ERR wrong number of arguments for 'config|set' command");
+        }
+        let pairs: Vec<(&[u8], &[u8])> = (0..args.len() / 2).map(|i| (args.at(2 * i), args.at(2 * i + 1))).collect();
+        let before = self.config.clone();
+        match self.config.set_from(&pairs, s.is_local()) {
+            Ok(changed) => {
+                let is_address = |n: &str| matches!(n, "port" | "bind") && changed.contains(&n);
+                let names = pairs.iter().map(|(n, _)| String::from_utf8_lossy(n));
+                if let Some(name) = { names }.find(|n| is_address(&n.to_ascii_lowercase())) {
+                    let change = Change { conn: s.conn, argument: (*name).into(), changed, before };
+                    return self.config_listeners(s, change, cx);
+                }
+                self.configured(&changed, cx);
+                s.reply().ok();
+            }
+            Err(e) => s.reply().error_fmt(format_args!("{e}")),
+        }
+    }
+
+    /// A CONFIG SET that moves the listeners: answered when the system has said whether they stand.
+    fn config_listeners(&mut self, s: &mut Session, change: Change, cx: &mut Cx<'_>) {
+        let refusal = if self.unit.is_some() {
+            "the listeners cannot change within a transaction"
+        } else if self.listeners.is_busy() {
+            "the listeners are changing already; try again"
+        } else {
+            self.configured(&change.changed, cx);
+            if self.listen_anew(change, cx) {
+                s.reply().ok();
+            } else {
+                s.blocked = Some(Blocked::Saving);
+            }
+            return;
+        };
+        self.config = change.before;
+        let name = change.argument;
+        let mut r = s.reply();
+        r.error_fmt(format_args!("ERR CONFIG SET failed (possibly related to argument '{name}') - {refusal}"));
+    }
+
+    /// Brings the parts in line with directives that changed; the listeners aside.
+    pub(in super::super) fn configured(&mut self, changed: &[&'static str], cx: &mut Cx<'_>) {
+        self.source.configure(super::super::start::source_config(&self.config.settings), &mut turn!(self, cx));
+        self.configure_link(cx);
+        for &name in changed {
+            match name {
+                "save" => self.arm_save_rules(cx),
+                "timeout" => self.arm_idle(cx),
+                _ => {}
+            }
+        }
+    }
+
+    pub(in super::super) fn config_resetstat(&mut self, s: &mut Session, _: Args<'_>, _: &mut Cx<'_>) {
+        self.stats.reset();
+        self.data.reset_counters();
+        self.source.reset_counters();
+        self.meter.reset();
+        s.reply().ok();
+    }
+
+    pub(in super::super) fn config_rewrite(&mut self, s: &mut Session, _: Args<'_>, cx: &mut Cx<'_>) {
+        if self.about.config_file.is_empty() {
+            return s.reply().error("ERR The server is running without a config file");
+        }
+        let op = self.ids.op();
+        let file: Path = (*self.about.config_file).into();
+        cx.out.push(Action::Start { op, job: Job::Read { file: file.clone(), at: 0, len: FILE_MAX } });
+        self.rewrites.push_back((op, Rewrite { conn: s.conn, file, reading: true }));
+        s.blocked = Some(Blocked::Saving);
+    }
+
+    /// The next step of a CONFIG REWRITE; the outcome back if it is not one's.
+    pub(in super::super) fn rewrite_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
+        let Some(at) = self.rewrites.iter().position(|(o, _)| *o == op) else { return Some(result) };
+        let (_, mut rewrite) = self.rewrites.remove(at)?;
+        let outcome = match result {
+            Outcome::Read(old) if rewrite.reading => {
+                let text = self.config.rewrite(&String::from_utf8_lossy(&old));
+                let op = self.ids.op();
+                rewrite.reading = false;
+                cx.out.push(Action::Start { op, job: Job::Replace { file: rewrite.file.clone(), bytes: text.into() } });
+                self.rewrites.push_back((op, rewrite));
+                return None;
+            }
+            Outcome::Written => Ok(()),
+            Outcome::Failed(e) => Err(e.message),
+            other => Err(alloc::format!("unexpected outcome {other:?}").into()),
+        };
+        if let Some(mut s) = self.sessions.take(rewrite.conn) {
+            s.late(|r| match &outcome {
+                Ok(()) => r.ok(),
+                Err(why) => r.error_fmt(format_args!("ERR Rewriting config file: {why}")),
+            });
+            self.unblock(&mut s, cx);
+            self.finish(s, cx);
+        }
+        self.event(cx, What::ConfigRewritten(outcome));
+        None
+    }
+
+    pub(in super::super) fn config_help(&mut self, s: &mut Session, _: Args<'_>, _: &mut Cx<'_>) {
+        super::help(
+            &mut s.reply(),
+            "CONFIG",
+            &[
+                "GET <pattern> [<pattern> ...]",
+                "    Show directives whose names match.",
+                "SET <directive> <value> [<directive> <value> ...]",
+                "    Change directives, all or none.",
+                "RESETSTAT",
+                "    Begin the statistics anew.",
+                "REWRITE",
+                "    Write the configuration to its file.",
+            ],
+        );
+    }
+}

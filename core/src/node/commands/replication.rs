@@ -1,0 +1,178 @@
+//! Commands of replication.
+
+use core::time::Duration;
+
+use super::super::{Cx, Key, Node, turn};
+use super::info::address;
+use crate::client::{Blocked, Session};
+use crate::dataset::Dataset;
+use crate::ids::ConnId;
+use crate::replication::source::Answer;
+use crate::resp::{Args, parse_i64};
+
+impl<D: Dataset> Node<D> {
+    pub(in super::super) fn cmd_replconf(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
+        if args.len().is_multiple_of(2) {
+            return s.reply().error(super::SYNTAX);
+        }
+        match self.source.replconf(s.conn, args, &mut turn!(self, cx)) {
+            Answer::Ok => s.reply().ok(),
+            Answer::Error(text) => s.reply().error(&text),
+            Answer::Silent | Answer::Closed => {}
+        }
+    }
+
+    pub(in super::super) fn cmd_psync(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
+        self.hand_over(s, Some(args), cx);
+    }
+
+    pub(in super::super) fn cmd_sync(&mut self, s: &mut Session, _: Args<'_>, cx: &mut Cx<'_>) {
+        self.hand_over(s, None, cx);
+    }
+
+    /// From here on the replication source writes to the connection.
+    fn hand_over(&mut self, s: &mut Session, psync: Option<Args<'_>>, cx: &mut Cx<'_>) {
+        if s.replica {
+            return;
+        }
+        if !s.outbox.is_empty() {
+            return s.reply().error("ERR SYNC and PSYNC are invalid with pending output");
+        }
+        let peer = s.peer.clone();
+        let taken = match psync {
+            Some(args) => self.source.psync(s.conn, peer, args, &mut turn!(self, cx)),
+            None => self.source.sync(s.conn, peer, &mut turn!(self, cx)),
+        };
+        match taken {
+            Ok(_) => {
+                s.replica = true;
+                self.replicas.insert(s.conn);
+            }
+            Err(text) => s.reply().error(&text),
+        }
+    }
+
+    pub(in super::super) fn cmd_replicaof(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
+        let by = self.client_line(s, cx.now);
+        if args.is(1, "NO") && args.is(2, "ONE") {
+            self.become_master(&by, cx);
+            return s.reply().ok();
+        }
+        if s.replica {
+            return s.reply().error("ERR Command is not valid when client is a replica.");
+        }
+        let port = parse_i64(args.at(2)).and_then(|n| u16::try_from(n).ok());
+        let Some(port) = port else { return s.reply().error("ERR Invalid master port") };
+        let host = core::str::from_utf8(args.at(1)).ok().filter(|h| h.len() < 256 && !h.chars().any(char::is_control));
+        let Some(host) = host else { return s.reply().error("ERR Invalid master host") };
+        // A link that stopped after faults begins anew by this command.
+        if self.upstream.as_ref().is_some_and(|u| &*u.host == host && u.port == port && !u.is_stopped()) {
+            return s.reply().simple("OK Already connected to specified master");
+        }
+        self.follow(host, port, &by, cx);
+        s.reply().ok();
+    }
+
+    pub(in super::super) fn cmd_role(&mut self, s: &mut Session, _: Args<'_>, cx: &mut Cx<'_>) {
+        let offset = self.source.offset() as i64;
+        let mut r = s.reply();
+        if let Some(up) = &self.upstream {
+            r.array(5);
+            r.bulk(b"slave");
+            r.bulk(up.host.as_bytes());
+            r.int(i64::from(up.port));
+            r.bulk(up.link.state().as_str().as_bytes());
+            // Redis has no offset to show while it has no master's client.
+            r.int(if up.is_up() { offset } else { -1 });
+            return;
+        }
+        let online = || {
+            self.source.replicas(cx.now.mono).filter(|r| r.state == crate::replication::source::ReplicaState::Online)
+        };
+        r.array(3);
+        r.bulk(b"master");
+        r.int(offset);
+        r.array(online().count());
+        for replica in online() {
+            r.array(3);
+            r.bulk(address(&replica).as_bytes());
+            r.bulk_int(replica.port);
+            r.bulk_int(replica.offset as i64);
+        }
+    }
+
+    pub(in super::super) fn cmd_wait(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
+        if !self.is_master() {
+            return s.reply().error(
+                "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is \
+                 configured to be writable (which is not the default) writes to replicas are just local and are not propagated.",
+            );
+        }
+        let Some(replicas) = super::int(args, 1) else { return s.reply().error(super::NOT_AN_INTEGER) };
+        let Some(ms) = super::int(args, 2) else {
+            return s.reply().error("ERR timeout is not an integer or out of range");
+        };
+        let Ok(ms) = u64::try_from(ms) else { return s.reply().error("ERR timeout is negative") };
+        let acked = self.source.acked(s.last_write);
+        if acked as i64 >= replicas || self.unit.is_some() {
+            return s.reply().int(acked as i64);
+        }
+        let until = (ms > 0).then(|| cx.now.mono + Duration::from_millis(ms));
+        s.blocked = Some(Blocked::Wait { offset: s.last_write, replicas: replicas as usize, until });
+        self.waiting.insert(s.conn);
+        if let Some(at) = until {
+            self.timers.set(Key::Wait(s.conn), at);
+        }
+        self.want_acks = true;
+    }
+
+    /// Answers those in WAIT whose replicas have acknowledged. Called at the end of every input.
+    pub(in super::super) fn wake_waiters(&mut self, cx: &mut Cx<'_>) {
+        if !self.source.took_acks() || self.waiting.is_empty() {
+            return;
+        }
+        let waiting: alloc::vec::Vec<ConnId> = self.waiting.iter().copied().collect();
+        for conn in waiting {
+            let enough = self.sessions.get(conn).is_some_and(|s| match s.blocked {
+                Some(Blocked::Wait { offset, replicas, .. }) => self.source.acked(offset) >= replicas,
+                _ => false,
+            });
+            if enough {
+                self.wait_over(conn, cx);
+            }
+        }
+    }
+
+    /// Answers a client in WAIT with what there is.
+    pub(in super::super) fn wait_over(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
+        let Some(mut s) = self.sessions.take(conn) else { return };
+        if let Some(Blocked::Wait { offset, .. }) = s.blocked {
+            let acked = self.source.acked(offset);
+            s.late(|r| r.int(acked as i64));
+            self.unblock(&mut s, cx);
+        }
+        self.finish(s, cx);
+    }
+
+    /// Whether `min-replicas-to-write` is fulfilled.
+    pub(in super::super) fn enough_replicas(&self, now: crate::time::Instant) -> bool {
+        let set = &self.config.settings;
+        set.min_replicas_to_write == 0
+            || set.min_replicas_max_lag == 0
+            || !self.is_master()
+            || self.source.good_replicas(now, u64::from(set.min_replicas_max_lag)) >= set.min_replicas_to_write as usize
+    }
+
+    /// Forgets connections that the source closed by itself. Called at the end of every input.
+    pub(in super::super) fn sync_replicas(&mut self, cx: &mut Cx<'_>) {
+        if self.replicas.len() == self.source.replica_count() {
+            return;
+        }
+        let gone: alloc::vec::Vec<ConnId> =
+            self.replicas.iter().copied().filter(|conn| !self.source.is_replica(*conn)).collect();
+        for conn in gone {
+            self.gone(conn, cx);
+        }
+        self.snapshot_wanted_more(cx);
+    }
+}

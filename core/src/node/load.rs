@@ -1,0 +1,329 @@
+//! A dataset on its way in: from the node's file, or from a master's snapshot.
+
+use alloc::boxed::Box;
+use alloc::format;
+use core::time::Duration;
+
+use super::{Cx, Key, Node, What, turn};
+use crate::dataset::{Dataset, LoadMode};
+use crate::ids::{ConnId, OpId};
+use crate::machine::{Action, Job, JobErrorKind, Outcome, Path};
+use crate::rdb::{self, Item, Reader, ReaderLimits};
+use crate::replication::ReplId;
+use crate::time::Instant;
+
+/// Bytes of a file that are read, and taken in, at a time: well under a millisecond of work.
+const READ_BYTES: usize = 256 * 1024;
+/// The same with `key-load-delay`, so that the delay is spread.
+const SLOW_READ_BYTES: usize = 4 * 1024;
+
+/// What is loaded, and for whom.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// The node's own file at its start.
+    Start,
+    /// `DEBUG RELOAD`: this client waits.
+    Reload(ConnId),
+    /// A master's snapshot from the socket.
+    Socket,
+    /// A master's snapshot that was spooled to a file.
+    Spool,
+}
+
+/// What a snapshot says of the replication stream it belongs to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Position {
+    pub(super) id: Option<ReplId>,
+    pub(super) offset: Option<u64>,
+    pub(super) db: Option<u32>,
+}
+
+#[derive(Debug)]
+struct File {
+    path: Path,
+    /// Where the next read begins.
+    at: u64,
+    /// Bytes that the read under way asked for.
+    asked: usize,
+    reading: Option<OpId>,
+}
+
+/// A load under way.
+#[derive(Debug)]
+pub(super) struct Load {
+    pub(super) what: Purpose,
+    pub(super) mode: LoadMode,
+    reader: Reader,
+    file: Option<File>,
+    pub(super) position: Position,
+    began: Instant,
+    began_s: u64,
+    /// Keys taken in since the last pause that `key-load-delay` made.
+    fresh_keys: u64,
+    /// Bytes taken in, and how many there are if it is known.
+    pub(super) taken: u64,
+    pub(super) total: Option<u64>,
+    drop_expired: Option<u64>,
+}
+
+impl<D: Dataset> Node<D> {
+    /// Whether clients have to wait for a dataset.
+    pub(super) fn loading(&self) -> bool {
+        self.load.as_ref().is_some_and(|l| l.mode == LoadMode::Replace)
+    }
+
+    /// Whether a dataset grows beside the one that is served.
+    pub(super) fn loading_beside(&self) -> bool {
+        self.load.as_ref().is_some_and(|l| l.mode == LoadMode::Beside)
+    }
+
+    /// Begins to load; the present keys go first if `mode` says so.
+    pub(super) fn begin_load(&mut self, what: Purpose, mode: LoadMode, total: Option<u64>, cx: &mut Cx<'_>) {
+        if mode == LoadMode::Replace {
+            self.abandon_snapshot("the dataset is being replaced", cx);
+            self.tell_watchers_of(None, |_| true);
+        }
+        self.data.load_begin(mode);
+        self.idle_work = true;
+        self.want_resume(cx);
+        // Only a master that starts on its own leaves out what has expired, and only if no replica can go on from the
+        // file's offset: it would never hear of those keys.
+        self.load = Some(Box::new(Load {
+            what,
+            mode,
+            reader: Reader::new(ReaderLimits::default()),
+            file: None,
+            position: Position::default(),
+            began: cx.now.mono,
+            began_s: cx.now.unix_s(),
+            fresh_keys: 0,
+            taken: 0,
+            total,
+            drop_expired: (what == Purpose::Start && self.is_master()).then_some(cx.now.unix_ms),
+        }));
+    }
+
+    /// Begins to load from a file.
+    pub(super) fn begin_load_file(&mut self, what: Purpose, mode: LoadMode, path: Path, cx: &mut Cx<'_>) {
+        self.begin_load(what, mode, None, cx);
+        if let Some(load) = &mut self.load {
+            load.file = Some(File { path, at: 0, asked: 0, reading: None });
+        }
+        self.load_read(cx);
+    }
+
+    /// Starts the next read of the file under way.
+    pub(super) fn load_read(&mut self, cx: &mut Cx<'_>) {
+        let len = if self.config.settings.key_load_delay > 0 { SLOW_READ_BYTES } else { READ_BYTES };
+        let Some(file) = self.load.as_mut().and_then(|l| l.file.as_mut()) else { return };
+        let op = self.ids.op();
+        file.reading = Some(op);
+        file.asked = len;
+        cx.out.push(Action::Start { op, job: Job::Read { file: file.path.clone(), at: file.at, len } });
+    }
+
+    /// How long `key-load-delay` makes the load pause now.
+    pub(super) fn load_pause(&mut self) -> Option<Duration> {
+        let us = u64::try_from(self.config.settings.key_load_delay).ok().filter(|us| *us > 0)?;
+        let keys = core::mem::take(&mut self.load.as_mut()?.fresh_keys);
+        Some(Duration::from_micros(us.saturating_mul(keys).max(1)))
+    }
+
+    /// Whether `DEBUG RELOAD` is under way: all others wait, for what they wrote meanwhile would be lost.
+    pub(super) fn reloading(&self) -> bool {
+        self.load.as_ref().is_some_and(|l| matches!(l.what, Purpose::Reload(_))) || self.saving_to_reload()
+    }
+
+    /// The end of a `DEBUG RELOAD`.
+    pub(super) fn reloaded(&mut self, conn: ConnId, result: &Result<(), Box<str>>, cx: &mut Cx<'_>) {
+        self.answer_waiting(conn, result, cx);
+        self.pause_link(false, cx);
+        self.release_held(cx);
+    }
+
+    /// `DEBUG RELOAD`, once the file is there.
+    pub(super) fn reload(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
+        let file = self.data_file();
+        self.begin_load_file(Purpose::Reload(conn), LoadMode::Replace, file, cx);
+    }
+
+    /// Takes in bytes of a snapshot; whether it is complete.
+    pub(super) fn load_bytes(&mut self, bytes: &[u8]) -> Result<bool, Box<str>> {
+        let Some(load) = &mut self.load else { return Ok(false) };
+        load.taken += bytes.len() as u64;
+        let mut input = bytes;
+        while let Some(item) = load.reader.next(&mut input).map_err(|e| Box::from(format!("{e}")))? {
+            match item {
+                Item::Aux { name, value } => {
+                    load.position.note(name, value);
+                    if load.position.id.is_some() {
+                        load.drop_expired = None;
+                    }
+                }
+                Item::Header { .. } | Item::Function(_) | Item::End { .. } => {}
+                _ => {
+                    load.fresh_keys += u64::from(matches!(item, Item::Entry(_)));
+                    self.data.load_item(&item, load.drop_expired).map_err(|e| Box::from(format!("{e}")))?;
+                }
+            }
+        }
+        if load.reader.is_done() && !input.is_empty() && load.file.is_none() {
+            return Err(format!("{} bytes follow the end of the snapshot", input.len()).into());
+        }
+        Ok(load.reader.is_done())
+    }
+
+    /// The next piece of the file under way; the outcome back if it is not its.
+    pub(super) fn load_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
+        let file = self.load.as_mut().and_then(|l| l.file.as_mut()).filter(|f| f.reading == Some(op));
+        let Some(file) = file else { return Some(result) };
+        file.reading = None;
+        match result {
+            Outcome::Read(bytes) => {
+                let at_end = bytes.len() < file.asked;
+                file.at += bytes.len() as u64;
+                let slow = self.config.settings.key_load_delay > 0;
+                if !at_end && !slow {
+                    // The next piece is read while this one is taken in.
+                    self.load_read(cx);
+                }
+                match self.load_bytes(&bytes) {
+                    Ok(true) => self.loaded(cx),
+                    Ok(false) if at_end => {
+                        let why = self.load.as_ref().map(|l| match l.reader.finish() {
+                            Ok(()) => Box::from("the file ends early"),
+                            Err(e) => Box::from(format!("{e}")),
+                        });
+                        self.load_failed(why.unwrap_or_default(), cx);
+                    }
+                    Ok(false) if slow => {
+                        if let Some(pause) = self.load_pause() {
+                            self.timers.set(Key::LoadStep, cx.now.mono + pause);
+                        }
+                    }
+                    Ok(false) => {}
+                    Err(why) => self.load_failed(why, cx),
+                }
+            }
+            Outcome::Failed(e)
+                if e.kind == JobErrorKind::NotFound && self.load.as_ref().is_some_and(|l| l.what == Purpose::Start) =>
+            {
+                self.data.load_abort();
+                self.load = None;
+                self.ready(None, cx);
+            }
+            Outcome::Failed(e) => self.load_failed(e.message, cx),
+            other => self.load_failed(format!("unexpected outcome {other:?}").into(), cx),
+        }
+        None
+    }
+
+    /// Everything is in: the new dataset takes its place.
+    pub(super) fn loaded(&mut self, cx: &mut Cx<'_>) {
+        let Some(load) = self.load.take() else { return };
+        if load.mode == LoadMode::Beside {
+            self.tell_watchers_of(None, |_| true);
+        }
+        self.data.load_commit();
+        self.idle_work = true;
+        self.want_resume(cx);
+        let (keys, expired) = self.data.load_counts();
+        self.stats.load_keys = (keys, expired);
+        if load.mode == LoadMode::Beside {
+            self.tell_watchers_of(None, |_| true);
+        }
+        match load.what {
+            Purpose::Start => {
+                let ms = (cx.now.mono - load.began).as_millis() as u64;
+                self.event(cx, What::Loaded { keys, expired, ms });
+                self.ready(Some(load.position), cx);
+            }
+            Purpose::Reload(conn) => {
+                self.save.dirty = 0;
+                self.reloaded(conn, &Ok(()), cx);
+            }
+            Purpose::Socket | Purpose::Spool => {
+                self.save.dirty = 0;
+                self.resync_loaded(load.position.db, keys, cx);
+            }
+        }
+        self.timers.clear(Key::Expire);
+    }
+
+    /// The snapshot is no good.
+    pub(super) fn load_failed(&mut self, why: Box<str>, cx: &mut Cx<'_>) {
+        let Some(load) = self.load.take() else { return };
+        self.load_aborted(load.mode, cx);
+        match load.what {
+            Purpose::Start => {
+                let file = Box::from(&*self.data_file());
+                self.event(cx, What::LoadFailed { file, why });
+                cx.out.push(Action::Exit { code: 1 });
+            }
+            Purpose::Reload(conn) => {
+                let text = format!("Error trying to load the RDB dump ({why}), check server logs").into();
+                self.reloaded(conn, &Err(text), cx);
+                if !self.is_master() {
+                    // Its data are gone: the stream cannot go on where it was.
+                    self.resync_failed("the dataset was lost in DEBUG RELOAD", cx);
+                }
+            }
+            Purpose::Socket | Purpose::Spool => self.resync_failed(&why, cx),
+        }
+    }
+
+    /// Ends a load whose source is gone.
+    pub(super) fn abandon_load(&mut self, cx: &mut Cx<'_>) {
+        if let Some(load) = self.load.take() {
+            self.load_aborted(load.mode, cx);
+        }
+    }
+
+    /// What was loaded is dropped. If the data before it are gone too, nobody may go on from our history: it was
+    /// theirs.
+    fn load_aborted(&mut self, mode: LoadMode, cx: &mut Cx<'_>) {
+        self.timers.clear(Key::LoadStep);
+        self.data.load_abort();
+        self.idle_work = true;
+        self.want_resume(cx);
+        if mode == LoadMode::Replace {
+            let new = ReplId::random(&mut self.rng);
+            self.source.restart_at(new, self.source.offset(), &mut turn!(self, cx));
+        }
+    }
+
+    /// The fields of INFO's persistence section while a dataset loads.
+    pub(super) fn load_progress(&self) -> Option<(u64, u64, Option<u64>)> {
+        self.load.as_ref().map(|l| (l.began_s, l.taken, l.total))
+    }
+
+    /// The dataset is in place, or there was none: the history goes on where the file says.
+    fn ready(&mut self, position: Option<Position>, cx: &mut Cx<'_>) {
+        self.save.begin(cx.now.mono, cx.now.unix_s());
+        if let Some(Position { id: Some(id), offset: Some(offset), db }) = position {
+            if self.is_master() {
+                let new = ReplId::random(&mut self.rng);
+                self.source.restored(id, offset, new, &mut turn!(self, cx));
+            } else {
+                self.source.restart_at(id, offset, &mut turn!(self, cx));
+                self.resume_from(id, offset, db);
+            }
+        }
+        self.event(cx, What::Ready);
+        self.start_link(cx);
+    }
+}
+
+impl Position {
+    /// Takes note of an AUX field.
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8]) {
+        let number = || crate::resp::parse_u64(value);
+        if name.eq_ignore_ascii_case(rdb::aux::REPL_ID) {
+            self.id = ReplId::parse(value).ok();
+        } else if name.eq_ignore_ascii_case(rdb::aux::REPL_OFFSET) {
+            self.offset = number();
+        } else if name.eq_ignore_ascii_case(rdb::aux::REPL_STREAM_DB) {
+            self.db = number().and_then(|n| u32::try_from(n).ok());
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! A server: clients, a role, and a dataset, behind the one door.
+//!
+//! [`Node`] is what `primacy server` runs. It is made of parts, each in a file of its own: sessions come in by
+//! `dispatch`, commands run by the table in `commands`, their effects go to the replication log by `propagate`;
+//! `upstream` follows a master, `snapshot` and `load` carry the dataset to and from files and replicas.
+
+mod about;
+mod commands;
+mod connections;
+mod dispatch;
+mod event;
+mod load;
+mod propagate;
+mod save;
+mod shutdown;
+mod snapshot;
+mod spool;
+mod start;
+mod stats;
+mod upstream;
+mod watch;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+pub use about::About;
+pub use event::{Event, What};
+
+use crate::blocks::Blocks;
+use crate::client::{PubSub, Session, Sessions, Table};
+use crate::config::Config;
+use crate::dataset::{Dataset, Effects, Progress};
+use crate::ids::{ConnId, Ids, OpId};
+use crate::machine::{Action, Actions, Chunks, Input, Machine, Meter, Outcome, Path, Signal};
+use crate::replication::{ReplId, Source, follower, source};
+use crate::resp::{Args, Command};
+use crate::rng::{Rng, Seed};
+use crate::time::{Instant, Now};
+use crate::timers::Timers;
+
+/// Keys (about) that one slice of lazy work touches: some tenths of a millisecond.
+const SLICE_KEYS: usize = 2_000;
+
+/// What an embedding program asks of a node.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Call {
+    /// Follow this master, as `REPLICAOF host port` does.
+    Follow {
+        /// Name or address.
+        host: Box<str>,
+        /// Port.
+        port: u16,
+    },
+    /// Become a master, as `REPLICAOF NO ONE` does.
+    Promote,
+}
+
+/// What a deadline of a node is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Key {
+    Source(source::Timer),
+    Follower(follower::Timer),
+    /// The first tick.
+    Start,
+    /// Delete keys that expired.
+    Expire,
+    /// A `save` rule may be due.
+    SaveRule,
+    /// Idle clients (`timeout`).
+    Idle,
+    /// A client over its soft output limit.
+    Soft(ConnId),
+    /// A client that waits in `WAIT`.
+    Wait(ConnId),
+    /// A connection that is owed bytes and does not take them.
+    Linger(ConnId),
+    /// The end of `CLIENT PAUSE`.
+    Pause,
+    /// The patience of a shutdown.
+    Shutdown,
+    /// The next keys of a snapshot that `rdb-key-save-delay` slows down.
+    SnapshotStep,
+    /// The next keys of a load that `key-load-delay` slows down.
+    LoadStep,
+}
+
+impl From<source::Timer> for Key {
+    fn from(t: source::Timer) -> Self {
+        Self::Source(t)
+    }
+}
+
+impl From<follower::Timer> for Key {
+    fn from(t: follower::Timer) -> Self {
+        Self::Follower(t)
+    }
+}
+
+/// Runs a command that is the node's own.
+type Handler<D> = fn(&mut Node<D>, &mut Session, Args<'_>, &mut Cx<'_>);
+
+/// What runs a command.
+enum Run<D: Dataset> {
+    /// The dataset, by its number there.
+    Data(usize),
+    /// The node.
+    Own(Handler<D>),
+}
+
+impl<D: Dataset> Clone for Run<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: Dataset> Copy for Run<D> {}
+
+/// What one input brings along: its time, and where actions go.
+struct Cx<'a> {
+    now: Now,
+    out: &'a mut Actions<Event>,
+}
+
+impl Cx<'_> {
+    fn event(&mut self, role: char, what: What) {
+        self.out.event(Event { role, what });
+    }
+}
+
+/// The part of a node that a replication part takes for one step.
+macro_rules! turn {
+    ($node:expr, $cx:expr) => {
+        $crate::machine::Turn {
+            now: $cx.now,
+            timers: &mut $node.timers,
+            out: &mut *$cx.out,
+            ids: &mut $node.ids,
+            rng: &mut $node.rng,
+        }
+    };
+}
+use turn;
+
+/// A Redis server as a state machine.
+pub struct Node<D: Dataset> {
+    config: Config,
+    about: About,
+    data: D,
+    table: Table<Run<D>>,
+    sessions: Sessions,
+    pubsub: PubSub,
+    /// Clients in MONITOR.
+    monitors: BTreeSet<ConnId>,
+    /// Which clients watch a key.
+    watchers: BTreeMap<(u32, Box<[u8]>), BTreeSet<ConnId>>,
+    /// Clients in WAIT.
+    waiting: BTreeSet<ConnId>,
+    /// Clients that got bytes while another input was handled: told to the runtime when it ends.
+    stirred: BTreeSet<ConnId>,
+    /// Effects of the command that runs.
+    effects: Effects,
+    /// Effects of the transaction that runs.
+    unit: Option<Vec<(Option<u32>, Command)>>,
+    pause: Option<dispatch::Pause>,
+    source: Source,
+    upstream: Option<Box<upstream::Upstream>>,
+    master: bool,
+    /// Connections that became replicas.
+    replicas: BTreeSet<ConnId>,
+    /// Replies to the stream of a master: nobody reads them.
+    scratch: Blocks,
+    /// Files that are being sent to replicas: removed once nobody reads them.
+    sync_files: Vec<Path>,
+    save: save::Save,
+    snapshot: Option<Box<snapshot::Snapshot>>,
+    load: Option<Box<load::Load>>,
+    shutdown: Option<shutdown::Shutdown>,
+    listeners: start::Listeners,
+    stats: stats::Stats,
+    slowlog: stats::SlowLog,
+    latency: stats::Latency,
+    timers: Timers<Key>,
+    ids: Ids,
+    rng: Rng,
+    meter: Box<dyn Meter>,
+    /// Somebody waits for acknowledgements: asked for once, when the input ends.
+    want_acks: bool,
+    /// A `Yield` is out and unanswered.
+    yielded: bool,
+    /// Lazy work is left over.
+    idle_work: bool,
+    next_client: u64,
+    started: Option<Now>,
+    run_id: [u8; 40],
+    /// `DEBUG SET-ACTIVE-EXPIRE`.
+    active_expire: bool,
+    /// Jobs whose completion no part waits for.
+    usage: stats::UsageCache,
+    /// Runs that a resolver or a file started for configuration (CONFIG REWRITE).
+    rewrites: VecDeque<(OpId, commands::Rewrite)>,
+}
+
+impl<D: Dataset> Node<D> {
+    /// A node over `data`, in the configuration `config`. It begins to act at its first `Tick`, which is due at once.
+    pub fn new(config: Config, data: D, seed: Seed, meter: Box<dyn Meter>, about: About) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut timers = Timers::new();
+        timers.set(Key::Start, Instant::ZERO);
+        let id = ReplId::random(&mut rng);
+        let run_id = rng.hex();
+        let table = commands::table(&data);
+        let stats = stats::Stats::new(table.len());
+        Self {
+            source: Source::new(id, 0, start::source_config(&config.settings)),
+            slowlog: stats::SlowLog::default(),
+            latency: stats::Latency::default(),
+            save: save::Save::default(),
+            config,
+            about,
+            data,
+            table,
+            sessions: Sessions::default(),
+            pubsub: PubSub::default(),
+            monitors: BTreeSet::new(),
+            watchers: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            stirred: BTreeSet::new(),
+            effects: Effects::default(),
+            unit: None,
+            pause: None,
+            upstream: None,
+            master: true,
+            replicas: BTreeSet::new(),
+            scratch: Blocks::new(),
+            sync_files: Vec::new(),
+            snapshot: None,
+            load: None,
+            shutdown: None,
+            listeners: start::Listeners::default(),
+            stats,
+            timers,
+            ids: Ids::default(),
+            rng,
+            meter,
+            want_acks: false,
+            yielded: false,
+            idle_work: false,
+            next_client: 0,
+            started: None,
+            run_id,
+            active_expire: true,
+            usage: stats::UsageCache::default(),
+            rewrites: VecDeque::new(),
+        }
+    }
+
+    /// The dataset.
+    pub fn data(&self) -> &D {
+        &self.data
+    }
+
+    /// The replication stream's identity and the offset behind its last visible byte.
+    pub fn position(&self) -> (ReplId, u64) {
+        (self.source.id(), self.source.offset())
+    }
+
+    /// Whether this node is a master.
+    pub fn is_master(&self) -> bool {
+        self.master
+    }
+
+    fn role(&self) -> char {
+        if self.is_master() { 'M' } else { 'S' }
+    }
+
+    fn event(&self, cx: &mut Cx<'_>, what: What) {
+        cx.event(self.role(), what);
+    }
+
+    /// Asks for a `Resume` unless one is on its way.
+    fn want_resume(&mut self, cx: &mut Cx<'_>) {
+        if !self.yielded {
+            self.yielded = true;
+            cx.out.push(Action::Yield);
+        }
+    }
+
+    fn resume(&mut self, cx: &mut Cx<'_>) {
+        self.yielded = false;
+        self.snapshot_slice(cx);
+        if self.idle_work {
+            self.idle_work = self.data.maintain(SLICE_KEYS) == Progress::More;
+            if self.idle_work {
+                self.want_resume(cx);
+            }
+        }
+    }
+
+    fn done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) {
+        if let Some(result) = self.listen_done(op, result, cx)
+            && let Some(result) = self.upstream_done(op, result, cx)
+            && let Some(result) = self.load_done(op, result, cx)
+            && let Some(result) = self.snapshot_done(op, result, cx)
+            && let Some(result) = self.rewrite_done(op, result, cx)
+            && let Some(result) = self.usage.done(op, result)
+        {
+            // What is nobody's was cancelled, or removed a file that nobody waits for.
+            let _ = self.source.done(op, result, &mut turn!(self, cx));
+        }
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        while let Some(key) = self.timers.pop_due(cx.now.mono) {
+            match key {
+                Key::Start => self.start(cx),
+                Key::Source(t) => self.source.tick(t, &mut turn!(self, cx)),
+                Key::Follower(t) => self.upstream_tick(t, cx),
+                Key::Expire => self.expire(cx),
+                Key::SaveRule => self.check_save_rules(cx),
+                Key::Idle => self.close_idle(cx),
+                Key::Soft(conn) => {
+                    self.stirred.insert(conn);
+                }
+                Key::Wait(conn) => self.wait_over(conn, cx),
+                Key::Linger(conn) => self.drop_session(conn, cx),
+                Key::Pause => self.unpause(cx),
+                Key::Shutdown => self.shutdown_late(cx),
+                Key::SnapshotStep => self.snapshot_slice(cx),
+                Key::LoadStep => self.load_step(cx),
+            }
+        }
+    }
+
+    /// Whether keys that expired are deleted, and replicas told: by a master, and not while `CLIENT PAUSE` or a shutdown
+    /// keeps the dataset as it is.
+    fn may_expire(&self) -> bool {
+        self.is_master() && self.pause.is_none() && self.shutdown.is_none()
+    }
+
+    /// Whether the expiry cycle runs.
+    fn expires_by_itself(&self) -> bool {
+        self.may_expire() && self.active_expire && self.load.is_none()
+    }
+
+    fn expire(&mut self, cx: &mut Cx<'_>) {
+        if self.expires_by_itself() {
+            self.effects.watching = !self.watchers.is_empty();
+            let progress = self.data.expire(cx.now, SLICE_KEYS, &mut self.effects);
+            self.propagate_each(cx);
+            if progress == Progress::More {
+                self.timers.set(Key::Expire, cx.now.mono + Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// The end of every input: what became due by it is told to the runtime in one go.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
+        // Whatever runs held commands or ends clients comes first, and what that stirs is told before the input ends.
+        self.wake_waiters(cx);
+        self.shutdown_step(cx);
+        while let Some(conn) = self.stirred.pop_first() {
+            if let Some(session) = self.sessions.take(conn) {
+                self.finish(session, cx);
+            }
+        }
+        if core::mem::take(&mut self.want_acks) {
+            self.source.request_acks();
+        }
+        self.start_due_snapshot(cx);
+        if self.snapshot.is_some() {
+            self.source.handed_over(self.data.snapshot_pending());
+        }
+        self.source.settle(&mut turn!(self, cx));
+        self.sync_replicas(cx);
+        self.check_snapshot(cx);
+        self.arm_expiry(cx);
+    }
+
+    fn arm_expiry(&mut self, cx: &Cx<'_>) {
+        if self.timers.get(Key::Expire).is_none()
+            && self.expires_by_itself()
+            && let Some(at) = self.data.next_expiry(cx.now)
+        {
+            // Law 1: a deadline lies behind the input that set it.
+            self.timers.set(Key::Expire, at.max(cx.now.mono + Duration::from_millis(1)));
+        }
+    }
+}
+
+impl<D: Dataset> Machine for Node<D> {
+    type Call = Call;
+    type Event = Event;
+
+    fn handle(&mut self, now: Now, input: Input<'_, Call>, out: &mut Actions<Event>) {
+        let cx = &mut Cx { now, out };
+        let ticked = matches!(input, Input::Tick);
+        match input {
+            Input::Tick => self.tick(cx),
+            Input::Resume => self.resume(cx),
+            Input::Accepted { conn, listener: _, local, peer, tls: _ } => self.accepted(conn, local, peer, cx),
+            Input::Connected { conn, .. } => self.upstream_connected(conn, cx),
+            Input::Received { conn, bytes } if conn.is_opened() => self.upstream_received(conn, bytes, cx),
+            Input::Received { conn, bytes } => self.received(conn, bytes, cx),
+            Input::Sent { conn, len } if conn.is_opened() => self.upstream_sent(conn, len, cx),
+            Input::Sent { conn, len } => self.sent(conn, len, cx),
+            Input::Eof { conn } if conn.is_opened() => self.upstream_eof(conn, cx),
+            Input::Closed { conn, reason } if conn.is_opened() => self.upstream_closed(conn, reason, cx),
+            Input::Eof { conn } => self.eof(conn, cx),
+            Input::Closed { conn, .. } => self.gone(conn, cx),
+            Input::Began { .. } => {}
+            Input::Done { op, result } => self.done(op, result, cx),
+            Input::Call(Call::Follow { host, port }) => self.follow(&host, port, "host", cx),
+            Input::Call(Call::Promote) => self.become_master("host", cx),
+            Input::Shutdown { signal } => self.signalled(signal, cx),
+        }
+        self.settle(cx);
+        debug_assert!(
+            !ticked || self.deadline().is_none_or(|d| d > now.mono),
+            "a timer fired and was not armed anew: {:?}",
+            self.timers.next_key()
+        );
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    fn transmit(&mut self, conn: ConnId, budget: usize, out: &mut Chunks) {
+        if conn.is_opened() {
+            if let Some(up) = &mut self.upstream {
+                up.link.transmit(conn, budget, out);
+            }
+        } else if let Some(s) = self.sessions.get_mut(conn) {
+            if s.replica {
+                self.source.transmit(conn, budget, out);
+            } else {
+                s.outbox.read(s.outbox.start(), budget, out);
+            }
+        }
+    }
+}
+
+/// Which signal asked, kept for the exit.
+type Asked = Option<Signal>;

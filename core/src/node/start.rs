@@ -1,0 +1,308 @@
+//! The beginning: listeners, the dataset's file, and the link to a master.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+
+use super::load::Purpose;
+use super::{Cx, Node, What};
+use crate::config::{Config, Settings};
+use crate::dataset::{Dataset, LoadMode};
+use crate::ids::{ConnId, OpId};
+use crate::machine::{Action, Endpoint, Job, JobErrorKind, Outcome};
+use crate::replication::SourceConfig;
+
+/// A listener, asked for or standing.
+#[derive(Debug)]
+struct Listener {
+    op: OpId,
+    at: Endpoint,
+    /// One that may be missing: marked `-` in `bind`.
+    optional: bool,
+    standing: bool,
+    /// Asked for by the change under way.
+    fresh: bool,
+}
+
+/// An endpoint that is to be listened on.
+struct Wanted {
+    at: Endpoint,
+    optional: bool,
+    /// Permissions of a unix socket.
+    mode: Option<u32>,
+}
+
+/// A `CONFIG SET` of `bind` or `port`: answered when the listeners are known to stand.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// Whose command it is.
+    pub(super) conn: ConnId,
+    /// The directive that an error names, as it was spelled.
+    pub(super) argument: Box<str>,
+    /// The directives that it changed,
+    pub(super) changed: Vec<&'static str>,
+    /// and the configuration before.
+    pub(super) before: Config,
+}
+
+/// The listeners of a node.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    list: Vec<Listener>,
+    /// Those that the change under way has no use for: given up once the new ones stand.
+    old: Vec<Listener>,
+    change: Option<Change>,
+    /// An address of the change could not be had.
+    failed: bool,
+    /// Those of the start stand.
+    up: bool,
+}
+
+impl Listeners {
+    /// Whether an answer of the system is outstanding.
+    pub(super) fn is_busy(&self) -> bool {
+        self.change.is_some() || self.list.iter().any(|l| !l.standing)
+    }
+}
+
+/// Whether the system lets only one of the two be listened on: all addresses of a family, and one of them.
+fn collide(a: &Endpoint, b: &Endpoint) -> bool {
+    let (Some(a), Some(b)) = (a.tcp(), b.tcp()) else { return false };
+    a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified())
+}
+
+/// The settings of the master side.
+pub(super) fn source_config(set: &Settings) -> SourceConfig {
+    let limit = set.client_output_buffer_limit.replica;
+    SourceConfig {
+        backlog_size: set.repl_backlog_size,
+        backlog_ttl: Duration::from_secs(set.repl_backlog_ttl),
+        ping_period: Duration::from_secs(u64::from(set.repl_ping_replica_period)),
+        timeout: Duration::from_secs(u64::from(set.repl_timeout)),
+        diskless: set.repl_diskless_sync,
+        diskless_delay: Duration::from_secs(u64::from(set.repl_diskless_sync_delay)),
+        diskless_max_replicas: set.repl_diskless_sync_max_replicas as usize,
+        output_hard: limit.hard,
+        output_soft: limit.soft,
+        output_soft_period: Duration::from_secs(limit.soft_seconds),
+        ..SourceConfig::default()
+    }
+}
+
+/// The addresses of `bind`, each with whether it may be missing.
+fn addresses(set: &Settings) -> Vec<(IpAddr, bool)> {
+    let mut list = Vec::new();
+    for bind in &set.bind {
+        let optional = bind.optional;
+        match bind.address.as_str() {
+            "*" => list.push((Ipv4Addr::UNSPECIFIED.into(), optional)),
+            "::*" => list.push((Ipv6Addr::UNSPECIFIED.into(), true)),
+            "localhost" => list.extend([(Ipv4Addr::LOCALHOST.into(), optional), (Ipv6Addr::LOCALHOST.into(), true)]),
+            // The configuration was checked to hold addresses only.
+            name => list.extend(name.parse::<IpAddr>().map(|ip| (ip, optional))),
+        }
+    }
+    list
+}
+
+impl<D: Dataset> Node<D> {
+    /// The first tick.
+    pub(super) fn start(&mut self, cx: &mut Cx<'_>) {
+        self.started = Some(cx.now);
+        let port = self.config.settings.port;
+        self.event(cx, What::Started { pid: self.about.pid, version: super::about::VERSION, port });
+        self.event(cx, What::Initialized);
+        self.usage.refresh(cx.now.mono, &mut self.ids, cx.out);
+        let master = self.config.settings.replicaof.clone();
+        if let Some(master) = master {
+            self.prepare_link(master.host.into(), master.port, None, cx);
+        }
+        for wanted in self.wanted() {
+            self.listen(wanted, cx);
+        }
+        self.conclude(cx);
+        if self.listeners.list.is_empty() {
+            return;
+        }
+        let file = self.data_file();
+        self.begin_load_file(Purpose::Start, LoadMode::Replace, file, cx);
+    }
+
+    /// What the configuration asks for.
+    fn wanted(&self) -> Vec<Wanted> {
+        let set = &self.config.settings;
+        let mut wanted = Vec::new();
+        if set.port != 0 {
+            for (ip, optional) in addresses(set) {
+                wanted.push(Wanted { at: Endpoint::Tcp(SocketAddr::new(ip, set.port)), optional, mode: None });
+            }
+        }
+        if !set.unixsocket.is_empty() {
+            let mode = u32::from_str_radix(&set.unixsocketperm, 8).ok().filter(|m| *m != 0);
+            wanted.push(Wanted { at: Endpoint::Unix(set.unixsocket.as_str().into()), optional: false, mode });
+        }
+        wanted
+    }
+
+    fn listen(&mut self, wanted: Wanted, cx: &mut Cx<'_>) {
+        let Wanted { at, optional, mode } = wanted;
+        let (op, backlog) = (self.ids.op(), self.config.settings.tcp_backlog);
+        cx.out.push(Action::Start { op, job: Job::Listen { at: at.clone(), backlog, mode } });
+        self.listeners.list.push(Listener { op, at, optional, standing: false, fresh: true });
+    }
+
+    /// The configuration names other addresses. Those that stand already are kept, the new ones are listened on
+    /// before the old ones are given up. `true` if that is done at once, else the client hears of it later.
+    pub(super) fn listen_anew(&mut self, change: Change, cx: &mut Cx<'_>) -> bool {
+        self.listeners.old = core::mem::take(&mut self.listeners.list);
+        let mut new = Vec::new();
+        for wanted in self.wanted() {
+            match self.listeners.old.iter().position(|l| l.at == wanted.at) {
+                Some(i) => {
+                    let kept = self.listeners.old.remove(i);
+                    self.listeners.list.push(Listener { optional: wanted.optional, ..kept });
+                }
+                None => new.push(wanted),
+            }
+        }
+        // An old listener in the way of a new one goes first, and comes back if the change fails.
+        for old in &mut self.listeners.old {
+            if new.iter().any(|n| collide(&n.at, &old.at)) {
+                old.standing = false;
+                cx.out.push(Action::Unlisten { op: old.op });
+            }
+        }
+        for wanted in new {
+            self.listen(wanted, cx);
+        }
+        (self.listeners.change, self.listeners.failed) = (Some(change), false);
+        self.conclude(cx).is_some()
+    }
+
+    /// A listener stands or does not; the outcome back if it is none's.
+    pub(super) fn listen_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
+        let Some(i) = self.listeners.list.iter().position(|l| l.op == op) else { return Some(result) };
+        match result {
+            Outcome::Listening(at) => {
+                self.listeners.list[i].standing = true;
+                self.listeners.list[i].at = at.clone();
+                self.event(cx, What::Listening(at));
+            }
+            Outcome::Failed(e) => {
+                let l = self.listeners.list.remove(i);
+                if l.optional && e.kind == JobErrorKind::NotAvailable {
+                    self.event(cx, What::ListenSkipped { at: l.at, why: e.message });
+                } else {
+                    self.listen_failed(l.at, e.message, cx);
+                }
+            }
+            other => {
+                let l = self.listeners.list.remove(i);
+                self.listen_failed(l.at, alloc::format!("unexpected outcome {other:?}").into(), cx);
+            }
+        }
+        if let Some((change, done)) = self.conclude(cx) {
+            self.answer_change(&change, done, cx);
+        }
+        None
+    }
+
+    fn listen_failed(&mut self, at: Endpoint, why: Box<str>, cx: &mut Cx<'_>) {
+        self.event(cx, What::ListenFailed { at, why });
+        self.listeners.failed = true;
+    }
+
+    /// If every answer is there: the end of the start, or of a change, which is given back with whether it was done.
+    fn conclude(&mut self, cx: &mut Cx<'_>) -> Option<(Change, bool)> {
+        if self.listeners.list.iter().any(|l| !l.standing) {
+            return None;
+        }
+        let failed = core::mem::take(&mut self.listeners.failed);
+        let Some(change) = self.listeners.change.take() else {
+            if !self.listeners.up {
+                if !failed && self.listeners.list.is_empty() {
+                    self.event(cx, What::NotListening);
+                }
+                self.listeners.up = !failed && !self.listeners.list.is_empty();
+                if !self.listeners.up {
+                    cx.out.push(Action::Exit { code: 1 });
+                }
+            }
+            self.settle_listeners();
+            return None;
+        };
+        // A node that is to listen somewhere never ends up listening nowhere: all optional ones missing is a failure.
+        let deaf = self.listeners.list.is_empty() && !self.wanted().is_empty();
+        let done = !failed && !deaf;
+        if done {
+            for old in self.listeners.old.drain(..).filter(|l| l.standing) {
+                cx.out.push(Action::Unlisten { op: old.op });
+            }
+            self.settle_listeners();
+        } else {
+            self.take_back(&change, cx);
+        }
+        Some((change, done))
+    }
+
+    fn settle_listeners(&mut self) {
+        for l in &mut self.listeners.list {
+            l.fresh = false;
+        }
+    }
+
+    /// The listeners and the settings become what they were before a change.
+    fn take_back(&mut self, change: &Change, cx: &mut Cx<'_>) {
+        self.event(cx, What::ListenersRestored { argument: change.argument.clone() });
+        self.config.restore(&change.before, &change.changed);
+        self.configured(&change.changed, cx);
+        for l in self.listeners.list.extract_if(.., |l| l.fresh) {
+            cx.out.push(Action::Unlisten { op: l.op });
+        }
+        for old in core::mem::take(&mut self.listeners.old) {
+            if old.standing {
+                self.listeners.list.push(old);
+            } else {
+                self.listen(Wanted { at: old.at, optional: old.optional, mode: None }, cx);
+            }
+        }
+    }
+
+    fn answer_change(&mut self, change: &Change, done: bool, cx: &mut Cx<'_>) {
+        let Some(mut s) = self.sessions.take(change.conn) else { return };
+        let name = &change.argument;
+        let why = if name.eq_ignore_ascii_case("port") {
+            "Unable to listen on this port. Check server logs."
+        } else {
+            "Failed to bind to specified addresses."
+        };
+        s.late(|r| {
+            if done {
+                r.ok();
+            } else {
+                r.error_fmt(format_args!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
+            }
+        });
+        self.unblock(&mut s, cx);
+        self.finish(s, cx);
+    }
+
+    /// The TCP port that is listened on: the configured one, or the one that the system chose.
+    pub(super) fn port(&self) -> u16 {
+        self.listeners
+            .list
+            .iter()
+            .find_map(|l| l.at.tcp().filter(|_| l.standing))
+            .map_or(self.config.settings.port, |a| a.port())
+    }
+
+    /// What is listened on, each as `INFO` shows it.
+    pub(super) fn listening(&self) -> Vec<Box<str>> {
+        let shown = |at: &Endpoint| match at {
+            Endpoint::Tcp(a) => alloc::format!("name=tcp,bind={},port={}", a.ip(), a.port()).into(),
+            Endpoint::Unix(path) => alloc::format!("name=unix,path={path}").into(),
+        };
+        self.listeners.list.iter().filter(|l| l.standing).map(|l| shown(&l.at)).collect()
+    }
+}

@@ -1,0 +1,24 @@
+//! The node, by the rules it keeps: each test is named after one, most run over both datasets.
+
+extern crate alloc;
+
+#[macro_use]
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "node/bytes.rs"]
+mod bytes;
+#[path = "node/clients.rs"]
+mod clients;
+#[path = "node/listeners.rs"]
+mod listeners;
+#[path = "node/pubsub.rs"]
+mod pubsub;
+#[path = "node/replication.rs"]
+mod replication;
+#[path = "node/saving.rs"]
+mod saving;
+#[path = "node/stream.rs"]
+mod stream;
+#[path = "node/transactions.rs"]
+mod transactions;
