@@ -1,0 +1,39 @@
+//! What every runtime of Primacy needs once, and no reactor: threads and system calls behind plain queues.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`clock`] | the two clocks as a machine's `Now`, the seed from the operating system |
+//! | [`meter`] | time inside the machine and turns of the loop |
+//! | [`inbox`] | the queue that other threads reach the loop by |
+//! | [`jobs`] | starts and cancels jobs: files, names, scripts, usage |
+//! | [`signals`] | SIGTERM and SIGINT as inputs |
+//! | [`logging`] | log lines in the shape that operators know |
+//! | [`process`] | pid file, daemon, limit of open files |
+//!
+//! A runtime makes an [`Inbox`] with a waker of its reactor, hands its [`Deliver`] to [`Jobs`], and feeds what
+//! [`Inbox::drain`] gives it to the machine.
+
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "those lints keep `core` free of std; this crate lives on it"
+)]
+
+pub mod clock;
+mod errors;
+mod files;
+pub mod inbox;
+pub mod jobs;
+pub mod logging;
+pub mod meter;
+pub mod process;
+mod resolve;
+mod script;
+pub mod signals;
+mod usage;
+
+pub use clock::{Clock, seed};
+pub use errors::{closed_reason, job_error};
+pub use inbox::{Arrival, Completion, Deliver, Inbox};
+pub use jobs::{Jobs, Started};
+pub use meter::TurnMeter;
