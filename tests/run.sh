@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Sets up and passes the tests on a machine with a Rust tool chain and apt: fetches the real servers and clients that
+# are missing, then runs the unit tests, the examples in the documentation and the scenarios.
+#   tests/run.sh            everything
+#   tests/run.sh chain::    only the scenarios with that in their name
+#   PRIMACY_FULL=1 tests/run.sh   the full numbers (an hour) instead of the small ones (minutes)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Whoever starts cargo is expected to have it on the path, or where rustup puts it.
+command -v cargo > /dev/null || . "${CARGO_HOME:-$HOME/.cargo}/env"
+
+if [ $# = 0 ]; then
+    tests/fetch-peers.sh || echo "going on without the missing peers" >&2
+    cargo test --workspace --exclude primacy-tests
+fi
+# The scenarios time whole programs: both they and the server are built as they are shipped.
+cargo test --release --package primacy-tests -- "$@"

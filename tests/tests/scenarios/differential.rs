@@ -1,0 +1,305 @@
+//! The same commands to Primacy and to redis-server 7.0 give the same replies, word for word.
+
+use libtest_mimic::Trial;
+use primacy_tests::mix;
+use primacy_tests::peers::Peer;
+use primacy_tests::program::Program;
+use primacy_tests::resp::{Client, Value};
+use primacy_tests::rng::Rng;
+use primacy_tests::world::{World, scenario};
+use primacy_tests::{Result, ensure, fill, scaled, wait};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(240);
+
+pub(crate) fn all() -> Vec<Trial> {
+    let needs = || Peer::Redis70.find();
+    vec![
+        scenario("differential::commands::resp2", LIMIT, needs, |w, redis| commands(w, &redis, 2)),
+        scenario("differential::commands::resp3", LIMIT, needs, |w, redis| commands(w, &redis, 3)),
+        scenario("differential::every_template_once", LIMIT, needs, |w, redis| templates(w, &redis)),
+        scenario("differential::transactions", LIMIT, needs, |w, redis| transactions(w, &redis)),
+        scenario("differential::pubsub", LIMIT, needs, |w, redis| pubsub(w, &redis)),
+        scenario("differential::reset_and_reply_modes", LIMIT, needs, |w, redis| modes(w, &redis)),
+    ]
+}
+
+/// Where Primacy may differ: each prefix of a command, and why.
+const KNOWN: &[(&str, &str)] = &[
+    ("COMMAND INFO", "fields that describe Redis's own implementation"),
+    ("CLIENT WHAT", "the help text names the commands that are there"),
+    ("SHUTDOWN WHAT", "must not end the server if it is taken for good"),
+];
+
+struct Pair {
+    mine: Client,
+    redis: Client,
+}
+
+impl Pair {
+    fn start(w: &World, redis: &Program) -> Result<(Self, [std::sync::Arc<primacy_tests::server::Server>; 2])> {
+        let a = w.server("primacy", &w.primacy()?, &[])?;
+        let b = w.server("redis", redis, &[])?;
+        Ok((Self { mine: a.client()?, redis: b.client()? }, [a, b]))
+    }
+
+    fn ask(&mut self, args: &[Vec<u8>]) -> Result<(Value, Value)> {
+        let show = || args.iter().map(|a| a.escape_ascii().to_string()).collect::<Vec<_>>().join(" ");
+        let a = self.mine.ask(args).map_err(|e| format!("{}: Primacy: {e}", show()))?;
+        let b = self.redis.ask(args).map_err(|e| format!("{}: redis-server: {e}", show()))?;
+        Ok((a, b))
+    }
+
+    /// Asks both; a text for the difference, if there is one.
+    fn compare(&mut self, args: &[Vec<u8>]) -> Result<Option<String>> {
+        let (a, b) = self.ask(args)?;
+        if same(args, &a, &b) {
+            return Ok(None);
+        }
+        let show = args.iter().map(|a| a.escape_ascii().to_string()).collect::<Vec<_>>().join(" ");
+        Ok(Some(format!("{show}\n    Primacy:      {a:?}\n    redis-server: {b:?}")))
+    }
+}
+
+fn same(args: &[Vec<u8>], a: &Value, b: &Value) -> bool {
+    let line = args.iter().map(|w| String::from_utf8_lossy(w).to_uppercase()).collect::<Vec<_>>().join(" ");
+    if a == b || KNOWN.iter().any(|(prefix, _)| line.starts_with(prefix)) {
+        return true;
+    }
+    match (a, b) {
+        // What has no order.
+        (Value::Array(a), Value::Array(b)) if line.starts_with("KEYS") => sorted(a) == sorted(b),
+        // Who answers is in there: version and connection id.
+        (Value::Array(_), Value::Array(_)) | (Value::Map(_), Value::Map(_)) if line.starts_with("HELLO") => {
+            shape(a) == shape(b)
+        }
+        // The clock moves between the two.
+        (Value::Int(a), Value::Int(b)) if line.starts_with("TTL") => (a - b).abs() <= 1,
+        (Value::Int(a), Value::Int(b)) if line.starts_with("PTTL") => (a - b).abs() <= 1_000,
+        (Value::Int(a), Value::Int(b)) if line.starts_with("EXPIRETIME") => (a - b).abs() <= 1,
+        _ => false,
+    }
+}
+
+/// A greeting without what differs from server to server.
+fn shape(v: &Value) -> Vec<String> {
+    let flat: Vec<&Value> = match v {
+        Value::Map(pairs) => pairs.iter().flat_map(|(k, v)| [k, v]).collect(),
+        other => other.items().iter().collect(),
+    };
+    let own = |pair: &&[&Value]| !["version", "id"].contains(&pair[0].text().as_str());
+    flat.chunks(2).filter(own).map(|pair| format!("{pair:?}")).collect()
+}
+
+fn sorted(v: &[Value]) -> Vec<String> {
+    let mut all: Vec<String> = v.iter().map(|v| format!("{v:?}")).collect();
+    all.sort();
+    all
+}
+
+fn fail_on(found: &[String], asked: usize) -> Result<()> {
+    // One of each kind: the command's first words and the two answers tell the kind.
+    let kind = |text: &str| {
+        let words = text.split_whitespace().take(2).collect::<Vec<_>>().join(" ").to_uppercase();
+        (words, text.lines().skip(1).map(|l| l.chars().take(30).collect()).collect::<Vec<String>>())
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    let shown: Vec<_> = found.iter().filter(|t| seen.insert(kind(t))).take(40).cloned().collect();
+    ensure!(found.is_empty(), "{} of {asked} replies differ:\n  {}", found.len(), shown.join("\n  "));
+    Ok(())
+}
+
+fn commands(w: &World, redis: &Program, protocol: u8) -> Result<()> {
+    let mut rng = w.rng();
+    let (mut pair, servers) = Pair::start(w, redis)?;
+    let proto = [b"HELLO".to_vec(), protocol.to_string().into_bytes()];
+    pair.ask(&proto)?;
+    let count = scaled(30_000, 300_000);
+    let mut found = Vec::new();
+    for i in 0..count {
+        // One clock for both: what depends on it is spelled out in the command.
+        let args = next(&mut rng);
+        if let Some(text) = pair.compare(&args)? {
+            found.push(text);
+        }
+        // A difference in the data would only be told again and again.
+        if found.len() > 300 {
+            return fail_on(&found, i);
+        }
+    }
+    fail_on(&found, count)?;
+    let digests = [wait::digest(&servers[0])?, wait::digest(&servers[1])?];
+    ensure!(digests[0] == digests[1], "digests differ: {digests:?}\n{}", wait::differences(&servers[0], &servers[1])?);
+    Ok(())
+}
+
+fn next(rng: &mut Rng) -> Vec<Vec<u8>> {
+    let list = match rng.below(10) {
+        0..5 => mix::WRITES,
+        5..9 => mix::READS,
+        _ => mix::ODD,
+    };
+    let mut args = mix::command(list, rng, fill::now_ms());
+    // HELLO would change the protocol of the one that takes it; other names of commands are tested in any case.
+    if rng.one_in(5) {
+        args[0].make_ascii_lowercase();
+    }
+    args
+}
+
+/// Every template at least a few times, so that no kind of command is left to chance.
+fn templates(w: &World, redis: &Program) -> Result<()> {
+    let mut rng = w.rng();
+    let (mut pair, _servers) = Pair::start(w, redis)?;
+    let mut found = Vec::new();
+    let mut asked = 0;
+    for template in [mix::WRITES, mix::READS, mix::ODD].concat() {
+        for _ in 0..3 {
+            let text = mix::expand("SET $k $v", &mut rng, fill::now_ms());
+            pair.ask(&text)?;
+            asked += 1;
+            found.extend(pair.compare(&mix::expand(template, &mut rng, fill::now_ms()))?);
+        }
+    }
+    fail_on(&found, asked)
+}
+
+fn script(pair: &mut Pair, lines: &[&str]) -> Result<()> {
+    let mut found = Vec::new();
+    for line in lines {
+        found.extend(pair.compare(&primacy_tests::resp::words(line))?);
+    }
+    fail_on(&found, lines.len())
+}
+
+fn transactions(w: &World, redis: &Program) -> Result<()> {
+    let (mut pair, servers) = Pair::start(w, redis)?;
+    script(
+        &mut pair,
+        &[
+            "MULTI",
+            "SET a 1",
+            "INCR a",
+            "GET a",
+            "EXEC",
+            "MULTI",
+            "NOSUCH",
+            "SET a 2",
+            "EXEC",
+            "GET a",
+            "MULTI",
+            "SET a",
+            "EXEC",
+            "MULTI",
+            "INCR a",
+            "SET t x",
+            "INCR t",
+            "EXEC",
+            "MULTI",
+            "MULTI",
+            "DISCARD",
+            "MULTI",
+            "WATCH a",
+            "EXEC",
+            "EXEC",
+            "DISCARD",
+            "MULTI",
+            "EXEC",
+            "WATCH a",
+            "SET a 5",
+            "MULTI",
+            "GET a",
+            "EXEC",
+            "WATCH a",
+            "UNWATCH",
+            "SET a 6",
+            "MULTI",
+            "GET a",
+            "EXEC",
+            "MULTI",
+            "SELECT 1",
+            "SET in1 x",
+            "SELECT 0",
+            "EXEC",
+            "SELECT 1",
+            "GET in1",
+            "SELECT 0",
+            "WATCH w",
+            "MULTI",
+            "SET w 1",
+            "EXEC",
+            "WATCH missing",
+            "MULTI",
+            "PING",
+            "EXEC",
+            "MULTI",
+            "SUBSCRIBE x",
+            "EXEC",
+            "RESET",
+            "HELLO 2",
+            "MULTI",
+            "SHUTDOWN",
+            "DISCARD",
+        ],
+    )?;
+    // A watched key that somebody else changes, deletes, expires.
+    for change in ["SET w 2", "DEL w", "PEXPIRE w 1", "FLUSHDB", "RENAME w w2", "SWAPDB 0 1", "SET other 1"] {
+        script(&mut pair, &["SET w 1", "WATCH w"])?;
+        for s in &servers {
+            s.client()?.run(change)?;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+        script(&mut pair, &["MULTI", "SET after 1", "EXEC", "GET after", "FLUSHALL"])?;
+    }
+    Ok(())
+}
+
+fn pubsub(w: &World, redis: &Program) -> Result<()> {
+    for protocol in ["HELLO 2", "HELLO 3"] {
+        let (mut pair, servers) = Pair::start(w, redis)?;
+        pair.ask(&primacy_tests::resp::words(protocol))?;
+        script(&mut pair, &["SUBSCRIBE a", "PSUBSCRIBE b*", "UNSUBSCRIBE nothing", "PING"])?;
+        if protocol == "HELLO 2" {
+            script(&mut pair, &["GET k", "PING text", "PSUBSCRIBE", "SUBSCRIBE"])?;
+        } else {
+            script(&mut pair, &["GET k", "SET k v", "PING text"])?;
+        }
+        for line in [
+            "PUBLISH a one",
+            "PUBLISH bb two",
+            "PUBLISH c three",
+            "PUBSUB CHANNELS",
+            "PUBSUB NUMSUB a b",
+            "PUBSUB NUMPAT",
+        ] {
+            let got = [servers[0].client()?.run(line)?, servers[1].client()?.run(line)?];
+            ensure!(got[0] == got[1], "{line}: {got:?}");
+        }
+        for _ in 0..2 {
+            let got = [pair.mine.read()?, pair.redis.read()?];
+            ensure!(got[0] == got[1], "{protocol}, a message: {got:?}");
+        }
+        script(&mut pair, &["UNSUBSCRIBE", "PUNSUBSCRIBE", "GET k", "SUBSCRIBE x", "RESET", "GET k"])?;
+    }
+    Ok(())
+}
+
+fn modes(w: &World, redis: &Program) -> Result<()> {
+    let (mut pair, _servers) = Pair::start(w, redis)?;
+    script(&mut pair, &["CLIENT SETNAME me", "CLIENT GETNAME", "SELECT 3", "RESET", "CLIENT GETNAME", "DBSIZE"])?;
+    for c in [&mut pair.mine, &mut pair.redis] {
+        for line in
+            ["CLIENT REPLY OFF", "SET a 1", "NOSUCH", "CLIENT REPLY ON", "CLIENT REPLY SKIP", "PING", "PING end"]
+        {
+            c.push(&primacy_tests::resp::words(line));
+        }
+        c.flush()?;
+        let got = [c.read()?, c.read()?];
+        ensure!(got[0].text() == "OK" && got[1].text() == "end", "CLIENT REPLY: {got:?}");
+    }
+    script(&mut pair, &["GET a", "QUIT"])?;
+    for c in [&mut pair.mine, &mut pair.redis] {
+        c.expect_close(Duration::from_secs(5))?;
+    }
+    Ok(())
+}

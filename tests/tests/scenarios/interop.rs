@@ -1,0 +1,165 @@
+//! Each real server as replica of Primacy, then as its master: full resync, further writes, a cut link.
+
+use libtest_mimic::Trial;
+use primacy_tests::fill;
+use primacy_tests::peers::{self, Peer};
+use primacy_tests::program::Program;
+use primacy_tests::proxy::Proxy;
+use primacy_tests::server::Server;
+use primacy_tests::wait;
+use primacy_tests::world::{World, scenario};
+use primacy_tests::{Result, ensure};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(180);
+const KEYS: usize = 200_000;
+const WRITES: usize = 100_000;
+
+/// Log words of a partial resync on the replica; Valkey says "primary".
+pub(crate) const CONTINUED: [&str; 2] =
+    ["Successful partial resynchronization with master", "Successful partial resynchronization with primary"];
+
+/// How a master of the pair sends its snapshots, and a replica takes them.
+const WAYS: [(&str, &[&str], &[&str]); 2] = [
+    ("stream", &["repl-diskless-sync yes"], &["repl-diskless-load on-empty-db"]),
+    ("file", &["repl-diskless-sync no"], &["repl-diskless-load disabled"]),
+];
+
+pub(crate) fn all() -> Vec<Trial> {
+    let mut all = Vec::new();
+    for peer in peers::ALL {
+        for (way, as_master, as_replica) in WAYS {
+            let name = format!("interop::replica_of_primacy::{}::{way}", peer.name());
+            all.push(scenario(
+                &name,
+                LIMIT,
+                move || peer.find(),
+                move |w, found| pair(w, &w.primacy()?, &found, as_master, as_replica),
+            ));
+            let name = format!("interop::master_of_primacy::{}::{way}", peer.name());
+            all.push(scenario(
+                &name,
+                LIMIT,
+                move || peer.find(),
+                move |w, found| pair(w, &found, &w.primacy()?, as_master, as_replica),
+            ));
+        }
+    }
+    all.push(scenario(
+        "interop::primacy_to_primacy",
+        LIMIT,
+        || Ok(()),
+        |w, ()| pair(w, &w.primacy()?, &w.primacy()?, &[], &[]),
+    ));
+    all.push(scenario(
+        "interop::two_replicas_share_a_snapshot",
+        LIMIT,
+        || Peer::Redis70.find(),
+        |w, redis| shared(w, &redis),
+    ));
+    all.push(scenario("interop::password", LIMIT, || Peer::Redis70.find(), |w, redis| password(w, &redis)));
+    all
+}
+
+fn pair(w: &World, master: &Program, replica: &Program, as_master: &[&str], as_replica: &[&str]) -> Result<()> {
+    let mut rng = w.rng();
+    let lines = [&["repl-backlog-size 16mb"], as_master].concat();
+    let m = w.server("master", master, &lines)?;
+    fill::keys(m.port, KEYS, &mut rng)?;
+    let link = Proxy::to(m.port)?;
+    let r = w.server("replica", replica, as_replica)?;
+    r.client()?.run(&format!("REPLICAOF 127.0.0.1 {}", link.port))?;
+    // Writes from the first moment on: the resync has to meet them.
+    fill::writes(m.port, WRITES / 2, &mut rng)?;
+    wait::link_up(&r)?;
+    fill::writes(m.port, WRITES / 2, &mut rng)?;
+    wait::same(&[&m, &r])?;
+    ids_equal(&m, &r)?;
+    let (full, partial) = wait::served(&m)?;
+    ensure!(full == 1, "one full resync was due, {full} were served");
+    cut(&m, &r, &link, &mut rng)?;
+    let (full, partial) = (wait::served(&m)?.0 - full, wait::served(&m)?.1 - partial);
+    ensure!(full == 0 && partial == 1, "after the cut: {full} full and {partial} partial resyncs");
+    ensure!(r.logged(&CONTINUED) == 1, "the replica's log does not tell of the partial resync");
+    read_only(&r)
+}
+
+fn cut(m: &Server, r: &Server, link: &Proxy, rng: &mut primacy_tests::rng::Rng) -> Result<()> {
+    link.cut();
+    wait::until(Duration::from_secs(20), "the replica sees the cut", || {
+        Ok(r.client()?.info("replication", "master_link_status")? == "down")
+    })?;
+    fill::writes(m.port, 2_000, rng)?;
+    link.heal();
+    wait::link_up(r)?;
+    wait::same(&[m, r])?;
+    ids_equal(m, r)
+}
+
+/// Master and replica name the stream alike.
+pub(crate) fn ids_equal(m: &Server, r: &Server) -> Result<()> {
+    let a = m.client()?.info("replication", "master_replid")?;
+    let b = r.client()?.info("replication", "master_replid")?;
+    ensure!(a == b, "replication ids differ: {a} on {}, {b} on {}", m.name, r.name);
+    Ok(())
+}
+
+fn read_only(r: &Server) -> Result<()> {
+    let reply = r.client()?.ask(&["SET", "a", "b"])?;
+    ensure!(reply.text().starts_with("READONLY"), "a replica took a write: {reply:?}");
+    Ok(())
+}
+
+/// Two replicas that ask together; then the master is asked who follows it.
+fn shared(w: &World, redis: &Program) -> Result<()> {
+    let mut rng = w.rng();
+    let m = w.server("master", &w.primacy()?, &["repl-diskless-sync-delay 1"])?;
+    fill::keys(m.port, 20_000, &mut rng)?;
+    let follow = format!("replicaof 127.0.0.1 {}", m.port);
+    let first = w.prepare("redis", redis, &[&follow])?;
+    let second = w.prepare("primacy", &w.primacy()?, &[&follow])?;
+    first.launch()?;
+    second.launch()?;
+    for r in [&first, &second] {
+        r.wait_ready()?;
+        wait::link_up(r)?;
+    }
+    fill::writes(m.port, 5_000, &mut rng)?;
+    wait::same(&[&m, &first, &second])?;
+    let mut c = m.client()?;
+    let reply = c.run("WAIT 2 5000")?;
+    ensure!(reply.text() == "2", "WAIT 2 says {reply:?}");
+    let role = c.run("ROLE")?;
+    let (name, followers) = (role.items()[0].text(), role.items()[2].items().len());
+    ensure!(name == "master" && followers == 2, "ROLE says {role:?}");
+    for i in 0..2 {
+        let line = c.info("replication", &format!("slave{i}"))?;
+        ensure!(line.contains("state=online") && line.contains("offset="), "slave{i}:{line}");
+        ensure!([first.port, second.port].iter().any(|p| line.contains(&format!("port={p},"))), "slave{i}:{line}");
+    }
+    let role = first.client()?.run("ROLE")?;
+    ensure!(role.items()[3].text() == "connected", "the replica's ROLE says {role:?}");
+    Ok(())
+}
+
+fn password(w: &World, redis: &Program) -> Result<()> {
+    let mine = w.primacy()?;
+    for (master, replica) in [(&mine, redis), (redis, &mine)] {
+        let m = w.server("master", master, &["requirepass secret"])?;
+        let follow = format!("replicaof 127.0.0.1 {}", m.port);
+        let r = w.server("replica", replica, &[&follow, "masterauth wrong"])?;
+        std::thread::sleep(Duration::from_millis(1500));
+        let status = r.client()?.info("replication", "master_link_status")?;
+        ensure!(status == "down", "a wrong masterauth was let in");
+        ensure!(r.logged(&["Unable to AUTH to MASTER"]) > 0, "the replica's log does not tell of the refusal");
+        r.client()?.run("CONFIG SET masterauth secret")?;
+        wait::link_up(&r)?;
+        let mut c = m.client()?;
+        c.run("AUTH secret")?;
+        c.run("SET k v")?;
+        wait::until(wait::CONVERGE, "the write arrives", || Ok(r.client()?.text("GET k")? == "v"))?;
+        let reply = m.client()?.ask(&["GET", "k"])?;
+        ensure!(reply.text().starts_with("NOAUTH"), "without a password: {reply:?}");
+    }
+    Ok(())
+}

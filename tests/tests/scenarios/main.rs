@@ -1,0 +1,36 @@
+//! Whole programs on loopback ports, Primacy beside real servers and clients.
+//!
+//! `cargo test -p primacy-tests --release -- chain` runs those with `chain` in the name; `--list` lists them.
+// The lints keep `core` free of `std`; here `std` is at home.
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
+mod bad_input;
+mod chain;
+mod clients;
+mod crash;
+mod debian;
+mod differential;
+mod interop;
+mod program;
+mod scale;
+
+use libtest_mimic::Arguments;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    // The scenarios are whole groups of processes: more than a few at once only wait for each other.
+    args.test_threads = args.test_threads.or(Some(2));
+    let all = [
+        bad_input::all(),
+        chain::all(),
+        clients::all(),
+        crash::all(),
+        debian::all(),
+        differential::all(),
+        interop::all(),
+        program::all(),
+        scale::all(),
+    ];
+    libtest_mimic::run(&args, all.into_iter().flatten().collect()).exit_code()
+}
