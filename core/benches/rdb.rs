@@ -1,7 +1,7 @@
 //! Snapshots of strings: write and read, in MB of snapshot a second; its checksum and compression by themselves.
 
 // What `criterion_group!` makes has no documentation.
-#![allow(missing_docs)]
+#![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use core::hint::black_box;
 

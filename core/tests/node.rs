@@ -10,6 +10,8 @@ mod support;
 mod bytes;
 #[path = "node/clients.rs"]
 mod clients;
+#[path = "node/edges.rs"]
+mod edges;
 #[path = "node/listeners.rs"]
 mod listeners;
 #[path = "node/pubsub.rs"]
