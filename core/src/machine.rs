@@ -620,6 +620,9 @@ impl Meter for NoMeter {
 }
 
 /// How long the turns of an event loop took, from wake-up to the next wait.
+///
+/// The time on the clock counts what others did meanwhile on the loop's processor; the processor time is the loop's own
+/// work. A long turn with little of its own wants a less crowded machine, not a smaller command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Turns {
     /// How many.
@@ -628,6 +631,8 @@ pub struct Turns {
     pub total_us: u64,
     /// The longest, µs.
     pub longest_us: u64,
+    /// The most processor time that one took, µs; 0 where the system does not tell.
+    pub longest_cpu_us: u64,
 }
 
 #[cfg(test)]

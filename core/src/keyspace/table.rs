@@ -30,8 +30,9 @@ const SEGMENT: usize = 128;
 /// Keys for each bucket beyond which the table grows, and below which it shrinks.
 const GROW: usize = 5;
 const SHRINK: usize = 2;
-/// Buckets that one insertion may split on the way to an announced size.
-const AHEAD: usize = 16;
+/// Buckets that one insertion may split on the way to an announced size, and that one pass of the expiry may merge. Few:
+/// a read of many small keys must not fault in a megabyte of new segments in one turn.
+const AHEAD: usize = 4;
 /// The largest announced size that is believed, in buckets: a hint in a snapshot must not cost memory by itself.
 const AHEAD_MAX: usize = 1 << 24;
 /// No key of a bucket expires.

@@ -334,9 +334,10 @@ impl Latency {
 
     pub(super) fn doctor(&self, threshold_ms: u64, turns: Turns) -> String {
         let mut text = format!(
-            "Turns of the event loop: {}, the longest {} us, {} us on average.\n",
+            "Turns of the event loop: {}, the longest {} us (the most work in one: {} us), {} us on average.\n",
             turns.count,
             turns.longest_us,
+            turns.longest_cpu_us,
             turns.total_us / turns.count.max(1)
         );
         if threshold_ms == 0 {

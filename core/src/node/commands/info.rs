@@ -365,6 +365,7 @@ impl<D: Dataset> Node<D> {
         f.section("Primacy");
         f.put("loop_turns", turns.count);
         f.put("loop_turn_longest_usec", turns.longest_us);
+        f.put("loop_turn_longest_cpu_usec", turns.longest_cpu_us);
         f.put("loop_turn_average_usec", turns.total_us / turns.count.max(1));
         f.put("snapshot_handed_over_bytes", self.data.snapshot_pending());
         for (i, r) in self.source.replicas(now.mono).enumerate() {
