@@ -344,6 +344,10 @@ pub trait Dataset: Send {
     /// Begins to load. One load at a time; a second call aborts the first.
     fn load_begin(&mut self, mode: LoadMode);
 
+    /// Whether [`Dataset::load_item`] would take this item, as far as it tells by itself: asked of a snapshot that is
+    /// spooled to a file, so that the old keys go only for one that can take their place.
+    fn accepts(&self, item: &rdb::Item<'_>) -> Result<(), LoadError>;
+
     /// Takes one item of a snapshot. Keys that have expired are kept: their master deletes them. `drop_expired` is
     /// given where no master will (a master's own start): the wall-clock time in ms.
     fn load_item(&mut self, item: &rdb::Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError>;

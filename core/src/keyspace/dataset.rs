@@ -116,6 +116,10 @@ impl Dataset for Keyspace {
         self.begin_load(mode);
     }
 
+    fn accepts(&self, item: &rdb::Item<'_>) -> Result<(), LoadError> {
+        self.accepts_item(item)
+    }
+
     fn load_item(&mut self, item: &rdb::Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError> {
         self.take_item(item, drop_expired)
     }

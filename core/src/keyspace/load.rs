@@ -61,6 +61,16 @@ impl Keyspace {
         self.load = Some(Load { dbs: self.dbs.iter().map(|_| Table::new(self.hash_key)).collect(), incoming: None });
     }
 
+    pub(super) fn accepts_item(&self, item: &Item<'_>) -> Result<(), LoadError> {
+        let db = match item {
+            Item::Resize { db, .. } => *db,
+            Item::Entry(entry) => entry.db,
+            _ => return Ok(()),
+        };
+        let databases = self.dbs.len() as u32;
+        if db < u64::from(databases) { Ok(()) } else { Err(LoadError::Database { db, databases }) }
+    }
+
     pub(super) fn take_item(&mut self, item: &Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError> {
         // Items without a load under way are nobody's.
         let Some(load) = &mut self.load else { return Ok(()) };

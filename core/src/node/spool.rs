@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::blocks::Blocks;
+use crate::dataset::Dataset;
 use crate::ids::{Ids, OpId};
 use crate::machine::{Action, Actions, Job, Outcome, Path};
 use crate::rdb::{Reader, ReaderLimits};
@@ -45,10 +46,18 @@ impl Spool {
         self.file.clone()
     }
 
-    /// Takes the next bytes; an error if they are no snapshot.
-    pub(super) fn take<E>(&mut self, bytes: &[u8], ids: &mut Ids, out: &mut Actions<E>) -> Result<(), Box<str>> {
+    /// Takes the next bytes; an error if they are no snapshot, or none that `data` can take.
+    pub(super) fn take<E>(
+        &mut self,
+        bytes: &[u8],
+        data: &impl Dataset,
+        ids: &mut Ids,
+        out: &mut Actions<E>,
+    ) -> Result<(), Box<str>> {
         let mut input = bytes;
-        while self.check.next(&mut input).map_err(|e| Box::from(format!("{e}")))?.is_some() {}
+        while let Some(item) = self.check.next(&mut input).map_err(|e| Box::from(format!("{e}")))? {
+            data.accepts(&item).map_err(|e| Box::from(format!("{e}")))?;
+        }
         self.waiting.append(bytes);
         if self.waiting.len() >= WRITE_BYTES {
             self.write(ids, out);

@@ -315,7 +315,7 @@ impl<D: Dataset> Node<D> {
                 Delivery::Snapshot(bytes) => {
                     let result = match up.incoming.as_mut().map(|i| &mut i.way) {
                         Some(Way::Spool(spool)) => {
-                            let taken = spool.take(bytes, &mut self.ids, cx.out);
+                            let taken = spool.take(bytes, &self.data, &mut self.ids, cx.out);
                             if !spool.has_room() {
                                 up.link.set_reading(false, &mut turn!(self, cx));
                             }

@@ -15,6 +15,7 @@ over_both! {
     a_promotion_in_the_middle_of_a_transaction_forgets_it
     a_stream_that_cannot_be_applied_stops_loudly
     a_command_that_fails_stops_the_stream
+    a_spooled_snapshot_that_the_dataset_refuses_keeps_the_old_one
     keys_of_a_database_that_is_not_there_are_no_snapshot
 }
 
@@ -157,6 +158,20 @@ fn a_command_that_fails_stops_the_stream<D: Make>() {
         w.advance(3_000);
         assert_agree(&mut w);
     }
+}
+
+/// The master holds more databases than the replica, so its snapshot reads well and cannot be taken.
+fn a_spooled_snapshot_that_the_dataset_refuses_keeps_the_old_one<D: Make>() {
+    let mut w = World::<D>::family(5, &["--databases 8", "--databases 2 --repl-diskless-load disabled"]);
+    let (c, r) = (w.client(0), w.client(1));
+    w.ask(c, "SET a 1\nSELECT 5\nSET b 2");
+    w.ask(r, "SET old 1");
+    let before = w.digest(1);
+    w.ask(r, "REPLICAOF 127.0.0.1 7000");
+    w.advance(5_000);
+    assert_eq!(w.digest(1), before, "{}", w.log(1));
+    assert!(w.logged(1, "raise the directive 'databases'") >= 1, "{}", w.log(1));
+    assert!(w.hosts[1].files.is_empty(), "what was spooled is gone");
 }
 
 fn keys_of_a_database_that_is_not_there_are_no_snapshot<D: Make>() {

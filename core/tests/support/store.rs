@@ -71,6 +71,10 @@ struct Loading {
     part: Option<(Key, Entry, bool)>,
 }
 
+fn database(databases: u32, db: u64) -> Result<u32, LoadError> {
+    u32::try_from(db).ok().filter(|db| *db < databases).ok_or(LoadError::Database { db, databases })
+}
+
 impl Store {
     pub fn new(databases: u32) -> Self {
         let (counters, load_counts) = (Counters::default(), (0, 0));
@@ -273,13 +277,18 @@ impl Dataset for Store {
         self.load = Some(Loading { map: Map::new(), part: None });
     }
 
+    fn accepts(&self, item: &Item<'_>) -> Result<(), LoadError> {
+        match item {
+            Item::Entry(e) => database(self.databases, e.db).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     fn load_item(&mut self, item: &Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError> {
         let Some(load) = &mut self.load else { return Ok(()) };
         let done = match item {
             Item::Entry(e) => {
-                let databases = self.databases;
-                let db = u32::try_from(e.db).ok().filter(|db| *db < databases);
-                let db = db.ok_or(LoadError::Database { db: e.db, databases })?;
+                let db = database(self.databases, e.db)?;
                 let drop = drop_expired.zip(e.expire_at_ms).is_some_and(|(now, at)| at < now as i64);
                 let (value, whole) = match e.value {
                     Value::String(value) => (value, true),
