@@ -61,6 +61,8 @@ pub struct Reader {
     magic: Magic,
     version: u16,
     crc: Crc64,
+    /// How many bytes of the input to come are in the sum already: long runs are summed much faster than records.
+    summed: usize,
     /// Bytes taken from the inputs.
     taken: u64,
     /// The record that the input cut.
@@ -132,6 +134,7 @@ impl Reader {
             magic: Magic::Redis,
             version: 0,
             crc: Crc64::new(),
+            summed: 0,
             taken: 0,
             held: Vec::new(),
             need: 0,
@@ -144,6 +147,7 @@ impl Reader {
     }
 
     /// The next item; advances `input` over what it took. `None`: the input is used up, or the snapshot is complete.
+    /// What was shown and not taken has to be shown again.
     ///
     /// After an error every further call gives the same error.
     #[inline]
@@ -153,6 +157,10 @@ impl Reader {
         }
         if self.spent {
             self.let_go();
+        }
+        if input.len() > self.summed && !matches!(self.state, State::Done) {
+            self.crc.update(&input[self.summed..]);
+            self.summed = input.len();
         }
         match self.state {
             State::Done => Ok(None),
@@ -232,12 +240,12 @@ impl Reader {
                 Ok((step, used)) => {
                     let end = at + used;
                     *input = &all[end..];
-                    self.account(&all[..end], &step)?;
+                    self.take(end);
+                    self.check_sum(&all[..end], &step, input)?;
                     return Ok(Some((step, Some(&rest[..used]))));
                 }
                 Err(Stop::Need(n)) => {
-                    self.crc.update(&all[..at]);
-                    self.taken += all.len() as u64;
+                    self.take(all.len());
                     self.held.extend_from_slice(rest);
                     self.need = n;
                     *input = &[];
@@ -257,7 +265,7 @@ impl Reader {
         loop {
             let (more, rest) = input.split_at((self.need - self.held.len()).min(input.len()));
             self.held.extend_from_slice(more);
-            self.taken += more.len() as u64;
+            self.take(more.len());
             *input = rest;
             if self.held.len() < self.need {
                 return Ok(None);
@@ -265,10 +273,7 @@ impl Reader {
             let held = core::mem::take(&mut self.held);
             let parsed = self.parse(&held);
             let result = match parsed {
-                Ok((step, _)) => {
-                    self.taken -= held.len() as u64;
-                    self.account(&held, &step).map(|()| Some(step))
-                }
+                Ok((step, _)) => self.check_sum(&held, &step, input).map(|()| Some(step)),
                 Err(Stop::Need(n)) => {
                     self.need = n;
                     Ok(None)
@@ -282,22 +287,27 @@ impl Reader {
         }
     }
 
-    /// Counts `bytes`, the last of which are those of `step`, and compares the checksum at the end.
+    /// Counts bytes that were taken from the input.
     #[inline]
-    fn account(&mut self, bytes: &[u8], step: &Step) -> Result<(), RdbError> {
-        self.taken += bytes.len() as u64;
-        if let Step::End { stored } = *step {
-            let summed = bytes.len() - if stored.is_some() { 8 } else { 0 };
-            self.crc.update(&bytes[..summed]);
-            return match stored {
-                Some(stored) if stored != 0 && stored != self.crc.value() => {
-                    Err(RdbError::Checksum { offset: self.taken - 8, stored, computed: self.crc.value() })
-                }
-                _ => Ok(()),
-            };
+    fn take(&mut self, n: usize) {
+        self.taken += n as u64;
+        self.summed = self.summed.saturating_sub(n);
+    }
+
+    /// Compares the checksum at the end: `bytes` end in it, and `behind` is what was summed too soon.
+    #[inline]
+    fn check_sum(&mut self, bytes: &[u8], step: &Step, behind: &[u8]) -> Result<(), RdbError> {
+        let Step::End { stored } = *step else { return Ok(()) };
+        self.crc.take_back(&behind[..self.summed.min(behind.len())]);
+        self.summed = 0;
+        let Some(stored) = stored else { return Ok(()) };
+        self.crc.take_back(&bytes[bytes.len() - 8..]);
+        match self.crc.value() {
+            computed if stored != 0 && stored != computed => {
+                Err(RdbError::Checksum { offset: self.taken - 8, stored, computed })
+            }
+            _ => Ok(()),
         }
-        self.crc.update(bytes);
-        Ok(())
     }
 
     /// Takes one record from the front of `bytes`, and how long it is.
@@ -407,9 +417,9 @@ impl Reader {
         let State::Value(running, key) = &mut self.state else { return Ok(None) };
         let before = *input;
         let part = running.next(input);
-        let used = &before[..before.len() - input.len()];
-        self.crc.update(used);
-        self.taken += used.len() as u64;
+        let used = before.len() - input.len();
+        self.taken += used as u64;
+        self.summed = self.summed.saturating_sub(used);
         part.map_err(|flaw| {
             let error = RdbError::Broken { record: "STRING", key: Some(key.clone()), offset: self.taken, flaw };
             self.failed = Some(Box::new(error.clone()));
