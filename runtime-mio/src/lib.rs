@@ -20,22 +20,16 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! # A turn
-//!
-//! Sockets that are ready are read first, each up to a budget; then what workers and the embedding program sent; then
-//! `Resume` and, last, `Tick`; then every connection with something to send gets one vectored write, each up to a
-//! budget. What is left over (a socket with more to read, a machine that yielded) has its turn after the others had
-//! theirs, without waiting. Nothing is ever scanned: ten thousand idle connections cost a turn nothing.
+//! What happens in a turn, and in which order: [`primacy_host::event_loop`].
 #![allow(
     clippy::std_instead_of_core,
     clippy::std_instead_of_alloc,
     reason = "those lints keep `core` free of std; this crate lives on it"
 )]
 
-mod conns;
 mod driver;
-mod listen;
-mod net;
+mod reactor;
 mod timer;
 
-pub use driver::{Driver, Handle};
+pub use driver::Driver;
+pub use primacy_host::Handle;

@@ -28,18 +28,17 @@ impl Timer {
         Ok(Self { fd, armed: None })
     }
 
-    /// Sees to it that the poller wakes at `deadline`, and answers the timeout to poll with, if it needs one.
+    /// Sees to it that the poller wakes at `deadline`, which is so far off, and answers the timeout to poll with, if it
+    /// needs one.
     ///
     /// A timer that is set to an earlier time already is left alone: it wakes the loop once for nothing, which costs
     /// less than setting it anew every time that a deadline moves away.
-    pub(crate) fn wake_at(&mut self, deadline: Instant, now: Instant) -> io::Result<Option<Duration>> {
+    pub(crate) fn wake_at(&mut self, deadline: Instant, left: Duration) -> io::Result<Option<Duration>> {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 
         if self.armed.is_some_and(|armed| armed <= deadline) {
             return Ok(None);
         }
-        // `now` is rounded down, so what is left is rounded up: never early, late by less than a microsecond.
-        let left = deadline.since(now);
         let once = Itimerspec {
             it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
             it_value: Timespec {
@@ -66,8 +65,8 @@ impl Timer {
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
-    pub(crate) fn wake_at(&mut self, deadline: Instant, now: Instant) -> io::Result<Option<Duration>> {
-        Ok(Some(deadline.since(now)))
+    pub(crate) fn wake_at(&mut self, _: Instant, left: Duration) -> io::Result<Option<Duration>> {
+        Ok(Some(left))
     }
 
     pub(crate) fn fired(&mut self) {

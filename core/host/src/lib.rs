@@ -4,14 +4,14 @@
 //! |---|---|
 //! | [`clock`] | the two clocks as a machine's `Now`, the seed from the operating system |
 //! | [`meter`] | time inside the machine and turns of the loop |
+//! | [`event_loop`] | a machine's turn: sockets, listeners, budgets, jobs, over any reactor |
 //! | [`inbox`] | the queue that other threads reach the loop by |
 //! | [`jobs`] | starts and cancels jobs: files, names, scripts, usage |
 //! | [`signals`] | SIGTERM and SIGINT as inputs |
 //! | [`logging`] | log lines in the shape that operators know |
 //! | [`process`] | pid file, daemon, limit of open files |
 //!
-//! A runtime makes an [`Inbox`] with a waker of its reactor, hands its [`Deliver`] to [`Jobs`], and feeds what
-//! [`Inbox::drain`] gives it to the machine.
+//! A runtime implements [`Reactor`], makes an [`EventLoop`] of it and a machine, and waits for news between its turns.
 
 #![allow(
     clippy::std_instead_of_core,
@@ -21,6 +21,7 @@
 
 pub mod clock;
 mod errors;
+pub mod event_loop;
 mod files;
 pub mod inbox;
 pub mod jobs;
@@ -34,6 +35,7 @@ mod usage;
 
 pub use clock::{Clock, seed};
 pub use errors::{closed_reason, job_error};
+pub use event_loop::{EventLoop, Handle, Reactor, Readiness, Wait};
 pub use inbox::{Arrival, Completion, Deliver, Inbox};
 pub use jobs::{Jobs, Started};
 pub use meter::TurnMeter;

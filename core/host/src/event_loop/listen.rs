@@ -7,35 +7,27 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use primacy_core::ids::OpId;
 use primacy_core::machine::{Endpoint, JobError, JobErrorKind};
-use primacy_host::job_error;
+use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// One listener.
-#[derive(Debug)]
-pub(crate) struct Listener {
-    pub(crate) op: OpId,
-    pub(crate) socket: Socket,
-    /// The bound address.
-    pub(crate) at: Endpoint,
-    /// Stands in the list of those with connections to take.
-    pub(crate) in_accepts: bool,
-    /// Rests after an error; tried again without an event.
-    pub(crate) resting: bool,
-}
+use crate::job_error;
 
-impl Drop for Listener {
+/// Where a listener is bound; the file of a unix socket goes with it.
+#[derive(Debug)]
+pub(crate) struct Bound(pub(crate) Endpoint);
+
+impl Drop for Bound {
     fn drop(&mut self) {
-        if let Endpoint::Unix(path) = &self.at {
+        if let Endpoint::Unix(path) = &self.0 {
             let _ = fs::remove_file(&**path); // It may have been removed from outside.
         }
     }
 }
 
 /// Opens a listener.
-pub(crate) fn open(op: OpId, at: &Endpoint, backlog: u32, mode: Option<u32>) -> Result<Listener, JobError> {
+pub(crate) fn open(at: &Endpoint, backlog: u32, mode: Option<u32>) -> Result<(Socket, Bound), JobError> {
     let fail = |e: &io::Error| job_error(format_args!("listen on {at}"), e);
     // 0 would be taken literally by some systems; more than the system's own limit it cuts off itself.
     let backlog = i32::try_from(backlog).unwrap_or(i32::MAX).max(1);
@@ -46,7 +38,7 @@ pub(crate) fn open(op: OpId, at: &Endpoint, backlog: u32, mode: Option<u32>) -> 
             (open_unix(path, backlog, mode).map_err(|e| fail(&e))?, at.clone())
         }
     };
-    Ok(Listener { op, socket, at, in_accepts: false, resting: false })
+    Ok((socket, Bound(at)))
 }
 
 fn open_tcp(address: SocketAddr, backlog: i32) -> io::Result<(Socket, Endpoint)> {
@@ -98,9 +90,9 @@ pub(crate) struct Taken {
     pub(crate) peer: Endpoint,
 }
 
-/// Takes the next connection. `None`: none waits any more.
-pub(crate) fn accept(listener: &Listener) -> io::Result<Option<Taken>> {
-    let (fd, peer) = match acceptfrom_with(&listener.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+/// Takes the next connection of a listener. `None`: none waits any more.
+pub(crate) fn accept(listener: &Socket, at: &Endpoint) -> io::Result<Option<Taken>> {
+    let (fd, peer) = match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
         Ok(taken) => taken,
         Err(e) => {
             let e = io::Error::from(e);
@@ -108,7 +100,7 @@ pub(crate) fn accept(listener: &Listener) -> io::Result<Option<Taken>> {
         }
     };
     let socket = Socket::from(fd);
-    let (local, peer) = match &listener.at {
+    let (local, peer) = match at {
         Endpoint::Unix(path) => (Endpoint::Unix(path.clone()), Endpoint::Unix("".into())),
         Endpoint::Tcp(bound) => {
             // Only a listener on all addresses does not know which one of them it is.
@@ -134,8 +126,8 @@ impl Spare {
     }
 
     /// Turns one connection away.
-    pub(crate) fn turn_away(&mut self, listener: &Listener) -> Turned {
-        let turned = match self.0.take().map(drop).map(|()| accept(listener)) {
+    pub(crate) fn turn_away(&mut self, listener: &Socket, at: &Endpoint) -> Turned {
+        let turned = match self.0.take().map(drop).map(|()| accept(listener, at)) {
             Some(Ok(Some(_))) => Turned::Away,
             Some(Ok(None)) => Turned::Nobody,
             Some(Err(_)) | None => Turned::Waits,
@@ -154,4 +146,9 @@ pub(crate) enum Turned {
     Nobody,
     /// It waits on: there is nothing to be done but try later.
     Waits,
+}
+
+/// Whether an accept failed because this process or the system has no descriptor left.
+pub(crate) fn is_out_of_files(e: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| e.raw_os_error() == Some(errno.raw_os_error()))
 }

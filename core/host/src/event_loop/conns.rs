@@ -4,16 +4,15 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use primacy_core::ids::ConnId;
-use socket2::Socket;
 
-/// Where a connection stands in the table, and its token with the poller.
+/// Where a connection stands in the table, and its token with the reactor.
 pub(crate) type Slot = usize;
 
-/// One connection.
+/// One connection, watched by a runtime's `W`.
 #[derive(Debug)]
-pub(crate) struct Conn {
+pub(crate) struct Conn<W> {
     pub(crate) id: ConnId,
-    pub(crate) socket: Socket,
+    pub(crate) watched: W,
     /// TCP, not a unix socket.
     pub(crate) tcp: bool,
     /// Asked for by the machine, and not made yet.
@@ -21,27 +20,25 @@ pub(crate) struct Conn {
     /// The machine's interest.
     pub(crate) want_read: bool,
     pub(crate) want_write: bool,
-    /// There may be something to read: no read came back short since the last event.
+    /// There may be something to read: no read came back short since it was told of.
     pub(crate) readable: bool,
-    /// The kernel did not refuse bytes since the last event.
+    /// The kernel did not refuse bytes since room for them was told of.
     pub(crate) writable: bool,
-    /// The peer's end of sending, or an error, waits behind what is still to be read.
+    /// The peer's end of sending, or an error, waits behind what is still to be read, and is not told of again.
     pub(crate) ending: bool,
     /// `Eof` was fed.
     pub(crate) ended: bool,
-    /// The poller watches for room to write: from the first refusal on.
-    pub(crate) watches_write: bool,
     /// Stands in the list of those to read, to write.
     pub(crate) in_reads: bool,
     pub(crate) in_writes: bool,
 }
 
-impl Conn {
+impl<W> Conn<W> {
     /// An accepted connection, or with `connecting` one that is being made.
-    pub(crate) fn new(id: ConnId, socket: Socket, tcp: bool, connecting: bool) -> Self {
+    pub(crate) fn new(id: ConnId, watched: W, tcp: bool, connecting: bool) -> Self {
         Self {
             id,
-            socket,
+            watched,
             tcp,
             connecting,
             want_read: true,
@@ -50,7 +47,6 @@ impl Conn {
             writable: !connecting,
             ending: false,
             ended: false,
-            watches_write: connecting,
             in_reads: false,
             in_writes: false,
         }
@@ -58,22 +54,26 @@ impl Conn {
 }
 
 /// The table.
-#[derive(Debug, Default)]
-pub(crate) struct Conns {
-    slots: Vec<Option<Conn>>,
+#[derive(Debug)]
+pub(crate) struct Conns<W> {
+    slots: Vec<Option<Conn<W>>>,
     free: Vec<Slot>,
     index: HashMap<ConnId, Slot, BuildHasherDefault<IdHasher>>,
     /// The last answer of [`Conns::find`]: a machine mostly speaks of the connection that it just heard from.
     last: Option<(ConnId, Slot)>,
 }
 
-impl Conns {
+impl<W> Conns<W> {
+    pub(crate) fn new() -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), index: HashMap::default(), last: None }
+    }
+
     /// The slot that the next [`Conns::insert`] will use.
     pub(crate) fn next_slot(&self) -> Slot {
         self.free.last().copied().unwrap_or(self.slots.len())
     }
 
-    pub(crate) fn insert(&mut self, conn: Conn) -> Slot {
+    pub(crate) fn insert(&mut self, conn: Conn<W>) -> Slot {
         let slot = self.free.pop().unwrap_or(self.slots.len());
         self.index.insert(conn.id, slot);
         if slot == self.slots.len() {
@@ -84,7 +84,7 @@ impl Conns {
         slot
     }
 
-    pub(crate) fn remove(&mut self, slot: Slot) -> Option<Conn> {
+    pub(crate) fn remove(&mut self, slot: Slot) -> Option<Conn<W>> {
         let conn = self.slots.get_mut(slot)?.take()?;
         self.index.remove(&conn.id);
         self.free.push(slot);
@@ -104,13 +104,13 @@ impl Conns {
     }
 
     #[inline]
-    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut Conn> {
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut Conn<W>> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
     /// The connection at `slot`, if it is still the one of this id: a slot is used again.
     #[inline]
-    pub(crate) fn get_same(&mut self, slot: Slot, id: ConnId) -> Option<&mut Conn> {
+    pub(crate) fn get_same(&mut self, slot: Slot, id: ConnId) -> Option<&mut Conn<W>> {
         self.get_mut(slot).filter(|conn| conn.id == id)
     }
 }
