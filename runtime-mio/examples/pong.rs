@@ -10,7 +10,7 @@ use primacy_core::ids::{ConnId, OpId};
 use primacy_core::machine::{Endpoint, Outcome};
 use primacy_core::{Action, Actions, Chunks, Input, Instant, Job, Machine, Now};
 use primacy_host::{Clock, TurnMeter};
-use primacy_mio::Driver;
+use primacy_mio::{Drive, Driver};
 
 struct Pong {
     listen: Option<Endpoint>,

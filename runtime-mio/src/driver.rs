@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
 use primacy_core::Machine;
-use primacy_host::{EventLoop, Handle, TurnMeter, Wait};
+use primacy_host::{Drive, EventLoop, Handle, TurnMeter, Wait};
 
 use crate::reactor::{Edges, readiness};
 use crate::timer::Timer;
@@ -51,14 +51,6 @@ where
         Ok(Self { turns, poll, events: Events::with_capacity(EVENTS), timer })
     }
 
-    /// Makes SIGTERM and SIGINT inputs of this machine, and ignores SIGHUP, for the whole process.
-    ///
-    /// # Errors
-    /// When the handlers cannot be installed.
-    pub fn catch_signals(&mut self) -> io::Result<()> {
-        self.turns.catch_signals()
-    }
-
     /// A handle for other threads.
     pub fn handle(&self) -> Handle<M::Call> {
         self.turns.handle()
@@ -69,24 +61,28 @@ where
         self.turns.machine()
     }
 
-    /// Turns until the machine ends, finishes its outstanding file jobs, and answers its exit code.
-    ///
-    /// # Errors
-    /// When the poller or the timer fails, which no peer and no file can bring about.
-    pub fn run(&mut self) -> io::Result<i32> {
-        loop {
-            if let Some(code) = self.turn(None)? {
-                return Ok(code);
-            }
-        }
+    fn timeout(&mut self, wait: Option<Duration>) -> io::Result<Option<Duration>> {
+        let left = match self.turns.wait() {
+            Wait::No => return Ok(Some(Duration::ZERO)),
+            Wait::Forever => return Ok(wait),
+            Wait::Until { at, left } => self.timer.wake_at(at, left)?,
+        };
+        Ok(match (left, wait) {
+            (Some(left), Some(wait)) => Some(left.min(wait)),
+            (left, wait) => left.or(wait),
+        })
+    }
+}
+
+impl<M: Machine> Drive for Driver<M>
+where
+    M::Call: Send + 'static,
+{
+    fn catch_signals(&mut self) -> io::Result<()> {
+        self.turns.catch_signals()
     }
 
-    /// One turn: waits for something to happen, at most for `wait`, and handles all of it. `Some` is the exit code:
-    /// the machine has ended, and all its file jobs with it.
-    ///
-    /// # Errors
-    /// As [`Driver::run`].
-    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Option<i32>> {
+    fn turn(&mut self, wait: Option<Duration>) -> io::Result<Option<i32>> {
         let timeout = self.timeout(wait)?;
         match self.poll.poll(&mut self.events, timeout) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -101,17 +97,5 @@ where
             }
         }
         Ok(self.turns.finish())
-    }
-
-    fn timeout(&mut self, wait: Option<Duration>) -> io::Result<Option<Duration>> {
-        let left = match self.turns.wait() {
-            Wait::No => return Ok(Some(Duration::ZERO)),
-            Wait::Forever => return Ok(wait),
-            Wait::Until { at, left } => self.timer.wake_at(at, left)?,
-        };
-        Ok(match (left, wait) {
-            (Some(left), Some(wait)) => Some(left.min(wait)),
-            (left, wait) => left.or(wait),
-        })
     }
 }

@@ -10,7 +10,7 @@
 //! #     fn transmit(&mut self, _: primacy_core::ids::ConnId, _: usize, _: &mut primacy_core::Chunks) {}
 //! # }
 //! use primacy_host::{Clock, TurnMeter};
-//! use primacy_mio::Driver;
+//! use primacy_mio::{Drive, Driver};
 //!
 //! let meter = TurnMeter::new(Clock::new());
 //! let machine = node(Box::new(meter.clone()));
@@ -32,4 +32,4 @@ mod reactor;
 mod timer;
 
 pub use driver::Driver;
-pub use primacy_host::Handle;
+pub use primacy_host::{Drive, Handle};

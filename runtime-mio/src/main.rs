@@ -6,8 +6,36 @@
     reason = "those lints keep `core` free of std; a program lives on it"
 )]
 
-mod program;
+mod demo;
+mod help;
 
-fn main() -> std::process::ExitCode {
-    program::run(std::env::args_os().collect())
+use std::process::ExitCode;
+
+use primacy_core::Machine;
+use primacy_host::program::{self, Runtime};
+use primacy_host::{Drive, TurnMeter};
+use primacy_mio::Driver;
+
+/// The server over mio.
+struct OverMio;
+
+impl Runtime for OverMio {
+    const PROGRAM: &'static str = "primacy";
+    const REACTOR: &'static str = "mio";
+
+    fn start<M>(
+        machine: M,
+        meter: &TurnMeter,
+        sink: impl FnMut(M::Event) + Send + 'static,
+    ) -> std::io::Result<impl Drive>
+    where
+        M: Machine,
+        M::Call: Send + 'static,
+    {
+        Driver::new(machine, meter, sink)
+    }
+}
+
+fn main() -> ExitCode {
+    program::run::<OverMio>(std::env::args_os().collect(), help::MAIN, &[("demo", demo::run)])
 }

@@ -10,6 +10,7 @@
 //! | [`signals`] | SIGTERM and SIGINT as inputs |
 //! | [`logging`] | log lines in the shape that operators know |
 //! | [`process`] | pid file, daemon, limit of open files |
+//! | `program` | a whole server program over any driver (feature `program`) |
 //!
 //! A runtime implements [`Reactor`], makes an [`EventLoop`] of it and a machine, and waits for news between its turns.
 
@@ -28,6 +29,8 @@ pub mod jobs;
 pub mod logging;
 pub mod meter;
 pub mod process;
+#[cfg(feature = "program")]
+pub mod program;
 mod resolve;
 mod script;
 pub mod signals;
@@ -35,7 +38,7 @@ mod usage;
 
 pub use clock::{Clock, seed};
 pub use errors::{closed_reason, job_error};
-pub use event_loop::{EventLoop, Handle, Reactor, Readiness, Wait};
+pub use event_loop::{Drive, EventLoop, Handle, Reactor, Readiness, Wait};
 pub use inbox::{Arrival, Completion, Deliver, Inbox};
 pub use jobs::{Jobs, Started};
 pub use meter::TurnMeter;

@@ -68,6 +68,34 @@ pub enum Wait {
     Forever,
 }
 
+/// A driver, whichever runtime it is of: the loop and the waits between its turns.
+pub trait Drive {
+    /// Makes SIGTERM and SIGINT inputs of the machine, and ignores SIGHUP, for the whole process.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    fn catch_signals(&mut self) -> io::Result<()>;
+
+    /// One turn: waits for something to happen, at most for `wait`, and handles all of it. `Some` is the exit code:
+    /// the machine has ended, and all its file jobs with it.
+    ///
+    /// # Errors
+    /// When the reactor fails, which no peer and no file can bring about.
+    fn turn(&mut self, wait: Option<Duration>) -> io::Result<Option<i32>>;
+
+    /// Turns until the machine ends, finishes its outstanding file jobs, and answers its exit code.
+    ///
+    /// # Errors
+    /// As [`Drive::turn`].
+    fn run(&mut self) -> io::Result<i32> {
+        loop {
+            if let Some(code) = self.turn(None)? {
+                return Ok(code);
+            }
+        }
+    }
+}
+
 /// Reaches a machine from other threads.
 #[derive(Debug)]
 pub struct Handle<C>(Arc<Inbox<C>>);

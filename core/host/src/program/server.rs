@@ -1,18 +1,18 @@
-//! `primacy server`: from arguments to a running node, in redis-server's order.
+//! The command `server`: from arguments to a running node, in redis-server's order.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use primacy_core::config::{Config, LogLevel};
 use primacy_core::machine::Level;
-use primacy_host::process::{Daemon, PidFile, raise_open_files, spawn_daemon};
-use primacy_host::{Clock, TurnMeter, logging, seed};
-use primacy_mio::Driver;
 
-use super::{help, node};
+use super::{Drive, Runtime, help, node};
+use crate::process::{Daemon, PidFile, raise_open_files, spawn_daemon};
+use crate::{Clock, TurnMeter, logging, seed};
 
 /// What the arguments name, read and understood.
 struct Plan {
@@ -23,24 +23,29 @@ struct Plan {
     stdin: String,
 }
 
-/// Why there will be no server, for standard error.
-struct Fatal(String);
+/// Why there will be no server.
+enum Fatal {
+    /// The words for standard error.
+    Words(String),
+    /// The same, with the name of the program before them.
+    Named(String),
+}
 
 impl Fatal {
     fn new(what: impl Display, why: impl Display) -> Self {
-        Self(format!("primacy server: {what}: {why}"))
+        Self::Named(format!("{what}: {why}"))
     }
 }
 
 /// Runs a server until it ends. `daemon`: this process is the one in the background.
-pub(crate) fn run(args: &[OsString], daemon: bool) -> ExitCode {
+pub(super) fn run<R: Runtime>(args: &[OsString], daemon: bool) -> ExitCode {
     match args.first().and_then(|a| a.to_str()) {
         Some("--help" | "-h") => {
-            print!("{}", help::SERVER);
+            print!("{}", help::server(R::PROGRAM));
             return ExitCode::SUCCESS;
         }
         Some("--version" | "-v" | "-V") => {
-            print!("{}", help::version());
+            print!("{}", help::version(R::PROGRAM));
             return ExitCode::SUCCESS;
         }
         _ => {}
@@ -50,12 +55,15 @@ pub(crate) fn run(args: &[OsString], daemon: bool) -> ExitCode {
             let all: Vec<OsString> = std::env::args_os().skip(1).collect();
             return spawn_daemon(&all, plan.stdin.as_bytes()).map(|()| 0).map_err(|e| Fatal::new("daemonize", e));
         }
-        serve(plan, daemon)
+        serve::<R>(plan, daemon)
     });
     match result {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
-        Err(Fatal(text)) => {
-            eprintln!("{text}");
+        Err(fatal) => {
+            match fatal {
+                Fatal::Words(text) => eprintln!("{text}"),
+                Fatal::Named(text) => eprintln!("{} server: {text}", R::PROGRAM),
+            }
             ExitCode::FAILURE
         }
     }
@@ -76,7 +84,7 @@ fn plan(args: &[OsString]) -> Result<Plan, Fatal> {
     let mut plan = Plan { config: Config::new(), file: None, stdin: String::new() };
     if let Some(file) = file {
         let text = std::fs::read_to_string(file)
-            .map_err(|e| Fatal(format!("Fatal error, can't open config file '{file}': {e}")))?;
+            .map_err(|e| Fatal::Words(format!("Fatal error, can't open config file '{file}': {e}")))?;
         plan.file = std::path::absolute(file).ok();
         load(&mut plan.config, file, &text)?;
     }
@@ -89,7 +97,7 @@ fn plan(args: &[OsString]) -> Result<Plan, Fatal> {
 }
 
 fn utf8(arg: &OsStr) -> Result<&str, Fatal> {
-    arg.to_str().ok_or_else(|| Fatal(format!("primacy server: the argument {} is no UTF-8", arg.display())))
+    arg.to_str().ok_or_else(|| Fatal::Named(format!("the argument {} is no UTF-8", arg.display())))
 }
 
 fn load(config: &mut Config, name: &str, text: &str) -> Result<(), Fatal> {
@@ -98,10 +106,10 @@ fn load(config: &mut Config, name: &str, text: &str) -> Result<(), Fatal> {
 }
 
 fn config_error(error: &impl Display) -> Fatal {
-    Fatal(format!("\n*** FATAL CONFIG FILE ERROR (Primacy {}) ***\n{error}", env!("CARGO_PKG_VERSION")))
+    Fatal::Words(format!("\n*** FATAL CONFIG FILE ERROR (Primacy {}) ***\n{error}", env!("CARGO_PKG_VERSION")))
 }
 
-fn serve(mut plan: Plan, daemon: bool) -> Result<i32, Fatal> {
+fn serve<R: Runtime>(mut plan: Plan, daemon: bool) -> Result<i32, Fatal> {
     let daemon = if daemon { Some(Daemon::begin().map_err(|e| Fatal::new("daemonize", e))?) } else { None };
     let settings = &mut plan.config.settings;
     settings.dir = enter(&settings.dir)?;
@@ -115,14 +123,15 @@ fn serve(mut plan: Plan, daemon: bool) -> Result<i32, Fatal> {
 
     let meter = TurnMeter::new(Clock::new());
     let seed = seed().map_err(|e| Fatal::new("take a seed from the operating system", e))?;
-    let node = node::build(plan.config, plan.file.as_deref(), seed, Box::new(meter.clone()));
+    let node = node::build(plan.config, plan.file.as_deref(), seed, Box::new(meter.clone()), R::REACTOR);
     let mut driver =
-        Driver::new(node, &meter, |event| logging::write(&event)).map_err(|e| Fatal::new("start the event loop", e))?;
+        R::start(node, &meter, |event| logging::write(&event)).map_err(|e| Fatal::new("start the event loop", e))?;
     driver.catch_signals().map_err(|e| Fatal::new("catch signals", e))?;
     // In the first turn the node asks for its listeners, in the second it hears of them: it is up after both, and a
     // second server on the same port is gone before it touches the pid file of the first.
     for _ in 0..2 {
-        if let Some(code) = turn(&mut driver)? {
+        let code = driver.turn(Some(Duration::ZERO)).map_err(|e| Fatal::new("event loop", e))?;
+        if let Some(code) = code {
             return Ok(code);
         }
     }
@@ -133,16 +142,15 @@ fn serve(mut plan: Plan, daemon: bool) -> Result<i32, Fatal> {
     driver.run().map_err(|e| Fatal::new("event loop", e))
 }
 
-fn turn(driver: &mut Driver<node::Server>) -> Result<Option<i32>, Fatal> {
-    driver.turn(Some(std::time::Duration::ZERO)).map_err(|e| Fatal::new("event loop", e))
-}
-
 /// Goes to the working folder and answers its absolute path: every relative path of the configuration starts there.
 fn enter(dir: &str) -> Result<String, Fatal> {
-    let wrong = |e: io::Error| Fatal(format!("Can't chdir to '{dir}': {e}; `dir` has to name an existing folder"));
+    let wrong =
+        |e: io::Error| Fatal::Words(format!("Can't chdir to '{dir}': {e}; `dir` has to name an existing folder"));
     std::env::set_current_dir(Path::new(dir)).map_err(wrong)?;
     let path = std::env::current_dir().map_err(wrong)?;
-    path.into_os_string().into_string().map_err(|p| Fatal(format!("the working folder {} is no UTF-8", p.display())))
+    path.into_os_string()
+        .into_string()
+        .map_err(|p| Fatal::Words(format!("the working folder {} is no UTF-8", p.display())))
 }
 
 fn level(level: LogLevel) -> Option<Level> {

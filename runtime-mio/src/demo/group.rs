@@ -157,7 +157,7 @@ fn start_node(program: &Path, folder: &Path, name: String, port: u16, master: Op
     let log = dir.join("node.log");
     let output = File::create(dir.join("output.log"))?;
     let mut command = Command::new(program);
-    if !super::super::acts_as_server(program.as_os_str()) {
+    if !primacy_host::program::acts_as_server(program.as_os_str()) {
         command.arg("server");
     }
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

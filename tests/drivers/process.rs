@@ -1,8 +1,4 @@
 //! What needs a process of its own: signals, and running out of descriptors.
-#![allow(missing_docs, reason = "tests")]
-#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "tests live on std")]
-
-mod bench;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
@@ -10,18 +6,22 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use bench::{Bench, Note, Running};
 use primacy_core::machine::{Meter, Signal};
-use primacy_host::{Clock, TurnMeter};
-use primacy_mio::Driver;
+use primacy_host::{Clock, Drive, TurnMeter};
+
+use super::bench::{Bench, Note, Running};
+use crate::Driver;
 
 /// By this variable the test program knows that it is the child, and which one.
 const CHILD: &str = "PRIMACY_TEST_CHILD";
 
+/// Runs one test of this program in a process of its own.
 fn child(name: &str) -> Child {
+    let (_, room) = module_path!().split_once("::").unwrap();
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
+        .args(["--exact", &format!("{room}::{name}"), "--nocapture"])
         .env(CHILD, name)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
@@ -114,13 +114,7 @@ fn out_of_descriptors_turns_connections_away_without_spinning() {
             }
         }
     }
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "out_of_descriptors_turns_connections_away_without_spinning", "--nocapture"])
-        .env(CHILD, "out_of_descriptors_turns_connections_away_without_spinning")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = child("out_of_descriptors_turns_connections_away_without_spinning");
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let at = line(&mut out, "at:");
     let clients: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(&at).unwrap()).collect();

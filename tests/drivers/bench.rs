@@ -1,6 +1,6 @@
 //! A machine for tests: it echoes, does what the test calls it to do, and notes all that it hears.
 
-#![allow(dead_code, reason = "each test program uses its part of it")]
+#![allow(dead_code, reason = "all that a note holds shows in the message of a failed test")]
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,8 +11,9 @@ use bytes::BytesMut;
 use primacy_core::ids::{ConnId, OpId};
 use primacy_core::machine::{Closed, Endpoint, Meter, Outcome, Signal, Turns};
 use primacy_core::{Action, Actions, Chunks, Input, Instant, Job, Machine, Now};
-use primacy_host::{Clock, TurnMeter};
-use primacy_mio::{Driver, Handle};
+use primacy_host::{Clock, Drive, Handle, TurnMeter};
+
+use crate::Driver;
 
 /// Bytes that an echoing connection may owe before the machine stops reading from it.
 const OWED: usize = 256 << 10;

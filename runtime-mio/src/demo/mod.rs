@@ -42,7 +42,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     let wish = match parse(args) {
         Ok(Some(wish)) => wish,
         Ok(None) => {
-            print!("{}", super::help::DEMO);
+            print!("{}", crate::help::DEMO);
             return ExitCode::SUCCESS;
         }
         Err(error) => {

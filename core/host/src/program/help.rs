@@ -1,0 +1,39 @@
+//! What a server program says of itself.
+
+const SERVER: &str = "\
+Run a server: a master, or a replica of a Redis, Valkey or Primacy master.
+
+Usage:
+  PROGRAM server [FILE | -] [--DIRECTIVE VALUE ...]
+
+  FILE   a redis.conf; `-` reads it from standard input
+  --DIRECTIVE VALUE ...
+         any directive of redis.conf; it outranks the file's
+
+Examples:
+  PROGRAM server                                             port 6379 on the loopback addresses
+  PROGRAM server /etc/redis/redis.conf
+  PROGRAM server --port 6380 --replicaof \"127.0.0.1 6379\"
+  PROGRAM server redis.conf --port 7000 --loglevel debug
+  echo 'port 7000' | PROGRAM server - --save \"\"
+
+Directives that are needed most (`redis-cli CONFIG GET '*'` shows all, with their values):
+  port, bind, unixsocket       where to listen
+  replicaof, masterauth        whom to follow, and with which password
+  requirepass, protected-mode  who may connect
+  dir, dbfilename, save        where and when snapshots are written
+  logfile, loglevel, pidfile, daemonize
+
+SIGTERM and SIGINT end it in order: waiting replicas are served, a snapshot is written where `save` asks for one.
+A second one ends it at once.
+";
+
+/// The answer to `server --help`, for a program of this name.
+pub(super) fn server(program: &str) -> String {
+    SERVER.replace("PROGRAM", program)
+}
+
+/// The answer to `--version`.
+pub(super) fn version(program: &str) -> String {
+    format!("{program} {}\n", env!("CARGO_PKG_VERSION"))
+}
