@@ -141,6 +141,26 @@ fn a_reset_is_told_from_an_end() {
 }
 
 #[test]
+fn a_reset_behind_bytes_that_nobody_reads_is_told() {
+    let mut machine = Running::start();
+    let address = machine.listen_tcp();
+    let mut client = connect(address);
+    let conn = machine.accepted();
+    machine.act(Action::Interest { conn, read: false, write: false });
+    machine.job(Job::Usage);
+    client.write_all(b"unread").unwrap();
+    machine.job(Job::Usage); // A turn or two in which the bytes are there and stay.
+    machine.job(Job::Usage);
+    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    let reason = machine.wait(|note| match note {
+        Note::Closed(c, reason) if c == conn => Some(reason),
+        _ => None,
+    });
+    assert_eq!(reason, Closed::Reset);
+}
+
+#[test]
 fn connections_that_cannot_be_made_are_closed_with_the_reason() {
     let machine = Running::start();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -266,14 +266,14 @@ where
                 Err(reason) => return self.close(slot, reason),
             }
         } else {
+            conn.writable |= ready.write;
             // If nobody reads it, no read will say so.
             if ready.doubt
                 && !conn.want_read
-                && let Ok(Some(e)) = R::socket(&conn.watched).take_error()
+                && let Err(e) = self.net.check_unread(slot)
             {
                 return self.close(slot, closed_reason(&e));
             }
-            conn.writable |= ready.write;
         }
         self.net.queue_read(slot);
         self.net.queue_write(slot);
@@ -478,6 +478,12 @@ where
         let Some(slot) = self.net.conns.find(id) else { return };
         let Some(conn) = self.net.conns.get_mut(slot) else { return };
         (conn.want_read, conn.want_write) = (read, write);
+        let unread = !read && conn.readable && !conn.ended;
+        if unread && let Err(e) = self.net.await_error(slot) {
+            self.local.push_back(Local::Closed(id, closed_reason(&e)));
+            drop(self.net.conns.remove(slot));
+            return;
+        }
         self.net.queue_write(slot);
         self.net.queue_read(slot);
     }

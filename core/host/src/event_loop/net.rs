@@ -254,6 +254,20 @@ impl<R: Reactor> Net<R> {
         }
     }
 
+    /// Looks for an error of a connection that nobody reads, and sees to it that a later one is told.
+    pub(crate) fn check_unread(&mut self, slot: Slot) -> io::Result<()> {
+        let Some(conn) = self.conns.get_mut(slot) else { return Ok(()) };
+        match R::socket(&conn.watched).take_error()? {
+            Some(e) => Err(e),
+            None => self.await_error(slot),
+        }
+    }
+
+    /// An error of a connection that nobody reads is to be told.
+    pub(crate) fn await_error(&mut self, slot: Slot) -> io::Result<()> {
+        self.conns.get_mut(slot).map_or(Ok(()), |conn| self.reactor.await_error(&conn.watched))
+    }
+
     /// Reads once into `buffer`.
     pub(crate) fn read(&mut self, slot: Slot, buffer: &mut [u8]) -> Moved {
         let Some(conn) = self.conns.get_mut(slot) else { return Moved::Nothing };

@@ -34,6 +34,15 @@ pub trait Reactor {
     /// # Errors
     /// When the watch cannot be changed.
     fn await_write(&mut self, watched: &Self::Watched) -> io::Result<()>;
+
+    /// There is something to read that nobody wants yet: an error behind it is to be told, as `doubt`. For reactors that
+    /// tell of a socket only what they were asked.
+    ///
+    /// # Errors
+    /// When the watch cannot be changed.
+    fn await_error(&mut self, _: &Self::Watched) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What a reactor tells of a socket.
