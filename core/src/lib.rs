@@ -15,6 +15,7 @@
 //! | 3 | [`replication`] [`link`] [`dataset`] | log, master, replica; outgoing connections; what a node stores |
 //! | 4 | [`client`] [`keyspace`] | sessions, replies, limits; the built-in dataset |
 //! | 5 | [`node`] | a server: clients, roles and a dataset |
+//! | 6 | `sim` | the simulated world, and the page that shows a run (feature `sim`) |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -37,6 +38,8 @@ pub mod rdb;
 pub mod replication;
 pub mod resp;
 pub mod rng;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod time;
 pub mod timers;
 pub mod words;

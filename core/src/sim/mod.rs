@@ -1,0 +1,3 @@
+//! The simulated world (feature `sim`).
+pub mod page;
+pub mod story;
