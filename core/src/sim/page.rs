@@ -15,9 +15,10 @@ use crate::time::Instant;
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 /// The parts of the one script, in the order in which they need each other.
-const SCRIPT: [&str; 5] = [
+const SCRIPT: [&str; 6] = [
     include_str!("page/decode.js"),
     include_str!("page/model.js"),
+    include_str!("page/draw.js"),
     include_str!("page/view.js"),
     include_str!("page/panel.js"),
     include_str!("page/main.js"),
