@@ -228,6 +228,7 @@ class Stream {
     };
     const first = data[pos];
     if (first === 10) return push(pos + 1, { text: "newline: still at work on the snapshot", line: true });
+    if (first === 13 && pos + 1 === data.length) throw new Unfinished(pos + 2, []);
     if (first === 13 && data[pos + 1] === 10) return push(pos + 2, { text: "empty line", line: true });
     if (first === 36 && (this.full || /^\$EOF:/.test(String.fromCharCode(...data.subarray(pos, pos + 5))))) {
       const line = lineAt(data, pos + 1);

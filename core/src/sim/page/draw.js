@@ -35,7 +35,7 @@ class Drawing {
     const { model } = this, n = Math.max(1, model.lanes.length);
     this.top = AXIS + (model.marks.some((m) => m.lane < 0 && m.other < 0) ? 18 : 4);
     const room = this.height - this.top - 6;
-    this.row = Math.max(40, Math.min(150, Math.floor(room / n)));
+    this.row = Math.max(30, Math.min(150, Math.floor(room / n)));
     const strips = ["epoch", "link"].filter((a) => model.lanes.some((l) => l.bands[a]));
     let left = this.row - 14;
     this.bar = this.row >= 56 ? 17 : 14;
@@ -103,6 +103,7 @@ class Drawing {
     this.drawMessages();
     this.drawFaults();
     this.drawBands();
+    this.drawCrosses();
     this.drawLines();
     ctx.restore();
     this.drawWide();
@@ -258,7 +259,7 @@ class Drawing {
     const widths = { snapshot: 3.5, stream: 1.8, command: 1.5, ack: 1.2, reply: 1.2, handshake: 1.5 };
     for (const [group, lines] of [...groups].sort((a, b) => a[0] - b[0])) {
       const kind = KINDS[group % 50][0], faint = group < 200, gone = group % 100 >= 50;
-      ctx.globalAlpha = faint ? 0.1 : gone ? 0.75 : many > 1500 ? 0.28 : many > 700 ? 0.5 : 1;
+      ctx.globalAlpha = faint ? 0.1 : gone && many > 700 ? 0.4 : many > 1500 ? 0.28 : many > 700 ? 0.5 : 1;
       ctx.strokeStyle = color[gone ? "lost" : "k-" + kind];
       ctx.lineWidth = widths[kind] * (many > 1500 ? 0.7 : 1);
       ctx.setLineDash(gone ? [4, 3] : many < 1500 ? dashes[kind] ?? [] : []);
@@ -277,15 +278,7 @@ class Drawing {
       }
     }
     ctx.globalAlpha = 1;
-    for (const [m, [, , x, y]] of lost) {
-      if (m.show < 2) continue;
-      ctx.strokeStyle = color.lost;
-      ctx.lineWidth = 2;
-      ctx.beginPath();
-      ctx.moveTo(x - 4, y - 4); ctx.lineTo(x + 4, y + 4);
-      ctx.moveTo(x - 4, y + 4); ctx.lineTo(x + 4, y - 4);
-      ctx.stroke();
-    }
+    this.crosses = lost;
     const strong = [this.hover, this.selected?.type === "message" && this.selected.frames ? this.partner(this.selected) : null, this.selected];
     for (const m of strong) {
       if (m?.type !== "message" || !this.inView(m)) continue;
@@ -304,6 +297,26 @@ class Drawing {
     }
     if (many < 90) this.nameMessages();
     this.drawMoving();
+  }
+
+  /** Where messages were lost; above the lanes, for that may be behind one. */
+  drawCrosses() {
+    const { ctx, color } = this;
+    const size = this.crosses.length > 150 ? 2.5 : 4;
+    let last = [-9, -9];
+    for (const [m, [, , x, y]] of this.crosses) {
+      if (m.show < 2 || Math.abs(x - last[0]) + Math.abs(y - last[1]) < 3) continue;
+      last = [x, y];
+      ctx.beginPath();
+      ctx.moveTo(x - size, y - size); ctx.lineTo(x + size, y + size);
+      ctx.moveTo(x - size, y + size); ctx.lineTo(x + size, y - size);
+      ctx.strokeStyle = color.bg;
+      ctx.lineWidth = size + 1;
+      ctx.stroke();
+      ctx.strokeStyle = color.lost;
+      ctx.lineWidth = size / 2;
+      ctx.stroke();
+    }
   }
 
   partner(m) { return m.frames.find((f) => f.partner)?.partner.message; }
@@ -355,7 +368,9 @@ class Drawing {
       const m = model.messages[i];
       if (m.end <= cursor || m.show < 2 || m.end === m.at) continue;
       left--;
-      const [x0, y0, x1, y1] = this.line(m), part = Math.min(1, (cursor - m.at) / (m.end - m.at));
+      const [x0, y0, x1, y1] = this.line(m);
+      if (m.fate === LOST && this.x(cursor) > x1) continue;
+      const part = Math.min(1, (cursor - m.at) / (m.end - m.at));
       ctx.beginPath();
       ctx.arc(Math.min(x0 + (x1 - x0) * part, this.x(cursor)), y0 + (y1 - y0) * part, 4, 0, 7);
       ctx.fillStyle = color[m.fate === LOST ? "lost" : "k-" + m.kind];

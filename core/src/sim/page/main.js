@@ -53,6 +53,7 @@ class Page {
 
   head() {
     const { model } = this, n = model.violations.length;
+    $("title").textContent = $("title").title = model.title;
     $("verdict").hidden = false;
     $("verdict").className = n ? "bad" : "good";
     $("verdict").textContent = n ? `◆ ${n > 1 ? n + " violations: " : ""}${short60(model.violations[0].text)}` : "✓ no violation";

@@ -94,7 +94,7 @@ class Model {
     const plain = conn.link ? (opener ? "ack" : conn.streaming ? "stream" : "handshake") : opener ? "command" : "reply";
     frame.kind = plain;
     if (frame.gap) conn.paired = false;
-    if (frame.snapshot || frame.announce) frame.kind = "snapshot";
+    if (frame.snapshot || frame.announce || (conn.link && frame.line)) frame.kind = "snapshot";
     else if (opener && frame.args?.length) {
       const name = readable(frame.args[0]).toUpperCase(), second = frame.args[1] ? readable(frame.args[1]).toUpperCase() : "";
       if (name === "PSYNC" || name === "SYNC") {

@@ -229,7 +229,7 @@ class Panel {
   }
 
   hex(m) {
-    const wide = this.detail.clientWidth < 400 ? 8 : 16, pre = el("pre", { class: "hex" }), { head, frames } = m;
+    const wide = this.detail.clientWidth < 510 ? 8 : 16, pre = el("pre", { class: "hex" }), { head, frames } = m;
     // Frames lie one behind the other.
     let at = 0;
     const frameAt = (i) => { while (at + 1 < frames.length && frames[at].to <= i) at++; return frames[at] && i >= frames[at].from && i < frames[at].to ? at : -1; };
