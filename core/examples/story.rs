@@ -7,7 +7,7 @@
 //!
 //! No machine runs here: a script of what could have happened, with delays from a small generator.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use primacy_core::machine::{Chunks, Level};
 use primacy_core::rdb::{Body, Options, Writer};

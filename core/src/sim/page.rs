@@ -2,7 +2,7 @@
 //!
 //! The story is one block of JSON in it. Whatever bytes a peer sent and whatever a log line says, nothing in that
 //! block can end it or run: messages are Base64, and text is escaped down to characters that mean nothing to HTML
-//! ([`string`]). A policy in the page's head forbids it any request, should that fail one day.
+//! (`string`). A policy in the page's head forbids it any request, should that fail one day.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

@@ -26,8 +26,8 @@ enum Json {
     Null,
     Number(f64),
     Text(String),
-    List(Vec<Json>),
-    Map(Vec<(String, Json)>),
+    List(Vec<Self>),
+    Map(Vec<(String, Self)>),
 }
 
 impl Json {
@@ -291,7 +291,7 @@ quickcheck! {
         let mut back = Vec::new();
         for four in out.as_bytes().chunks(4) {
             let word = four.iter().fold(0u32, |word, c| word << 6 | u32::from(digit(*c)));
-            let kept = 3 - four.iter().filter(|c| **c == b'=').count();
+            let kept = four.iter().position(|c| *c == b'=').unwrap_or(4) - 1;
             back.extend_from_slice(&word.to_be_bytes()[1..=kept]);
         }
         back == bytes
