@@ -3,6 +3,10 @@
 //! The story is one block of JSON in it. Whatever bytes a peer sent and whatever a log line says, nothing in that
 //! block can end it or run: messages are Base64, and text is escaped down to characters that mean nothing to HTML
 //! (`string`). A policy in the page's head forbids it any request, should that fail one day.
+//!
+//! What follows the `#` of its address says what is seen, so that a link shows a moment: `t=12.345` the time in seconds,
+//! `m=12` a message or `e=7` another event by its number, `z=12,12.5` the range that is shown, `conn=3` one connection,
+//! `lanes=0,2` some lanes, `hide=ack,log` kinds that are not shown, `q=text` a search.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

@@ -369,8 +369,9 @@ impl Story {
 
     /// Bytes went out on a connection. Say later that they [`arrived`](Self::arrived) or were [`lost`](Self::lost).
     ///
-    /// In each direction of a connection messages are told in the order of their bytes: the page decodes them as one
-    /// stream. Times need no order.
+    /// In each direction of a connection messages are told in the order of their bytes, and an answer after what it
+    /// answers: the page decodes a direction as one stream, and takes who speaks first for the one who connected. Times
+    /// need no order.
     pub fn sent(&mut self, from: LaneId, to: LaneId, conn: u64, at: Instant, bytes: &[u8]) -> MessageId {
         if !self.knows(from) || !self.knows(to) {
             self.strangers += 1;

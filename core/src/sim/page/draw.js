@@ -221,8 +221,10 @@ class Drawing {
     const x0 = this.x(m.at), y0 = down ? a.under : a.bar;
     let x1 = this.x(m.end), y1 = m.to === m.from ? a.bar - 10 : down ? b.bar : b.under;
     if (m.fate === LOST) {
-      y1 = y0 + (y1 - y0) * 0.6;
-      x1 = Math.min(x0 + (x1 - x0) * 0.6, x0 + 60);
+      // Just before the receiver, between two lanes: on a lane it would look as if that one had lost it.
+      const gap = Math.max(0, this.row - (a.under - a.bar)) * 0.45, way = y1 - y0;
+      y1 -= Math.sign(way) * Math.min(gap, Math.abs(way) * 0.45);
+      x1 = x0 + Math.min((x1 - x0) * 0.8, 60);
     } else if (m.fate === WAY) {
       y1 = y0 + (y1 - y0) * 0.85;
     }
@@ -238,8 +240,9 @@ class Drawing {
   }
 
   drawMessages() {
-    const { ctx, color } = this, groups = new Map(), last = new Map(), lost = [];
+    const { ctx, color } = this, groups = new Map(), last = new Map(), lost = [], index = new Map(KINDS.map((k, i) => [k[0], i]));
     this.drawn = [];
+    const sent = (t) => firstWhere(this.model.messages, (m) => m.at >= t), near = sent(this.t1) - sent(this.t0) > 5000 ? 2 : 0.7;
     this.visible((m) => {
       const line = this.line(m), [x0, , x1] = line;
       if (m.fate === LOST) {
@@ -247,10 +250,10 @@ class Drawing {
         if (lost.length > 3000) lost.shift();
       }
       // At this scale many fall on one line: once is enough.
-      const key = ((m.from * 64 + m.to) * 16 + KINDS.findIndex((k) => k[0] === m.kind)) * 4 + m.show, old = last.get(key);
-      if (old && Math.abs(old[0] - x0) < 0.7 && Math.abs(old[1] - x1) < 0.7 && m !== this.selected) return;
+      const key = ((m.from * 64 + m.to) * 16 + index.get(m.kind)) * 4 + m.show, old = last.get(key);
+      if (old && Math.abs(old[0] - x0) < near && Math.abs(old[1] - x1) < near && m !== this.selected) return;
       last.set(key, [x0, x1]);
-      const group = m.show * 100 + (m.fate === LOST ? 50 : 0) + KINDS.findIndex((k) => k[0] === m.kind);
+      const group = m.show * 100 + (m.fate === LOST ? 50 : 0) + index.get(m.kind);
       if (!groups.has(group)) groups.set(group, []);
       groups.get(group).push(line);
       this.drawn.push([m, line]);
@@ -446,8 +449,8 @@ class Drawing {
       const e = model.events[i];
       if (e.type !== "mark" || e.kind === "fault" || !e.show || e.lane < 0) continue;
       const x = this.x(e.at), l = this.lanes[e.lane], strong = e === this.selected || e === this.hover;
-      const key = `${e.lane} ${e.kind} ${e.level} ${e.show}`;
-      if (!strong && Math.abs((last.get(key) ?? -9) - x) < 2) continue;
+      const key = (e.lane * 16 + (e.kind === "log" ? e.level : e.kind.length)) * 4 + e.show;
+      if (!strong && Math.abs((last.get(key) ?? -9) - x) < (e.level === 3 ? 3 : 5)) continue;
       last.set(key, x);
       ctx.globalAlpha = e.show === 1 ? 0.15 : 1;
       this.symbol(e, x, l.bar, strong);
@@ -530,11 +533,15 @@ class Drawing {
       else states.push([lane.kind, color.dim]);
       if (epoch) states.push([epoch.text, color.dim]);
       if (link) states.push([link.text, color.dim]);
-      const lines = Math.min(states.length, Math.max(1, Math.floor((this.row - 24) / 13)));
+      const lines = Math.min(states.length, Math.floor((this.row - 24) / 13));
       const top = y + (this.row - 15 - lines * 13) / 2;
       ctx.font = `700 13px ${this.font}`;
-      this.caption(lane.name, 12, top + 8, gutter - 6, color.text);
+      this.caption(lane.name, 12, top + 8, gutter - (lines ? 6 : 20), color.text);
       ctx.font = `11px ${this.font}`;
+      if (!lines && (role || process)) {
+        ctx.fillStyle = process ? color.fault : color[this.roleColor(role.text)];
+        ctx.fillRect(gutter - 16, top + 4, 8, 8);
+      }
       for (let i = 0; i < lines; i++) {
         let x = 12;
         if (i === 0 && role && !process) {
