@@ -3,6 +3,7 @@
 # are missing, then runs the unit tests, the examples in the documentation and the scenarios.
 #   tests/run.sh            everything
 #   tests/run.sh chain::    only the scenarios with that in their name
+#   PRIMACY_RUNTIME=mio tests/run.sh   the scenarios over one runtime only (mio or async-std) instead of over both
 #   PRIMACY_FULL=1 tests/run.sh   the full numbers (an hour) instead of the small ones (minutes)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,4 +16,7 @@ if [ $# = 0 ]; then
     cargo test --workspace --exclude primacy-tests
 fi
 # The scenarios time whole programs: both they and the server are built as they are shipped.
-cargo test --release --package primacy-tests -- "$@"
+for runtime in ${PRIMACY_RUNTIME:-mio async-std}; do
+    echo "--- the scenarios over $runtime"
+    PRIMACY_RUNTIME=$runtime cargo test --release --package primacy-tests -- "$@"
+done

@@ -8,6 +8,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `PRIMACY_SERVER` | the words that start the server under test instead of `primacy server`, e.g. `redis-server` |
+//! | `PRIMACY_RUNTIME` | the runtime of the server under test: `mio` (the default) or `async-std` |
 //! | `PRIMACY_PEERS` | the folder that `tests/fetch-peers.sh` filled |
 //! | `PRIMACY_FULL` | `1`: the full numbers instead of the small ones |
 //! | `PRIMACY_SEED` | a number: the seed of everything random (printed by each scenario) |

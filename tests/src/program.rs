@@ -71,8 +71,12 @@ impl Program {
 
 static UNDER_TEST: OnceLock<Result<Program, String>> = OnceLock::new();
 
-/// The server under test: what `PRIMACY_SERVER` says, else `primacy server`, built now in this executable's profile
-/// (so it is never an old one).
+/// The runtimes that Primacy's server comes over: what `PRIMACY_RUNTIME` calls them, their package, their program.
+const RUNTIMES: [(&str, &str, &str); 2] =
+    [("mio", "primacy-mio", "primacy"), ("async-std", "primacy-async-std", "primacy-async-std")];
+
+/// The server under test: what `PRIMACY_SERVER` says, else `primacy server` (over the runtime that `PRIMACY_RUNTIME`
+/// says), built now in this executable's profile (so it is never an old one).
 pub fn under_test() -> Result<Program> {
     Ok(UNDER_TEST.get_or_init(|| find_under_test().map_err(|e| e.to_string())).clone()?)
 }
@@ -93,8 +97,13 @@ fn find_under_test() -> Result<Program> {
     })
 }
 
-/// Builds the program `primacy` and gives its path.
+/// Builds the program of the runtime under test and gives its path.
 fn build() -> Result<PathBuf> {
+    let runtime = std::env::var("PRIMACY_RUNTIME").unwrap_or_else(|_| "mio".into());
+    let Some((_, package, program)) = RUNTIMES.iter().find(|(name, ..)| *name == runtime) else {
+        let known = RUNTIMES.map(|(name, ..)| name).join(" and ");
+        return Err(format!("PRIMACY_RUNTIME={runtime}: there is no such runtime; {known} are").into());
+    };
     // target/<profile folder>/deps/<this executable>
     let me = std::env::current_exe()?;
     let folder = me.parent().and_then(Path::parent).ok_or("the test executable lies in no target folder")?;
@@ -106,13 +115,13 @@ fn build() -> Result<PathBuf> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace folder")?;
     let out = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "primacy-mio", "--bin", "primacy", "--profile", profile])
+        .args(["build", "--quiet", "--package", package, "--bin", program, "--profile", profile])
         .arg("--target-dir")
         .arg(target)
         .current_dir(root)
         .output()?;
     if !out.status.success() {
-        return Err(format!("`primacy` could not be built:\n{}", String::from_utf8_lossy(&out.stderr)).into());
+        return Err(format!("`{program}` could not be built:\n{}", String::from_utf8_lossy(&out.stderr)).into());
     }
-    Ok(folder.join("primacy"))
+    Ok(folder.join(program))
 }
