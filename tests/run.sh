@@ -13,7 +13,7 @@ command -v cargo > /dev/null || . "${CARGO_HOME:-$HOME/.cargo}/env"
 
 if [ $# = 0 ]; then
     tests/fetch-peers.sh || echo "going on without the missing peers" >&2
-    cargo test --workspace --exclude primacy-tests
+    cargo test --workspace --exclude primacy-tests --features primacy-core/sim
 fi
 # The scenarios time whole programs: both they and the server are built as they are shipped.
 for runtime in ${PRIMACY_RUNTIME:-mio async-std}; do

@@ -428,7 +428,7 @@ pub enum Signal {
 pub type Path = Arc<str>;
 
 /// Something that takes time and that only a runtime can do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Job {
     /// Open a listener, answered by its bound address; its connections come in as `Accepted`.
