@@ -29,8 +29,8 @@ pub enum Act {
 pub struct FakeMaster {
     /// Its port.
     pub port: u16,
-    act: Arc<Mutex<Act>>,
-    syncs: Arc<AtomicUsize>,
+    /// What it does now, and how many connections came to PSYNC under it: one that is late still counts for its own act.
+    act: Arc<Mutex<(Act, Arc<AtomicUsize>)>>,
     seen: Arc<AtomicUsize>,
     ended: Arc<AtomicBool>,
 }
@@ -43,13 +43,11 @@ impl FakeMaster {
         listener.set_nonblocking(true)?;
         let master = Self {
             port,
-            act: Arc::new(Mutex::new(act)),
-            syncs: Arc::default(),
+            act: Arc::new(Mutex::new((act, Arc::default()))),
             seen: Arc::default(),
             ended: Arc::default(),
         };
-        let (act, syncs, seen, ended) =
-            (Arc::clone(&master.act), Arc::clone(&master.syncs), Arc::clone(&master.seen), Arc::clone(&master.ended));
+        let (act, seen, ended) = (Arc::clone(&master.act), Arc::clone(&master.seen), Arc::clone(&master.ended));
         std::thread::spawn(move || {
             while !ended.load(Ordering::SeqCst) {
                 let Ok((stream, _)) = listener.accept() else {
@@ -57,8 +55,8 @@ impl FakeMaster {
                     continue;
                 };
                 seen.fetch_add(1, Ordering::SeqCst);
-                let Ok(act) = act.lock().map(|a| a.clone()) else { return };
-                let (syncs, ended) = (Arc::clone(&syncs), Arc::clone(&ended));
+                let Ok((act, syncs)) = act.lock().map(|a| a.clone()) else { return };
+                let ended = Arc::clone(&ended);
                 std::thread::spawn(move || serve(stream, &act, &syncs, &ended).unwrap_or_default());
             }
         });
@@ -67,8 +65,7 @@ impl FakeMaster {
 
     /// Does something else from the next connection on; the counts begin anew.
     pub fn act(&self, act: Act) -> Result<()> {
-        *self.act.lock().map_err(|_| "lock")? = act;
-        self.syncs.store(0, Ordering::SeqCst);
+        *self.act.lock().map_err(|_| "lock")? = (act, Arc::default());
         self.seen.store(0, Ordering::SeqCst);
         Ok(())
     }
@@ -82,7 +79,7 @@ impl FakeMaster {
     /// How many of them came as far as PSYNC or SYNC.
     #[must_use]
     pub fn syncs(&self) -> usize {
-        self.syncs.load(Ordering::SeqCst)
+        self.act.lock().map_or(0, |act| act.1.load(Ordering::SeqCst))
     }
 }
 
