@@ -29,6 +29,7 @@ pub mod config;
 pub mod dataset;
 pub mod glob;
 pub mod ids;
+pub mod journal;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
 pub mod link;

@@ -1,6 +1,11 @@
 //! What a node says of itself.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::journal::Recorded;
+use crate::journal::wire::{Cursor, Malformed, put_bytes, put_number};
 
 /// The version of Redis whose behaviour is offered (`redis_version` in INFO and HELLO).
 pub(super) const REDIS_VERSION: &str = "7.2.5";
@@ -9,7 +14,7 @@ pub(super) const REDIS_VERSION: &str = "7.2.5";
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Facts of the process that only its runtime knows; INFO shows them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct About {
     /// Process id.
     pub pid: u32,
@@ -22,5 +27,26 @@ pub struct About {
     /// Absolute path of the configuration file; empty if there is none.
     pub config_file: Box<str>,
     /// Which reactor drives it (`mio`), for INFO's `multiplexing_api`.
-    pub reactor: &'static str,
+    pub reactor: Cow<'static, str>,
+}
+
+impl Recorded for About {
+    fn record(&self, out: &mut Vec<u8>) {
+        put_number(out, self.pid.into());
+        put_number(out, self.arch_bits.into());
+        for text in [&*self.os, &self.executable, &self.config_file, &self.reactor] {
+            put_bytes(out, text.as_bytes());
+        }
+    }
+
+    fn recall(from: &mut Cursor<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            pid: from.narrow("a process id")?,
+            arch_bits: from.narrow("32 or 64")?,
+            os: from.text("the operating system")?,
+            executable: from.text("the path of the program")?,
+            config_file: from.text("the path of the configuration file")?,
+            reactor: Cow::Owned(from.text("the name of a reactor")?.into()),
+        })
+    }
 }

@@ -5,6 +5,7 @@
 //! `upstream` follows a master, `snapshot` and `load` carry the dataset to and from files and replicas.
 
 mod about;
+mod call;
 mod commands;
 mod connections;
 mod dispatch;
@@ -26,6 +27,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use about::About;
+pub use call::Call;
 pub use event::{Event, What};
 
 use crate::blocks::Blocks;
@@ -42,21 +44,6 @@ use crate::timers::Timers;
 
 /// Keys (about) that one slice of lazy work touches: some tenths of a millisecond.
 const SLICE_KEYS: usize = 2_000;
-
-/// What an embedding program asks of a node.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Call {
-    /// Follow this master, as `REPLICAOF host port` does.
-    Follow {
-        /// Name or address.
-        host: Box<str>,
-        /// Port.
-        port: u16,
-    },
-    /// Become a master, as `REPLICAOF NO ONE` does.
-    Promote,
-}
 
 /// What a deadline of a node is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -36,6 +36,6 @@ fn about(file: Option<&Path>, reactor: &'static str) -> About {
         arch_bits: usize::BITS,
         executable: std::env::current_exe().map(|p| text(&p)).unwrap_or_default(),
         config_file: file.map(text).unwrap_or_default(),
-        reactor,
+        reactor: reactor.into(),
     }
 }

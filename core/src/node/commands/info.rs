@@ -109,7 +109,7 @@ impl<D: Dataset> Node<D> {
         f.put("os", &self.about.os);
         f.put("arch_bits", self.about.arch_bits);
         f.put("monotonic_clock", "POSIX clock_gettime");
-        f.put("multiplexing_api", self.about.reactor);
+        f.put("multiplexing_api", &self.about.reactor);
         f.put("process_id", self.about.pid);
         f.put("process_supervised", "no");
         f.put("run_id", String::from_utf8_lossy(&self.run_id));
