@@ -5,6 +5,7 @@ Redis high availability: a server, its replicas, and a group to watch.
 
 Usage:
   primacy server [FILE | -] [--DIRECTIVE VALUE ...]   run a server, as redis-server does
+  primacy replay FILE [--print] ...                   run a recording again, and check that it does the same
   primacy demo [--keep] [--replicas N] [--seconds S]  run a master and replicas, and watch them
   primacy server --help                               directives and examples
   primacy --version

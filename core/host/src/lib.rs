@@ -11,6 +11,8 @@
 //! | [`logging`] | log lines in the shape that operators know |
 //! | [`process`] | pid file, daemon, limit of open files |
 //! | `program` | a whole server program over any driver (feature `program`) |
+//! | [`record`] | a recording's file, written beside the loop |
+//! | [`replay`] | `primacy replay`: a recording fed to a fresh machine, shown and checked |
 //!
 //! A runtime implements [`Reactor`], makes an [`EventLoop`] of it and a machine, and waits for news between its turns.
 
@@ -31,6 +33,8 @@ pub mod meter;
 pub mod process;
 #[cfg(feature = "program")]
 pub mod program;
+pub mod record;
+pub mod replay;
 mod resolve;
 mod script;
 pub mod signals;

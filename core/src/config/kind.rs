@@ -99,7 +99,7 @@ fn between<T: Ord + ToString + Copy>(n: T, min: T, max: T) -> Result<String, Str
 }
 
 /// Bytes: digits and a unit (`k` is 1000, `kb` is 1024, and so on). Nothing at all is 0, as in Redis.
-pub(super) fn memory(text: &str) -> Option<u64> {
+pub fn memory(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
     let factor: u64 = match &unit.to_ascii_lowercase()[..] {

@@ -16,7 +16,7 @@ mod values;
 
 pub use directive::{Directive, directives, find};
 pub use error::{ConfigError, SetError};
-pub use kind::Kind;
+pub use kind::{Kind, memory};
 pub use settings::Settings;
 pub use values::{
     BindAddress, DisklessLoad, EvictionPolicy, Guard, LogLevel, MasterAddress, Notify, OutputLimit, OutputLimits,

@@ -29,7 +29,7 @@ struct Shared {
     /// Whether the turns were read,
     turns_read: AtomicBool,
     /// and what they were.
-    turns: [AtomicU64; 3],
+    turns: [AtomicU64; 4],
 }
 
 #[derive(Default)]
@@ -131,11 +131,11 @@ impl<T: Meter> Meter for RecordedMeter<T> {
             return self.inner.turns();
         }
         if shared.turns_read.load(Relaxed) {
-            let [count, total_us, longest_us] = [0, 1, 2].map(|i: usize| shared.turns[i].load(Relaxed));
-            return Turns { count, total_us, longest_us };
+            let [count, total_us, longest_us, longest_cpu_us] = [0, 1, 2, 3].map(|i: usize| shared.turns[i].load(Relaxed));
+            return Turns { count, total_us, longest_us, longest_cpu_us };
         }
         let t = self.inner.turns();
-        for (to, n) in shared.turns.iter().zip([t.count, t.total_us, t.longest_us]) {
+        for (to, n) in shared.turns.iter().zip([t.count, t.total_us, t.longest_us, t.longest_cpu_us]) {
             to.store(n, Relaxed);
         }
         shared.turns_read.store(true, Relaxed);
@@ -174,6 +174,7 @@ impl InputReadings {
                 count: from.number("a number of turns")?,
                 total_us: from.number("the time of turns")?,
                 longest_us: from.number("the time of a turn")?,
+                longest_cpu_us: from.number("the work of a turn")?,
             });
         }
         Ok(readings)
@@ -197,7 +198,7 @@ struct Tape {
     len: AtomicUsize,
     slots: Box<[Slot]>,
     turns_there: AtomicBool,
-    turns: [AtomicU64; 3],
+    turns: [AtomicU64; 4],
     /// Readings that the recording does not hold.
     beyond: AtomicU64,
 }
@@ -245,7 +246,7 @@ impl Playback {
         tape.beyond.store(0, Relaxed);
         tape.turns_there.store(readings.turns.is_some(), Relaxed);
         let t = readings.turns.unwrap_or_default();
-        for (to, n) in tape.turns.iter().zip([t.count, t.total_us, t.longest_us]) {
+        for (to, n) in tape.turns.iter().zip([t.count, t.total_us, t.longest_us, t.longest_cpu_us]) {
             to.store(n, Relaxed);
         }
     }
@@ -290,7 +291,7 @@ impl Meter for PlaybackMeter {
         if !self.0.0.turns_there.load(Relaxed) {
             self.beyond();
         }
-        let [count, total_us, longest_us] = [0, 1, 2].map(|i: usize| self.0.0.turns[i].load(Relaxed));
-        Turns { count, total_us, longest_us }
+        let [count, total_us, longest_us, longest_cpu_us] = [0, 1, 2, 3].map(|i: usize| self.0.0.turns[i].load(Relaxed));
+        Turns { count, total_us, longest_us, longest_cpu_us }
     }
 }

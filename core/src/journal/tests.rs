@@ -255,7 +255,7 @@ impl Meter for Wild {
         self.0.below(3).wrapping_mul(self.0.next_u64())
     }
     fn turns(&mut self) -> Turns {
-        Turns { count: self.0.next_u64(), total_us: self.0.below(9), longest_us: 0 }
+        Turns { count: self.0.next_u64(), total_us: self.0.below(9), longest_us: 0, longest_cpu_us: self.0.below(7) }
     }
 }
 

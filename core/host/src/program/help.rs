@@ -4,11 +4,16 @@ const SERVER: &str = "\
 Run a server: a master, or a replica of a Redis, Valkey or Primacy master.
 
 Usage:
-  PROGRAM server [FILE | -] [--DIRECTIVE VALUE ...]
+  PROGRAM server [FILE | -] [--record FILE] [--DIRECTIVE VALUE ...]
 
   FILE   a redis.conf; `-` reads it from standard input
   --DIRECTIVE VALUE ...
          any directive of redis.conf; it outranks the file's
+  --record FILE [--record-max SIZE]
+         write everything that the server is told to FILE, for `primacy replay`: every byte that came in, with its
+         time. Passwords and data are in it, in the clear: only its owner may read it (mode 0600), keep it so. At SIZE
+         (1gb), or when the disk does not keep up, the recording ends with a line in the log, and the server goes on.
+         A FILE that is there already becomes FILE.1
 
 Examples:
   PROGRAM server                                             port 6379 on the loopback addresses

@@ -1,4 +1,5 @@
-//! A server program over any driver: its commands, and `server`, which takes what redis-server takes.
+//! A server program over any driver: its commands, among them `server`, which takes what
+//! redis-server takes, and `replay`.
 //!
 //! A program is a [`Runtime`] and a call of [`run`] in its `main`.
 
@@ -35,7 +36,7 @@ pub trait Runtime {
         M::Call: Send + 'static;
 }
 
-/// A command beside `server`: its name, and what runs it with the arguments behind the name.
+/// A command beside `server` and `replay`: its name, and what runs it with the arguments behind the name.
 pub type Command = (&'static str, fn(Vec<OsString>) -> ExitCode);
 
 /// Runs what the arguments (the program's name first) ask for.
@@ -56,12 +57,13 @@ pub fn run<R: Runtime>(mut args: Vec<OsString>, help: &str, commands: &[Command]
     let first = args.remove(0);
     match first.to_str() {
         Some("server") => server::run::<R>(&args, daemon),
+        Some("replay") => crate::replay::run(args, &node::program(), node::again),
         Some("--help" | "-h" | "help") => print(help),
         Some("--version" | "-V" | "-v") => print(&help::version(R::PROGRAM)),
         other => match commands.iter().find(|(name, _)| Some(*name) == other) {
             Some((_, command)) => command(args),
             None => {
-                let names: Vec<_> = ["server"].iter().chain(commands.iter().map(|(name, _)| name)).collect();
+                let names: Vec<_> = ["server", "replay"].iter().chain(commands.iter().map(|(name, _)| name)).collect();
                 eprintln!(
                     "{}: there is no command '{}'; one of {names:?}, --help and --version was expected",
                     R::PROGRAM,

@@ -8,11 +8,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use primacy_core::config::{Config, LogLevel};
+use primacy_core::journal::Sink;
 use primacy_core::machine::Level;
 
 use super::{Drive, Runtime, help, node};
 use crate::process::{Daemon, PidFile, raise_open_files, spawn_daemon};
-use crate::{Clock, TurnMeter, logging, seed};
+use crate::{Clock, TurnMeter, logging, record, seed};
+
+/// The least bound of a recording, bytes.
+const RECORD_MIN: u64 = 1 << 20;
 
 /// What the arguments name, read and understood.
 struct Plan {
@@ -21,6 +25,15 @@ struct Plan {
     file: Option<PathBuf>,
     /// What standard input held, if it was asked for.
     stdin: String,
+    record: Option<Record>,
+}
+
+/// What `--record` and `--record-max` ask for.
+struct Record {
+    /// Absolute path of the file.
+    file: PathBuf,
+    /// Its bound in bytes.
+    most: u64,
 }
 
 /// Why there will be no server.
@@ -71,7 +84,8 @@ pub(super) fn run<R: Runtime>(args: &[OsString], daemon: bool) -> ExitCode {
 
 /// Reads the file (or standard input) and the directives behind it.
 fn plan(args: &[OsString]) -> Result<Plan, Fatal> {
-    let words: Vec<&str> = args.iter().map(|a| utf8(a)).collect::<Result<_, _>>()?;
+    let mut words: Vec<&str> = args.iter().map(|a| utf8(a)).collect::<Result<_, _>>()?;
+    let record = recording(&mut words)?;
     let (file, rest) = match words.split_first() {
         Some((file, rest)) if !file.starts_with('-') => (Some(*file), rest),
         _ => (None, &words[..]),
@@ -81,7 +95,7 @@ fn plan(args: &[OsString]) -> Result<Plan, Fatal> {
         ["-", rest @ ..] | [rest @ .., "-"] => (true, rest),
         rest => (false, rest),
     };
-    let mut plan = Plan { config: Config::new(), file: None, stdin: String::new() };
+    let mut plan = Plan { config: Config::new(), file: None, stdin: String::new(), record };
     if let Some(file) = file {
         let text = std::fs::read_to_string(file)
             .map_err(|e| Fatal::Words(format!("Fatal error, can't open config file '{file}': {e}")))?;
@@ -94,6 +108,29 @@ fn plan(args: &[OsString]) -> Result<Plan, Fatal> {
     }
     plan.config.apply_args(rest).map_err(|e| config_error(&e))?;
     Ok(plan)
+}
+
+/// Takes the arguments of the program's own out of the directives.
+fn recording(words: &mut Vec<&str>) -> Result<Option<Record>, Fatal> {
+    let mut take = |name: &str| -> Result<Option<String>, Fatal> {
+        let Some(i) = words.iter().position(|w| *w == name) else { return Ok(None) };
+        let value = words.get(i + 1).filter(|v| !v.starts_with("--")).map(|v| (*v).to_owned());
+        words.drain(i..(i + 2).min(words.len()));
+        value.map(Some).ok_or_else(|| Fatal::new(name, "a value was expected behind it"))
+    };
+    let (file, most) = (take("--record")?, take("--record-max")?);
+    let most = match &most {
+        None => record::DEFAULT_MAX,
+        Some(_) if file.is_none() => return Err(Fatal::new("--record-max", "it goes with --record FILE")),
+        Some(text) => primacy_core::config::memory(text).filter(|n| *n >= RECORD_MIN).ok_or_else(|| {
+            Fatal::new("--record-max", format_args!("{text} is no size from 1mb on, such as 500mb or 2gb"))
+        })?,
+    };
+    file.map(|file| match std::path::absolute(&file) {
+        Ok(file) => Ok(Record { file, most }),
+        Err(e) => Err(Fatal::new(format_args!("--record {file}"), e)),
+    })
+    .transpose()
 }
 
 fn utf8(arg: &OsStr) -> Result<&str, Fatal> {
@@ -121,9 +158,13 @@ fn serve<R: Runtime>(mut plan: Plan, daemon: bool) -> Result<i32, Fatal> {
     settings.maxclients = limit_clients(settings.maxclients);
     let pidfile = settings.pidfile.clone();
 
+    // Dropped after the driver, and so after all that is recorded was handed over.
+    let (sink, _writer) = open_recording(plan.record)?;
     let meter = TurnMeter::new(Clock::new());
     let seed = seed().map_err(|e| Fatal::new("take a seed from the operating system", e))?;
-    let node = node::build(plan.config, plan.file.as_deref(), seed, Box::new(meter.clone()), R::REACTOR);
+    let about = node::about(plan.file.as_deref(), R::REACTOR);
+    let node =
+        node::server(plan.config, about, seed, meter.clone(), sink).map_err(|e| Fatal::new("--record", e))?;
     let mut driver =
         R::start(node, &meter, |event| logging::write(&event)).map_err(|e| Fatal::new("start the event loop", e))?;
     driver.catch_signals().map_err(|e| Fatal::new("catch signals", e))?;
@@ -140,6 +181,21 @@ fn serve<R: Runtime>(mut plan: Plan, daemon: bool) -> Result<i32, Fatal> {
         daemon.up().map_err(|e| Fatal::new("leave the terminal", e))?;
     }
     driver.run().map_err(|e| Fatal::new("event loop", e))
+}
+
+/// The file that is recorded to, with its bound, and its writer.
+type Recording = (Option<(Box<dyn Sink>, u64)>, Option<record::Writer>);
+
+fn open_recording(wish: Option<Record>) -> Result<Recording, Fatal> {
+    let Some(Record { file, most }) = wish else { return Ok((None, None)) };
+    let (sink, writer) =
+        record::create(&file).map_err(|e| Fatal::new(format_args!("--record {}", file.display()), e))?;
+    log::info!(
+        target: "primacy",
+        "Recording everything to {}, passwords and data included, up to {most} bytes",
+        file.display()
+    );
+    Ok((Some((Box::new(sink), most)), Some(writer)))
 }
 
 /// Goes to the working folder and answers its absolute path: every relative path of the configuration starts there.

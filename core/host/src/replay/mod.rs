@@ -1,0 +1,297 @@
+//! `primacy replay`: feeds a recording to a fresh machine, checks that it does the same, and shows what happened.
+
+mod show;
+mod wish;
+
+use core::fmt::Debug;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant as StdInstant};
+
+use primacy_core::journal::{Difference, End, Header, Item, JournalError, Playback, Reader, Record, Recorded, Replay};
+use primacy_core::machine::{LogLine, Machine};
+use primacy_core::time::Instant;
+
+use show::{Show, Since};
+use wish::{Until, Wish};
+
+/// What is read of the file at once, bytes.
+const PIECE: usize = 1 << 20;
+/// How often the progress line is written anew.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Why a recording cannot be replayed by this program.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// It is of another kind of machine.
+    #[error("it records a machine of the kind {came}; this program replays {expected}")]
+    Machine {
+        /// What this program has.
+        expected: &'static str,
+        /// What the recording names.
+        came: String,
+    },
+    /// Its configuration is not understood.
+    #[error("its configuration cannot be read: {0}. Use the release of Primacy that wrote it")]
+    Config(String),
+}
+
+/// Why there is no answer: exit code 2.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("{}: {error}", file.display())]
+    Read { file: PathBuf, error: io::Error },
+    #[error("{}: {error}", file.display())]
+    Journal { file: PathBuf, error: JournalError },
+    #[error("{}: {error}", file.display())]
+    Unusable { file: PathBuf, error: Unusable },
+    #[error("write: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// How a replay went.
+struct Outcome {
+    header: Header,
+    inputs: u64,
+    first: Instant,
+    last: Instant,
+    end: Ended,
+}
+
+enum Ended {
+    /// At the recording's end.
+    Whole(End),
+    /// Where the recording breaks off.
+    Cut(JournalError),
+    /// Where it was told to stop.
+    Asked,
+    Differs,
+}
+
+/// Runs `primacy replay` with these arguments. `program` is this program's name and version; `build` makes a fresh
+/// machine of what a recording's header says. Exit code 0: the same, 1: it differs, 2: it cannot be read.
+pub fn run<M>(args: Vec<OsString>, program: &str, build: impl Fn(&Header, &Playback) -> Result<M, Unusable>) -> ExitCode
+where
+    M: Machine<Call: Recorded + Debug, Event: LogLine>,
+{
+    let wish = match Wish::parse(args) {
+        Ok(Some(wish)) => wish,
+        Ok(None) => {
+            print!("{}", wish::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(e) => {
+            eprintln!("primacy replay: {e}; see `primacy replay --help`");
+            return ExitCode::from(2);
+        }
+    };
+    let result = replay(&wish, program, build).and_then(|outcome| Ok((report(&wish, &outcome)?, outcome)));
+    match result {
+        Ok((code, _)) => code,
+        // Who closed the pipe has seen enough.
+        Err(Trouble::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("primacy replay: {e}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn replay<M>(
+    wish: &Wish,
+    program: &str,
+    build: impl Fn(&Header, &Playback) -> Result<M, Unusable>,
+) -> Result<Outcome, Trouble>
+where
+    M: Machine<Call: Recorded + Debug, Event: LogLine>,
+{
+    let mut file = Source::open(wish)?;
+    let mut reader = Reader::<M::Call>::new();
+    let header = loop {
+        match reader.next().map_err(|e| file.journal(e))? {
+            Some(Item::Header(header)) => break header,
+            _ => {
+                if !file.feed(&mut reader)? {
+                    return Err(file.journal(reader.finish().err().unwrap_or(JournalError::NoEnd { offset: 0 })));
+                }
+            }
+        }
+    };
+    if header.program != program {
+        eprintln!("primacy replay: recorded by {}, this is {program}: they may differ on purpose", header.program);
+    }
+    let playback = Playback::new();
+    let machine = build(&header, &playback).map_err(|error| Trouble::Unusable { file: wish.file.clone(), error })?;
+    let mut run = Run { replay: Replay::new(machine, playback), wish, show: Show::new(), first: None };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let (mut last, mut whole) = ((0, Instant::ZERO), None);
+    let end = loop {
+        match reader.next() {
+            Ok(Some(Item::Record(record))) => {
+                if run.is_over(&record) {
+                    break Ended::Asked;
+                }
+                last = (record.number, record.now.mono);
+                if run.step(record, &mut out)?.is_err() {
+                    break Ended::Differs;
+                }
+            }
+            Ok(Some(Item::End(end))) => whole = Some(end),
+            Ok(Some(Item::Header(_))) => {}
+            Ok(None) => {
+                if !file.feed(&mut reader)? {
+                    break reader.finish().map_or_else(Ended::Cut, |()| whole.map_or(Ended::Asked, Ended::Whole));
+                }
+                file.progress(last.0);
+            }
+            Err(error) => {
+                out.flush()?;
+                file.clear_progress();
+                println!("inputs 1 to {} before it are the same", last.0);
+                return Err(file.journal(error));
+            }
+        }
+    };
+    out.flush()?;
+    file.clear_progress();
+    Ok(Outcome { header, inputs: last.0, first: run.first.unwrap_or_default(), last: last.1, end })
+}
+
+/// A replay under way.
+struct Run<'w, M: Machine> {
+    replay: Replay<M>,
+    wish: &'w Wish,
+    show: Show,
+    first: Option<Instant>,
+}
+
+impl<M> Run<'_, M>
+where
+    M: Machine<Call: Recorded + Debug, Event: LogLine>,
+{
+    fn is_over(&mut self, record: &Record<'_, M::Call>) -> bool {
+        let first = *self.first.get_or_insert(record.now.mono);
+        match self.wish.until {
+            Some(Until::Input(n)) => record.number > n,
+            Some(Until::Time(t)) => record.now.mono - first > t,
+            None => false,
+        }
+    }
+
+    /// Feeds one input, and shows it if that was asked for, or if it is the one that differs.
+    fn step(&mut self, record: Record<'_, M::Call>, out: &mut impl Write) -> Result<Result<(), Difference>, io::Error> {
+        let shown = self.wish.print && record.number >= self.wish.from;
+        let first = self.first.unwrap_or_default();
+        // It is described before it is fed: an outcome is gone then. Without --print only its head is kept.
+        let text = self.show.input(&record, first, shown, &mut self.replay);
+        let result = self.replay.step(record);
+        if shown {
+            out.write_all(text.as_bytes())?;
+            self.show.actions(self.replay.actions(), out)?;
+        }
+        if let Err(difference) = &result {
+            let at = Since(difference.now.mono, first);
+            writeln!(
+                out,
+                "DIFFERS at input {}, {at} after the start, offset {} of the file",
+                difference.number, difference.offset
+            )?;
+            writeln!(out, "  input: {}", text.trim())?;
+            writeln!(out, "  {}", difference.differs)?;
+            writeln!(out, "  actions that came now:")?;
+            self.show.actions(self.replay.actions(), out)?;
+        }
+        Ok(result)
+    }
+}
+
+/// Says how it went.
+fn report(wish: &Wish, outcome: &Outcome) -> Result<ExitCode, Trouble> {
+    let mut out = io::stdout().lock();
+    let (inputs, span) = (outcome.inputs, Since(outcome.last, outcome.first));
+    let name = wish.file.display();
+    let by = &outcome.header.program;
+    match &outcome.end {
+        Ended::Differs => {
+            writeln!(out, "{name}: the {} inputs before it are the same", inputs - 1)?;
+            return Ok(ExitCode::from(1));
+        }
+        Ended::Whole(end) => {
+            writeln!(
+                out,
+                "{name}: {inputs} inputs over {span}, recorded by {by}: the same actions. It ends since {end}"
+            )?;
+        }
+        Ended::Cut(error) => {
+            writeln!(out, "{name}: {inputs} inputs over {span}, recorded by {by}: the same actions. {error}")?;
+        }
+        Ended::Asked => {
+            writeln!(
+                out,
+                "{name}: {inputs} inputs over {span}, recorded by {by}: the same actions, up to where it was to stop"
+            )?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The file, and how far it is read.
+struct Source {
+    path: PathBuf,
+    file: File,
+    piece: Vec<u8>,
+    len: u64,
+    read: u64,
+    shown: StdInstant,
+    /// Whether there is somebody to look at a progress line, and one stands.
+    terminal: bool,
+    stands: bool,
+}
+
+impl Source {
+    fn open(wish: &Wish) -> Result<Self, Trouble> {
+        let path = wish.file.clone();
+        let open = || File::open(&path).and_then(|f| Ok((f.metadata()?.len(), f)));
+        let (len, file) = open().map_err(|error| Trouble::Read { file: path.clone(), error })?;
+        let terminal = io::stderr().is_terminal() && !(wish.print && io::stdout().is_terminal());
+        let shown = StdInstant::now();
+        Ok(Self { path, file, piece: vec![0; PIECE], len, read: 0, shown, terminal, stands: false })
+    }
+
+    /// Gives the reader a piece; whether there was one.
+    fn feed<C: Recorded>(&mut self, reader: &mut Reader<C>) -> Result<bool, Trouble> {
+        loop {
+            match self.file.read(&mut self.piece) {
+                Ok(n) => {
+                    reader.feed(&self.piece[..n]);
+                    self.read += n as u64;
+                    return Ok(n > 0);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Trouble::Read { file: self.path.clone(), error }),
+            }
+        }
+    }
+
+    fn journal(&self, error: JournalError) -> Trouble {
+        Trouble::Journal { file: self.path.clone(), error }
+    }
+
+    fn progress(&mut self, inputs: u64) {
+        if self.terminal && self.shown.elapsed() >= BEAT {
+            (self.shown, self.stands) = (StdInstant::now(), true);
+            let percent = self.read * 100 / self.len.max(1);
+            eprint!("\r{percent:>3} % of {} MB, {inputs} inputs", self.len >> 20);
+        }
+    }
+
+    fn clear_progress(&mut self) {
+        if core::mem::take(&mut self.stands) {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
