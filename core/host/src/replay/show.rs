@@ -149,7 +149,7 @@ impl Show {
                     }
                     out.write_str(if shown == 1 { ": " } else { "\n                              " })?;
                     for (i, word) in args.iter().take(WORDS_MAX).enumerate() {
-                        let big = args.pieces(i).map(|p| p.iter().map(|b| b.len()).sum::<usize>());
+                        let big = args.pieces(i).map(|p| p.iter().map(bytes::Bytes::len).sum::<usize>());
                         match big {
                             Some(len) => write!(out, " ({len} bytes)")?,
                             None => write!(out, "{}{}", if i == 0 { "" } else { " " }, Word(word))?,
@@ -202,7 +202,7 @@ impl<E: LogLine> fmt::Display for Shown<'_, E> {
             }
             Action::Options { conn, options } => write!(f, "{conn:?} {options:?}"),
             Action::Start { op, job: Job::Append { file, at, bytes, sync } } => {
-                let len = bytes.iter().map(|b| b.len()).sum::<usize>();
+                let len = bytes.iter().map(bytes::Bytes::len).sum::<usize>();
                 let sync = if *sync { ", synced" } else { "" };
                 write!(f, "{op:?} write {len} bytes to {file} at {at}{sync}")
             }
