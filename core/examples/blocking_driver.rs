@@ -274,7 +274,8 @@ pub fn serve(directives: &[&str]) -> Result<i32, Box<dyn std::error::Error>> {
     let mut seed = [0; 32];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut seed)?;
     let data = Keyspace::new(config.settings.databases, seed.map(|byte| byte ^ 0x5a));
-    let machine = Node::new(config, data, seed, Box::new(NoMeter), About { reactor: "threads", ..About::default() });
+    let machine =
+        Node::new(config, data, seed, Box::new(NoMeter), About { reactor: "threads".into(), ..About::default() });
     let (teller, news) = sync_channel(NEWS);
     let (conns, connecting, epoch) = (HashMap::new(), HashSet::new(), std::time::Instant::now());
     let (changed, done) = (Vec::new(), Vec::new());

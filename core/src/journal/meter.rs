@@ -131,7 +131,8 @@ impl<T: Meter> Meter for RecordedMeter<T> {
             return self.inner.turns();
         }
         if shared.turns_read.load(Relaxed) {
-            let [count, total_us, longest_us, longest_cpu_us] = [0, 1, 2, 3].map(|i: usize| shared.turns[i].load(Relaxed));
+            let [count, total_us, longest_us, longest_cpu_us] =
+                [0, 1, 2, 3].map(|i: usize| shared.turns[i].load(Relaxed));
             return Turns { count, total_us, longest_us, longest_cpu_us };
         }
         let t = self.inner.turns();
@@ -291,7 +292,8 @@ impl Meter for PlaybackMeter {
         if !self.0.0.turns_there.load(Relaxed) {
             self.beyond();
         }
-        let [count, total_us, longest_us, longest_cpu_us] = [0, 1, 2, 3].map(|i: usize| self.0.0.turns[i].load(Relaxed));
+        let [count, total_us, longest_us, longest_cpu_us] =
+            [0, 1, 2, 3].map(|i: usize| self.0.0.turns[i].load(Relaxed));
         Turns { count, total_us, longest_us, longest_cpu_us }
     }
 }

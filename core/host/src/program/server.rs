@@ -163,8 +163,7 @@ fn serve<R: Runtime>(mut plan: Plan, daemon: bool) -> Result<i32, Fatal> {
     let meter = TurnMeter::new(Clock::new());
     let seed = seed().map_err(|e| Fatal::new("take a seed from the operating system", e))?;
     let about = node::about(plan.file.as_deref(), R::REACTOR);
-    let node =
-        node::server(plan.config, about, seed, meter.clone(), sink).map_err(|e| Fatal::new("--record", e))?;
+    let node = node::server(plan.config, about, seed, meter.clone(), sink).map_err(|e| Fatal::new("--record", e))?;
     let mut driver =
         R::start(node, &meter, |event| logging::write(&event)).map_err(|e| Fatal::new("start the event loop", e))?;
     driver.catch_signals().map_err(|e| Fatal::new("catch signals", e))?;
