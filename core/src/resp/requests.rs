@@ -96,7 +96,11 @@ impl fmt::Display for ProtocolError {
         match *self {
             Self::InvalidCount => f.write_str("invalid multibulk length"),
             Self::CountTooLong => f.write_str("too big mbulk count string"),
-            Self::ExpectedBulk(got) => write!(f, "expected '$', got '{}'", char::from(got)),
+            // In a log it stays one line; the answer to the peer has the byte itself.
+            Self::ExpectedBulk(got) if got.is_ascii_graphic() => {
+                write!(f, "expected '$', got '{}'", char::from(got))
+            }
+            Self::ExpectedBulk(got) => write!(f, "expected '$', got '{}'", got.escape_ascii()),
             Self::InvalidBulk => f.write_str("invalid bulk length"),
             Self::BulkTooLong => f.write_str("too big bulk count string"),
             Self::InlineTooLong => f.write_str("too big inline request"),

@@ -104,6 +104,17 @@ quickcheck! {
 }
 
 #[test]
+fn an_error_is_one_line_of_a_log() {
+    // Found by fuzzing: a replica's log got the line end that a master sent in place of `$`.
+    for got in 0..=u8::MAX {
+        let error = ProtocolError::ExpectedBulk(got);
+        let shown = alloc::format!("{error}");
+        assert!(!shown.chars().any(char::is_control), "{shown:?}");
+        assert!(error.message().ends_with(&[b'\'', got, b'\'']), "the peer is told what it sent");
+    }
+}
+
+#[test]
 fn errors_are_redis_s() {
     // Each of these was sent to redis-server 7.0; the texts are its answers.
     let long = [&b"*"[..], &vec![b'1'; 70_000]].concat();
