@@ -127,6 +127,8 @@ enum Want {
     Header,
     /// So many bytes and their line end.
     Bulk(usize),
+    /// Nothing any more: what came was wrong in this way.
+    Nothing(ProtocolError),
 }
 
 /// An argument that is collected in pieces of [`BIG`] bytes.
@@ -246,7 +248,7 @@ impl Requests {
 
     /// Parses the next command and takes it off `input`. `Ok(None)`: the input is used up, and more is needed.
     ///
-    /// After an error nothing more can be parsed.
+    /// After an error nothing more can be parsed: every further call gives the same error and takes nothing.
     #[inline]
     pub fn next<'a, 'i: 'a>(
         &'a mut self,
@@ -254,7 +256,14 @@ impl Requests {
         limits: &RequestLimits,
     ) -> Result<Option<Args<'a>>, ProtocolError> {
         let whole = *input;
-        let (bytes, raw): (&'a [u8], _) = match self.find(input, limits)? {
+        let found = match self.find(input, limits) {
+            Ok(found) => found,
+            Err(error) => {
+                self.want = Want::Nothing(error);
+                return Err(error);
+            }
+        };
+        let (bytes, raw): (&'a [u8], _) = match found {
             Found::Nothing => return Ok(None),
             Found::Input(len) => {
                 let start = whole.len() - input.len() - len;
@@ -349,6 +358,9 @@ impl Requests {
     /// out to be empty.
     #[cold]
     fn resume(&mut self, input: &mut &[u8], limits: &RequestLimits) -> Result<Option<Found>, ProtocolError> {
+        if let Want::Nothing(error) = self.want {
+            return Err(error);
+        }
         loop {
             if input.is_empty() {
                 return Ok(Some(Found::Nothing));
