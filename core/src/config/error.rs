@@ -21,9 +21,21 @@ impl fmt::Display for ConfigError {
         let (line, text) = (self.line, self.text.escape_debug());
         match &self.file[..] {
             "" => writeln!(f, "Reading the arguments of the program, at directive {line}")?,
-            file => writeln!(f, "Reading the configuration file {file}, at line {line}")?,
+            file => writeln!(f, "Reading the configuration file {}, at line {line}", OneLine(file))?,
         }
-        write!(f, ">>> '{text}'\n{}", self.reason)
+        write!(f, ">>> '{text}'\n{}", OneLine(&self.reason))
+    }
+}
+
+/// Text that may hold what a file says, with its control characters escaped: it brings no line of its own.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control() { write!(f, "{}", c.escape_debug())? } else { fmt::Write::write_char(f, c)? }
+        }
+        Ok(())
     }
 }
 

@@ -228,6 +228,19 @@ fn errors_say_where_and_what_to_do() {
 }
 
 #[test]
+fn an_error_is_three_lines_whatever_the_file_says() {
+    // Found by fuzzing: a name, or the file that was included, could bring lines of its own into the log.
+    for text in ["\"a\\nb\" \"\\xff\"", "include \"a\\n# Ready\\x00\"", "\"x\\r\\x1b[2J\" 1"] {
+        let shown = load(text).expect_err(text).to_string();
+        assert!(shown.lines().count() == 3 && shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+    }
+    let mut config = Config::new();
+    let mut files = |_: &str| Ok("port x".to_string());
+    let shown = config.load("top", "include \"a\\nb\"", &mut files).unwrap_err().to_string();
+    assert_eq!(shown.lines().next(), Some("Reading the configuration file a\\nb, at line 1"));
+}
+
+#[test]
 fn files_include_one_another_but_not_for_ever() {
     let mut config = Config::new();
     let mut files = |name: &str| match name {
