@@ -306,6 +306,10 @@ fn take_bind(s: &mut Settings, words: &[&str]) -> Result<(), String> {
     if words.len() > MAX_BIND {
         return Err("Too many bind addresses specified.".into());
     }
+    // A list is shown with spaces between: an address with one in it would be two when it is read again.
+    if let Some(word) = words.iter().find(|w| w.contains(|c: char| c.is_ascii_whitespace())) {
+        return Err(alloc::format!("'{word}' is no address: it has white space in it"));
+    }
     s.bind = words.iter().filter(|w| !w.is_empty()).map(|w| BindAddress::new(w)).collect();
     Ok(())
 }

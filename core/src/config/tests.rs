@@ -218,6 +218,8 @@ fn errors_say_where_and_what_to_do() {
         ("save 1", "Invalid save parameters"),
         ("dbfilename a/b", "not a path"),
         ("unixsocketperm 9", "octal"),
+        // Found by fuzzing: it was taken, and CONFIG REWRITE made two addresses of it.
+        ("bind a \"b c\"", "white space"),
         ("unixsocketperm 1000", "between 0 and 777"),
         ("maxmemory 99999999999gb", "memory value"),
         ("include a b", "one file"),
