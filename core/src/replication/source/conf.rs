@@ -57,6 +57,8 @@ impl Source {
     /// A replica's connection sent a command that has an answer: it is closed, as Redis does.
     pub fn answered<K: Key, E: Emit>(&mut self, conn: ConnId, command: &str, cx: &mut Turn<'_, K, E>) {
         let Some(peer) = self.peers.get(&conn) else { return };
+        // The name is the peer's words: it brings no line of its own into a log.
+        let command: String = command.chars().filter(|c| !c.is_control()).take(64).collect();
         let event = Event::Answered { replica: peer.name(), command: command.into() };
         cx.out.event(crate::replication::Event::from(event));
         self.remove_and_close(conn, cx);
