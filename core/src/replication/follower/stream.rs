@@ -1,7 +1,7 @@
 //! What the host pulls: the snapshot, then the stream.
 
 use crate::machine::Turn;
-use crate::resp::{Args, RequestLimits};
+use crate::resp::{Args, ProtocolError, RequestLimits};
 
 use super::event::{Event, LinkError};
 use super::handshake::Header;
@@ -166,17 +166,16 @@ fn frame<'a, 'i: 'a, K: Key, E: Emit>(
         return Some(Delivery::Stream(new));
     }
     let before = input.len();
-    // A frame begins with '*'; a line that does not is an inline command, which no master sends.
-    let first = input.iter().find(|&&b| b != b'\n' && b != b'\r');
-    let inline = requests.buffered() == 0 && first.is_some_and(|&b| b != b'*');
     let result = requests.next(input, &RequestLimits::MASTER);
     let used = before - input.len();
     core.fresh -= used.min(core.fresh);
     let start = core.parsed;
     core.pending += used as u64;
     let error = match result {
-        _ if inline => LinkError::Inline { offset: start },
         Ok(None) => return None,
+        // A frame begins with '*'; a line that does not is an inline command, which no master sends. That is judged by
+        // the whole line: its beginning may lie in another read.
+        Ok(Some(args)) if args.raw().is_none() && !args.has_pieces() => LinkError::Inline { offset: start },
         Ok(Some(args)) => {
             core.parsed += core::mem::take(&mut core.pending);
             let end = core.parsed;
@@ -185,6 +184,7 @@ fn frame<'a, 'i: 'a, K: Key, E: Emit>(
             }
             return Some(Delivery::Command { args, end });
         }
+        Err(ProtocolError::InlineTooLong | ProtocolError::UnbalancedQuotes) => LinkError::Inline { offset: start },
         Err(error) => LinkError::Protocol { error, offset: start },
     };
     *input = &[];
