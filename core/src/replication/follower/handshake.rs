@@ -227,7 +227,8 @@ fn verdict(value: &Value) -> Verdict {
         (Some("CONTINUE"), None, None) => Verdict::Continue(None),
         (Some("CONTINUE"), Some(id), _) => id.parse().map_or(Verdict::Unknown, |id| Verdict::Continue(Some(id))),
         (Some("FULLRESYNC"), Some(id), Some(offset)) => match (id.parse(), parse_u64(offset.as_bytes())) {
-            (Ok(id), Some(offset)) => Verdict::Full(id, offset),
+            // Offsets are signed on the wire: what is added to one never wraps.
+            (Ok(id), Some(offset)) if i64::try_from(offset).is_ok() => Verdict::Full(id, offset),
             _ => Verdict::Unknown,
         },
         _ => Verdict::Unknown,

@@ -139,7 +139,8 @@ impl Follower {
     pub fn follow<K: Key, E: Emit>(&mut self, host: &str, port: u16, resume: Option<Resume>, cx: &mut Turn<'_, K, E>) {
         self.stop(cx);
         self.core.target = Some(Target { host: host.into(), port });
-        self.core.resume = resume;
+        // No history is so long: such a place is none, and what is added to an offset never wraps.
+        self.core.resume = resume.filter(|resume| i64::try_from(resume.offset).is_ok());
         self.core.down_since = Some(cx.now.mono);
         self.core.start(false, cx);
     }
