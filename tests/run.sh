@@ -13,7 +13,8 @@ command -v cargo > /dev/null || . "${CARGO_HOME:-$HOME/.cargo}/env"
 
 if [ $# = 0 ]; then
     tests/fetch-peers.sh || echo "going on without the missing peers" >&2
-    cargo test --workspace --exclude primacy-tests --features primacy-core/sim
+    # With the latter, everything that the fuzzer runs holds over its seeds and over what it once found.
+    cargo test --workspace --exclude primacy-tests --features primacy-core/sim,primacy-core/fuzz
 fi
 # The scenarios time whole programs: both they and the server are built as they are shipped.
 for runtime in ${PRIMACY_RUNTIME:-mio async-std}; do

@@ -16,6 +16,7 @@
 //! | 4 | [`client`] [`keyspace`] | sessions, replies, limits; the built-in dataset |
 //! | 5 | [`node`] | a server: clients, roles and a dataset |
 //! | 6 | `sim` | the simulated world, and the page that shows a run (feature `sim`) |
+//! | 6 | `fuzz` | what a fuzzer runs, as functions of bytes (feature `fuzz`) |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -27,6 +28,8 @@ pub mod blocks;
 pub mod client;
 pub mod config;
 pub mod dataset;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod glob;
 pub mod ids;
 pub mod journal;

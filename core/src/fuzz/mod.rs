@@ -1,0 +1,62 @@
+//! What a fuzzer runs: one function from bytes to "all holds" for each parser and machine (feature `fuzz`).
+//!
+//! They live here and not in `fuzz/` so that they are compiled, linted and run with the code they watch: a test runs
+//! every one of them over its seeds and over what was found once. None looks for a panic alone; each asserts what its
+//! subject promises: any split of the bytes gives the same, limits hold, errors are one line of text, what was read can
+//! be written and read again to the same, and the laws of the one door stand after every input.
+//!
+//! The caller bounds memory as well: [`Target::allowance`] says what a run may hold at most.
+
+mod canary;
+mod config;
+mod door;
+mod handshake;
+mod input;
+mod master;
+mod node;
+mod rdb;
+mod resp;
+mod roundtrip;
+mod served;
+
+/// Bytes that a run may hold for each byte of its input: an argument of one byte costs a span and a copy, an element of
+/// an answer a value, and everything is read twice and compared.
+const PER_BYTE: usize = 2048;
+
+/// One thing to fuzz.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name: of the binary in `fuzz/`, of its seeds, of what it found.
+    pub name: &'static str,
+    /// Takes any bytes and panics if a promise is broken.
+    pub run: fn(&[u8]),
+    /// Bytes that a run may hold whatever its input.
+    base: usize,
+}
+
+impl Target {
+    /// Bytes that a run over `len` bytes may hold at once. A length that is only announced must not reach it.
+    pub fn allowance(&self, len: usize) -> usize {
+        len.saturating_mul(PER_BYTE).saturating_add(self.base)
+    }
+}
+
+/// All that is fuzzed.
+pub const TARGETS: &[Target] = &[
+    Target { name: "resp", run: resp::run, base: 1 << 20 },
+    Target { name: "rdb", run: rdb::run, base: 2 << 20 },
+    Target { name: "config", run: config::run, base: 4 << 20 },
+    Target { name: "handshake", run: handshake::run, base: 2 << 20 },
+    Target { name: "master", run: master::run, base: 4 << 20 },
+    Target { name: "node", run: node::run, base: 256 << 20 },
+    Target { name: "roundtrip", run: roundtrip::run, base: 128 << 20 },
+];
+
+/// Fails on purpose, if the fuzzer is able to find out how: whoever runs targets runs this one to see that a failure is
+/// noticed. It is in no list.
+pub const CANARY: Target = Target { name: "canary", run: canary::run, base: 1 << 20 };
+
+/// The target of this name, the canary among them.
+pub fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().chain([&CANARY]).find(|target| target.name == name)
+}
