@@ -133,6 +133,18 @@ fn every_prefix_is_incomplete() {
 }
 
 #[test]
+fn an_expiry_at_minus_one_is_not_none() {
+    // Found by fuzzing: PEXPIREAT k -1 on a writable replica, a snapshot, and the key lived for ever.
+    let mut body = Body::default();
+    body.string(0, b"k", Some(-1), b"v");
+    let mut writer = Writer::new(10, true);
+    writer.absorb(&mut body);
+    writer.finish();
+    let keys = vec![(0, b"k".to_vec(), Some(-2), b"v".to_vec())];
+    assert_eq!(read(&bytes_of(&mut writer), &[], SMALL), (keys, Ok(())));
+}
+
+#[test]
 fn pieces_and_bodies_are_shared() {
     let piece = Bytes::from(vec![b'x'; 100_000]);
     let (mut a, mut b) = (Body::default(), Body::default());

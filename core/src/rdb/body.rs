@@ -110,7 +110,8 @@ impl Body {
         self.select(db, &mut head);
         if let Some(at) = expire_at_ms {
             head.put(&[kinds::EXPIRE_MS]);
-            head.put(&at.to_le_bytes());
+            // -1 is how the format says "none": a key that expired at that moment must not live for ever.
+            head.put(&(if at == -1 { -2 } else { at }).to_le_bytes());
         }
         head.put(&[kinds::STRING]);
         self.text(head, key);
