@@ -156,6 +156,18 @@ impl Blocks {
         piece.get((at - from) as usize).copied()
     }
 
+    /// The bytes from `from` to `to`, as far as they are held, piece by piece: a look that closes nothing.
+    pub fn pieces(&self, from: u64, to: u64) -> impl Iterator<Item = &[u8]> {
+        let (from, to) = (from.max(self.start), to.min(self.end()));
+        let first = self.closed.partition_point(|(at, piece)| at + piece.len() as u64 <= from);
+        let closed = self.closed.range(first..).map(|(at, piece)| (*at, &piece[..]));
+        closed.chain(core::iter::once((self.tail_at, &self.tail[..]))).filter_map(move |(at, piece)| {
+            let end = to.saturating_sub(at).min(piece.len() as u64) as usize;
+            let begin = (from.saturating_sub(at) as usize).min(end);
+            (begin < end).then(|| &piece[begin..end])
+        })
+    }
+
     /// Forgets everything before offset `to`, which is clamped to `start()..=end()`.
     pub fn release(&mut self, to: u64) {
         let to = to.clamp(self.start, self.end());
@@ -292,6 +304,10 @@ mod tests {
                         return false;
                     }
                     let want = &m.bytes[at..(at + 777).min(m.bytes.len())];
+                    let from = m.start + at as u64;
+                    if b.pieces(from, from + 777).collect::<Vec<_>>().concat() != want {
+                        return false;
+                    }
                     if read(&mut b, m.start + at as u64, 777) != want {
                         return false;
                     }

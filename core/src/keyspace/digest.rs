@@ -55,6 +55,11 @@ pub(super) fn of_all(dbs: &[Table]) -> Digest {
 }
 
 impl Keyspace {
+    /// What `DEBUG DIGEST` gives: equal for equal data, whatever the order they came in.
+    pub fn digest_all(&self) -> [u8; 20] {
+        of_all(&self.dbs)
+    }
+
     /// What `DEBUG DIGEST-VALUE` gives for one key: its value and whether it has an expiry; zeros if there is none.
     pub fn digest_value(&self, db: u32, key: &[u8]) -> [u8; 20] {
         let mut digest = Digest::default();

@@ -36,7 +36,7 @@ use crate::config::Config;
 use crate::dataset::{Dataset, Effects, Progress};
 use crate::ids::{ConnId, Ids, OpId};
 use crate::machine::{Action, Actions, Chunks, Input, Machine, Meter, Outcome, Path, Signal};
-use crate::replication::{ReplId, Source, follower, source};
+use crate::replication::{Follower, ReplId, Source, follower, source};
 use crate::resp::{Args, Command};
 use crate::rng::{Rng, Seed};
 use crate::time::{Instant, Now};
@@ -252,6 +252,26 @@ impl<D: Dataset> Node<D> {
     /// The replication stream's identity and the offset behind its last visible byte.
     pub fn position(&self) -> (ReplId, u64) {
         (self.source.id(), self.source.offset())
+    }
+
+    /// Its master's side: the log, the ids, the replicas.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Its replica's side, if it follows a master.
+    pub fn upstream(&self) -> Option<&Follower> {
+        self.upstream.as_ref().map(|u| &u.link)
+    }
+
+    /// Whether a dataset is on its way in: until it is in place, the present one may belong to no offset of the history.
+    pub fn is_loading(&self) -> bool {
+        self.load.is_some() || self.started.is_none()
+    }
+
+    /// Whether a snapshot of the dataset is on its way out, to a file or to replicas.
+    pub fn is_saving(&self) -> bool {
+        self.snapshot.is_some()
     }
 
     /// Whether this node is a master.

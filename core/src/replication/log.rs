@@ -103,6 +103,12 @@ impl Log {
         }
     }
 
+    /// The visible bytes between positions `from` and `to`, as far as they are held, piece by piece: for those who watch
+    /// (tests, the simulated world), since nothing is moved.
+    pub fn peek(&self, from: u64, to: u64) -> impl Iterator<Item = &[u8]> {
+        self.blocks.pieces(from, to.min(self.visible))
+    }
+
     /// Forgets what lies more than `backlog` bytes behind `visible()` and before `slowest`, the position of the
     /// slowest reader.
     #[inline]

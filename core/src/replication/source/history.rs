@@ -32,8 +32,7 @@ impl Source {
     pub fn restored<K: Key, E: Emit>(&mut self, id: ReplId, offset: u64, new: ReplId, cx: &mut Turn<'_, K, E>) {
         self.drop_replicas(Dropped::NewData, cx);
         self.void_snapshot();
-        self.log = Log::starting_at(offset);
-        self.settled = offset;
+        self.begin_log(offset);
         self.id = new;
         self.id2 = Some((id, offset + 1));
         self.active = true;
@@ -74,10 +73,16 @@ impl Source {
         self.void_snapshot();
         self.id = id;
         self.id2 = None;
-        self.log = Log::starting_at(offset);
-        self.settled = offset;
+        self.begin_log(offset);
         self.active = true;
         self.selected = None;
+    }
+
+    /// The log begins anew at `offset`, over other data.
+    pub(super) fn begin_log(&mut self, offset: u64) {
+        self.log = Log::starting_at(offset);
+        self.settled = offset;
+        self.generation += 1;
     }
 
     /// The data are no longer those of the history (`DEBUG CHANGE-REPL-ID`): `new` names what comes.

@@ -118,6 +118,8 @@ pub struct Source {
     dirty: bool,
     /// `log.visible()` at the last [`Source::settle`].
     settled: u64,
+    /// How often the log began anew over other data.
+    generation: u64,
 }
 
 impl Source {
@@ -141,6 +143,7 @@ impl Source {
             acks: false,
             dirty: false,
             settled: at,
+            generation: 0,
         }
     }
 
@@ -180,6 +183,12 @@ impl Source {
     /// The log: for INFO (`start() + 1` is `repl_backlog_first_byte_offset`, `history()` is `repl_backlog_histlen`).
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// How often the log began anew over other data (a full resync, a restart, a freed history): between two looks with
+    /// the same answer the stream went on without a gap.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Whether the log is kept: `repl_backlog_active`.
