@@ -37,6 +37,7 @@ pub mod journal;
 pub mod keyspace;
 pub mod link;
 pub mod machine;
+mod mutations;
 pub mod node;
 pub mod rdb;
 pub mod replication;

@@ -8,6 +8,7 @@ use super::{Cx, Key, Node, What, turn};
 use crate::dataset::{Dataset, LoadMode};
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Action, Job, JobErrorKind, Outcome, Path};
+use crate::mutations::{Mutation, on};
 use crate::rdb::{self, Item, Reader, ReaderLimits};
 use crate::replication::ReplId;
 use crate::time::Instant;
@@ -302,7 +303,7 @@ impl<D: Dataset> Node<D> {
         self.save.begin(cx.now.mono, cx.now.unix_s());
         if let Some(Position { id: Some(id), offset: Some(offset), db }) = position {
             if self.is_master() {
-                let new = ReplId::random(&mut self.rng);
+                let new = if on(Mutation::KeepsId) { id } else { ReplId::random(&mut self.rng) };
                 self.source.restored(id, offset, new, &mut turn!(self, cx));
             } else {
                 self.source.restart_at(id, offset, &mut turn!(self, cx));

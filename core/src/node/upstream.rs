@@ -15,6 +15,7 @@ use crate::config::DisklessLoad;
 use crate::dataset::{Context, Dataset, LoadMode, Origin};
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Action, Closed, Outcome, Path, SocketOptions};
+use crate::mutations::{Mutation, on};
 use crate::replication::follower::Credentials;
 use crate::replication::source::Role;
 use crate::replication::{Delivery, Follower, FollowerConfig, LinkState, ReplId, Resume, follower};
@@ -328,6 +329,10 @@ impl<D: Dataset> Node<D> {
                     }
                 }
                 Delivery::SnapshotEnd => return Step::SnapshotEnds,
+                Delivery::Stream(bytes) if on(Mutation::AltersByte) => {
+                    let altered: Vec<u8> = bytes.iter().map(|b| if *b == b'7' { b'8' } else { *b }).collect();
+                    self.source.upstream(&altered);
+                }
                 Delivery::Stream(bytes) => self.source.upstream(bytes),
                 Delivery::Command { args, end } => match self.apply(&mut up.stream, args, end, cx) {
                     Ok(()) if up.stream.multi.is_none() => {
@@ -545,6 +550,9 @@ impl<D: Dataset> Node<D> {
     }
 
     fn apply_one(&mut self, stream: &mut Stream, args: Args<'_>, end: u64, cx: &mut Cx<'_>) -> Result<(), Fault> {
+        if on(Mutation::SkipsCommand) && args.is(0, "append") {
+            return Ok(());
+        }
         let found = self.find(args).map_err(|text| fault(args, end, &text))?;
         match found.run {
             Run::Data(command) if args.has_pieces() && !found.spec.flags.has(crate::dataset::Flags::PIECES) => {

@@ -7,6 +7,7 @@ use super::super::table::Place;
 use super::options::{self, For, Options, Time};
 use super::{WRONG_TYPE, options::expiry};
 use crate::dataset::Context;
+use crate::mutations::{Mutation, on};
 use crate::resp::{Args, decimal_i64};
 
 /// The value in argument `i`.
@@ -32,7 +33,8 @@ fn answer(slot: Option<&Slot>, cx: &mut Context<'_, '_>) -> bool {
 }
 
 pub(super) fn get(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
-    let key = ks.key(cx.db, args.at(1));
+    let name = if on(Mutation::ReadsOtherKey) { b"s0" } else { args.at(1) };
+    let key = ks.key(cx.db, name);
     let slot = ks.read(&key, cx);
     answer(slot, cx);
 }

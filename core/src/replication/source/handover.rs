@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use crate::ids::ConnId;
 use crate::machine::{Endpoint, Turn};
+use crate::mutations::{Mutation, on};
 use crate::replication::ReplId;
 use crate::resp::{Args, parse_i64};
 
@@ -141,7 +142,7 @@ impl Source {
                 let asked: String = String::from_utf8_lossy(id).chars().filter(|c| !c.is_control()).take(64).collect();
                 return Err(Some(Refusal::OtherId { asked: asked.into(), id: self.id, id2 }));
             };
-            if u64::try_from(offset).is_ok_and(|o| o > valid_to) {
+            if u64::try_from(offset).is_ok_and(|o| o > valid_to) && !on(Mutation::SecondIdEndless) {
                 return Err(Some(Refusal::BeyondSecondId { asked: offset, valid_to }));
             }
         }
