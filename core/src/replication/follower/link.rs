@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::ids::{ConnId, OpId};
 use crate::link::Link;
 use crate::machine::{Action, Endpoint, Job, Outcome, Turn};
+use crate::mutations::{Mutation, on};
 use crate::replication::ReplId;
 use crate::resp::{Command, ReplyLimits, decimal};
 use crate::time::Instant;
@@ -228,6 +229,8 @@ impl Core {
             Outcome::Failed(e) => e.message,
             _ => "the name has no address".into(),
         };
+        // The job has ended: nothing is left to cancel.
+        self.state = State::Idle;
         self.lose(LinkError::Resolve(error), false, cx);
     }
 
@@ -264,6 +267,9 @@ impl Core {
         if quick && was_up && self.quick_at.is_none_or(|at| now.since(at) >= QUICK_PERIOD) {
             self.quick_at = Some(now);
             return self.start(true, cx);
+        }
+        if on(Mutation::NeverReconnects) {
+            return;
         }
         let wait = if timed_out { 1 } else { RETRY_MS + cx.rng.below(RETRY_MS) };
         cx.timers.set(Timer::Retry.into(), now + Duration::from_millis(wait));
@@ -336,7 +342,8 @@ impl Core {
             return;
         }
         let mut buf = [0; 20];
-        let command = Command::new(&[&b"REPLCONF"[..], b"ACK", decimal(&mut buf, false, self.applied)]);
+        let offset = if on(Mutation::AcknowledgesRead) { self.read } else { self.applied };
+        let command = Command::new(&[&b"REPLCONF"[..], b"ACK", decimal(&mut buf, false, offset)]);
         link.say(command.frame(), cx.out);
     }
 
