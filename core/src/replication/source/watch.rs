@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use crate::ids::ConnId;
 use crate::machine::{Action, Turn};
-use crate::replication::{Log, ReplId};
+use crate::mutations::{Mutation, on};
+use crate::replication::ReplId;
 use crate::time::Instant;
 
 use super::event::{Event, Limit};
@@ -50,7 +51,10 @@ impl Source {
         if !self.snapshots.is_empty() {
             self.settle_snapshots(cx);
         }
-        let mut slowest = self.snapshots.pin().unwrap_or(u64::MAX);
+        // Who joined a snapshot that began further back would be dropped at once: nobody needs the log for it.
+        let limit = self.config.hard_limit().unwrap_or(u64::MAX);
+        let joinable = |at: &u64| self.log.visible() - at <= limit;
+        let mut slowest = self.snapshots.pin().filter(joinable).unwrap_or(u64::MAX);
         let mut arm_newlines = false;
         for (&conn, peer) in &mut self.peers {
             slowest = slowest.min(peer.pin().unwrap_or(u64::MAX));
@@ -64,7 +68,9 @@ impl Source {
         if arm_newlines && cx.timers.get(Timer::Newlines.into()).is_none() {
             cx.timers.set(Timer::Newlines.into(), cx.now.mono + NEWLINE_PERIOD);
         }
-        self.log.trim(self.config.backlog_size, slowest);
+        if !on(Mutation::NeverTrims) {
+            self.log.trim(self.config.backlog_size, slowest);
+        }
         self.dirty = false;
     }
 
@@ -196,7 +202,7 @@ impl Source {
         self.active = false;
         self.id = ReplId::random(cx.rng);
         self.id2 = None;
-        self.log = Log::starting_at(self.log.visible());
+        self.begin_log(self.log.visible());
         let seconds = self.config.backlog_ttl.as_secs();
         cx.out.event(crate::replication::Event::from(Event::BacklogFreed { seconds }));
     }
