@@ -218,7 +218,9 @@ fn snapshot_header(line: &[u8]) -> Result<Header, LinkError> {
 }
 
 fn verdict(value: &Value) -> Verdict {
-    if value.is_error("NOMASTERLINK") || value.is_error("LOADING") {
+    // MASTERDOWN: a replica that serves no stale data answers so to everything while its own link is down. It knows PSYNC,
+    // and SYNC instead would end in a full resync under an id that nobody else knows.
+    if ["NOMASTERLINK", "LOADING", "MASTERDOWN"].iter().any(|word| value.is_error(word)) {
         return Verdict::NotNow;
     }
     let line = if value.as_error().is_some() { None } else { value.as_str() };
