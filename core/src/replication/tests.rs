@@ -1,5 +1,7 @@
 //! A master and a replica wired to each other: bytes in random pieces, links that break, time that passes.
 
+mod found;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec;

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::ids::ConnId;
 use crate::machine::Endpoint;
+use crate::mutations::{Mutation, on};
 use crate::time::Instant;
 
 use super::peer::{Peer, State, Transfer};
@@ -89,14 +90,24 @@ impl Source {
         })
     }
 
-    /// How many online replicas acknowledged `offset`: what WAIT counts.
+    /// How many online replicas acknowledged `offset`: what WAIT counts. One that came back on another connection, and
+    /// whose former one nobody closed yet, is one replica.
     pub fn acked(&self, offset: u64) -> usize {
-        self.peers.values().filter(|p| p.is_online() && p.acked >= offset).count()
+        let has = |p: &&Peer| p.is_online() && p.acked >= offset && !self.is_left_behind(p);
+        let acked = self.peers.values().filter(has).count();
+        acked + usize::from(on(Mutation::WaitCountsOneMore))
     }
 
     /// How many online replicas told that `offset` is in their append-only file: what WAITAOF counts.
     pub fn fsynced(&self, offset: u64) -> usize {
-        self.peers.values().filter(|p| p.is_online() && p.fsynced.is_some_and(|f| f >= offset)).count()
+        let has = |p: &&Peer| p.is_online() && p.fsynced.is_some_and(|f| f >= offset) && !self.is_left_behind(p);
+        self.peers.values().filter(has).count()
+    }
+
+    /// Whether a connection is what is left of a replica that came back on another one: of the same address and port,
+    /// and not heard since the other came. Replicas behind one address that are all alive are all counted.
+    fn is_left_behind(&self, peer: &Peer) -> bool {
+        self.peers.values().any(|other| other.came_at > peer.acked_at && other.is_same_replica(peer))
     }
 
     /// Whether every replica that follows the stream has acknowledged `offset`: what an orderly shutdown waits for.

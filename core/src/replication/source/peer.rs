@@ -105,6 +105,8 @@ pub(super) struct Peer {
     pub(super) fsynced: Option<u64>,
     /// When it last acknowledged (or was heard at all).
     pub(super) acked_at: Instant,
+    /// When its connection became a replica's.
+    pub(super) came_at: Instant,
     /// When it last took bytes, or began to have some to take.
     pub(super) progress_at: Instant,
     /// Since when it is over the soft limit.
@@ -124,6 +126,7 @@ impl Peer {
             acked: 0,
             fsynced: None,
             acked_at: now,
+            came_at: now,
             progress_at: now,
             soft_since: None,
         }
@@ -139,6 +142,15 @@ impl Peer {
             (None, Endpoint::Unix(_)) => alloc::format!("{}", self.endpoint),
         }
         .into()
+    }
+
+    /// Whether both connections are of a replica of one address and one announced port.
+    pub(super) fn is_same_replica(&self, other: &Self) -> bool {
+        let ip = |p: &Self| p.endpoint.tcp().map(|a| a.ip());
+        self.said.port != 0
+            && self.said.port == other.said.port
+            && self.said.ip == other.said.ip
+            && ip(self) == ip(other)
     }
 
     /// Needs a snapshot.
