@@ -72,6 +72,8 @@ mod names;
 mod net;
 pub mod page;
 mod process;
+#[cfg(feature = "keyspace")]
+pub mod replication;
 mod step;
 pub mod story;
 mod tell;

@@ -1,5 +1,6 @@
 //! What a world writes into a [`Story`] while it goes on, if it was asked to.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -14,7 +15,7 @@ pub(super) struct Telling<E> {
     pub(super) story: Story,
     /// One for each host, in their order.
     lanes: Vec<LaneId>,
-    kind: fn(HostId) -> LaneKind,
+    kind: Box<dyn Fn(HostId) -> LaneKind>,
     line: fn(&E) -> (Level, String),
 }
 
@@ -36,12 +37,12 @@ impl<M: Machine> World<M> {
     /// From now on what happens is told to `story`: a lane for each host (`kind` says what it is), what is sent and what
     /// becomes of it, faults, log lines, violations, and when a process is down or paused. Roles, links and notes are for
     /// whoever knows the machines: [`World::story_mut`].
-    pub fn tell(&mut self, story: Story, kind: fn(HostId) -> LaneKind)
+    pub fn tell(&mut self, story: Story, kind: impl Fn(HostId) -> LaneKind + 'static)
     where
         M::Event: LogLine,
     {
         let line = |event: &M::Event| (event.level(), event.to_string());
-        self.telling = Some(Telling { story, lanes: Vec::new(), kind, line });
+        self.telling = Some(Telling { story, lanes: Vec::new(), kind: Box::new(kind), line });
         for h in 0..self.hosts.len() as u32 {
             self.tell_host(h);
         }

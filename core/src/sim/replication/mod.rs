@@ -1,0 +1,32 @@
+//! The replication campaign: a master, its replicas and a chain, under clients, faults and promotions.
+
+mod actor;
+mod campaign;
+pub mod client;
+pub mod history;
+pub mod invariants;
+pub mod ledger;
+pub mod operator;
+pub mod ops;
+mod run;
+mod scenario;
+mod shrink;
+mod situations;
+pub mod stream;
+pub mod swarm;
+pub mod track;
+pub mod watch;
+
+pub use actor::{Actor, Call, Event};
+pub use campaign::{ENOUGH, Summary};
+pub use client::{Client, ClientCall, ClientConfig, Entry};
+pub use ops::{Key, Kind, Mark, Op};
+pub use run::{LIVENESS, Report, run, run_told};
+pub use scenario::Scenario;
+pub use shrink::{Shrunk, shrink};
+pub use situations::{Situation, Situations};
+pub use swarm::{Deed, Kinds, NODES, Setup, What, draw};
+pub use watch::Watch;
+
+#[cfg(test)]
+mod tests;
