@@ -7,6 +7,7 @@ Usage:
   primacy server [FILE | -] [--DIRECTIVE VALUE ...]   run a server, as redis-server does
   primacy replay FILE [--print] ...                   run a recording again, and check that it does the same
   primacy demo [--keep] [--replicas N] [--seconds S]  run a master and replicas, and watch them
+  primacy sim [--seed N] [--runs N | --for 60s] ...   run whole groups in a simulated world, with faults
   primacy server --help                               directives and examples
   primacy --version
 
@@ -32,4 +33,35 @@ Usage:
                  run another server program, such as redis-server, to compare
 
 The exit code is 0 if all replicas have all writes, 1 if not, 130 after Ctrl-C.
+";
+
+#[cfg(feature = "sim")]
+pub(crate) const SIM: &str = "\
+Run whole groups in a simulated world: a master, its replicas and a chain, with clients and an operator, under crashes,
+partitions, broken disks, clocks that jump, and promotions. Then everything is healed and the group has to come into
+sync. After every step the invariants are checked, and at the end every answer of every client has to be explained.
+One seed decides all of it: the same seed is the same run, on every machine.
+
+Usage:
+  primacy sim [--seed N] [--runs N | --for TIME] [--scenario NAME] [--nodes N] [--hash]
+  primacy sim --seed N [--scenario NAME] [--nodes N] [--faults LIST] [--trace FILE] [--html FILE]
+
+  --seed N         the first seed (1)
+  --runs N         so many seeds (100); with 1 the run is told in full
+  --for TIME       seeds for so long: 60s, 5m, 2h
+  --scenario NAME  what may go wrong (all); they are listed below
+  --nodes N        2 to 16 nodes (4)
+  --faults LIST    of the run's list of faults only these, such as 3,17; '' for none
+  --trace FILE     write one line for each step of the run
+  --html FILE      write the run as one page for a browser: who sent what, roles, faults
+  --hash           print the trace hash of each seed
+
+Examples:
+  primacy sim --runs 2000
+  primacy sim --for 10m --seed 100000 --scenario promotions
+  primacy sim --seed 42 --runs 1
+  primacy sim --seed 42 --faults 3,17 --trace run.txt --html run.html
+
+A failing run is shrunk to a short list of faults, and printed as the command that repeats it. The exit code is 0 if
+nothing was violated, 1 if something was (or if a long campaign never saw one of its situations), 2 for wrong arguments.
 ";

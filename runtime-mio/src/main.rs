@@ -8,6 +8,8 @@
 
 mod demo;
 mod help;
+#[cfg(feature = "sim")]
+mod sim;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,13 @@ impl Runtime for OverMio {
     }
 }
 
+/// What the program does beside serving.
+const COMMANDS: &[program::Command] = &[
+    ("demo", demo::run),
+    #[cfg(feature = "sim")]
+    ("sim", sim::run),
+];
+
 fn main() -> ExitCode {
-    program::run::<OverMio>(std::env::args_os().collect(), help::MAIN, &[("demo", demo::run)])
+    program::run::<OverMio>(std::env::args_os().collect(), help::MAIN, COMMANDS)
 }

@@ -1,0 +1,186 @@
+//! What a campaign shows: a line that moves, and a summary.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use primacy_core::sim::replication::{ENOUGH, Report, Scenario, Setup, Shrunk, Summary};
+
+use super::Amount;
+
+/// The line moves so often.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// The line that moves, on standard error if that is a terminal.
+pub(super) struct Screen {
+    live: bool,
+    began: Instant,
+    shown: Option<Instant>,
+    goal: Option<u64>,
+}
+
+impl Screen {
+    pub(super) fn new(scenario: &Scenario, amount: Amount) -> Self {
+        let goal = match amount {
+            Amount::Runs(runs) => Some(runs),
+            Amount::For(_) => None,
+        };
+        let screen = Self { live: std::io::stderr().is_terminal(), began: Instant::now(), shown: None, goal };
+        println!("scenario {}: {}", scenario.name, scenario.about);
+        screen
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// A line that stays.
+    pub(super) fn line(&mut self, text: &str) {
+        self.wipe();
+        println!("{text}");
+    }
+
+    pub(super) fn progress(&mut self, summary: &Summary) {
+        if !self.live || self.shown.is_some_and(|at| at.elapsed() < EVERY) {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let seconds = self.began.elapsed().as_secs_f64().max(0.001);
+        let goal = self.goal.map(|g| format!("/{g}")).unwrap_or_default();
+        eprint!(
+            "\r\x1b[K{}{goal} runs  {:.1} seeds/s  {:.0} s simulated/s  {} faults  {} checks  {} failed",
+            summary.runs,
+            summary.runs as f64 / seconds,
+            summary.lasted.as_secs_f64() / seconds,
+            short(summary.deeds),
+            short(summary.checks),
+            summary.failed.len()
+        );
+        // A line that cannot be shown is none.
+        drop(std::io::stderr().flush());
+    }
+
+    pub(super) fn done(&mut self) {
+        self.wipe();
+    }
+
+    fn wipe(&mut self) {
+        if self.live && self.shown.take().is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// `12.3 M`.
+fn short(n: u64) -> String {
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..10_000_000 => format!("{:.1} k", n as f64 / 1e3),
+        _ => format!("{:.1} M", n as f64 / 1e6),
+    }
+}
+
+/// What a run is made of.
+pub(super) fn setup(setup: &Setup, only: Option<&[usize]>) {
+    println!(
+        "scenario {}, seed {}, {} nodes, {} clients",
+        setup.scenario.name,
+        setup.seed,
+        setup.nodes,
+        setup.clients.len()
+    );
+    for (i, args) in setup.args.iter().enumerate() {
+        let master = setup.follow[i].map_or_else(|| "a master".to_string(), |m| format!("follows h{m}"));
+        println!("h{i} {master}: {}", directives(args));
+    }
+    for (i, deed) in setup.deeds.iter().enumerate() {
+        if only.is_none_or(|only| only.contains(&i)) {
+            println!("{i:>4}  {deed}");
+        }
+    }
+}
+
+/// Arguments as somebody would write them.
+fn directives(args: &[String]) -> String {
+    let quoted = |a: &String| if a.is_empty() || a.contains(' ') { format!("'{a}'") } else { a.clone() };
+    args.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// What came of one run.
+pub(super) fn run(report: &Report) {
+    for (situation, n) in report.situations.iter().filter(|(_, n)| *n > 0) {
+        println!("{n:>8}  {}", situation.text());
+    }
+    let (acknowledged, lost) = report.acknowledged;
+    println!(
+        "{:.3} s simulated, {} steps, {} things went wrong, {} checks, {} answers explained, {acknowledged} writes \
+         acknowledged of which {lost} were lost by promotions and restarts, in sync {:.1} s after the healing, hash {:016x}",
+        report.lasted.as_secs_f64(),
+        report.steps,
+        report.deeds,
+        report.checks,
+        report.answers,
+        report.healing.as_secs_f64(),
+        report.hash
+    );
+    match &report.violation {
+        Some(violation) => println!("VIOLATION {violation}"),
+        None => println!("no violation"),
+    }
+}
+
+/// What a failing run comes down to.
+pub(super) fn shrunk(setup: &Setup, shrunk: &Shrunk, command: &str) {
+    println!(
+        "seed {}, shrunk from {} to {} entries in {} runs:",
+        setup.seed,
+        setup.deeds.len(),
+        shrunk.deeds.len(),
+        shrunk.runs
+    );
+    for &i in &shrunk.deeds {
+        println!("{i:>4}  {}", setup.deeds[i]);
+    }
+    if let Some(violation) = &shrunk.report.violation {
+        println!("  {violation}");
+    }
+    println!("repeat it with\n  {command}");
+}
+
+/// What a campaign came to.
+pub(super) fn summary(summary: &Summary, scenario: &Scenario, elapsed: Duration, too_little: bool) {
+    let seconds = elapsed.as_secs_f64().max(0.001);
+    println!("\nhow often each situation occurred:");
+    for (situation, n) in summary.situations.iter() {
+        println!("{n:>10}  {}", situation.text());
+    }
+    let (acknowledged, lost) = summary.acknowledged;
+    println!(
+        "\n{} runs in {seconds:.1} s: {:.0} s simulated ({:.0} a second), {} steps ({:.0} a second), {} faults, {} checks",
+        summary.runs,
+        summary.lasted.as_secs_f64(),
+        summary.lasted.as_secs_f64() / seconds,
+        short(summary.steps),
+        summary.steps as f64 / seconds,
+        summary.deeds,
+        short(summary.checks),
+    );
+    println!(
+        "{} answers explained; {} writes acknowledged, of which promotions and restarts lost {}; in sync {:.1} s after the healing at the latest",
+        short(summary.answers),
+        short(acknowledged),
+        short(lost),
+        summary.healing.as_secs_f64()
+    );
+    if too_little {
+        println!("NOTHING PROVED: in {} runs these never occurred:", summary.runs);
+        for situation in summary.unseen() {
+            println!("  {}", situation.text());
+        }
+    } else if scenario.complete && summary.runs < ENOUGH {
+        println!("(from {ENOUGH} runs on every situation has to occur)");
+    }
+    match summary.failed.len() {
+        0 => println!("no violation"),
+        n => println!("{n} runs with a VIOLATION"),
+    }
+}
