@@ -195,7 +195,8 @@ fn boot_node(node: usize, setup: &Setup, topology: &Rc<RefCell<Topology>>, info:
     let (mut keys, mut seed) = (Seed::default(), Seed::default());
     rng.fill(&mut keys);
     rng.fill(&mut seed);
-    let about = About { pid: 1 + info.boot, os: "simulated".into(), arch_bits: 64, reactor: "sim", ..About::default() };
+    let about =
+        About { pid: 1 + info.boot, os: "simulated".into(), arch_bits: 64, reactor: "sim".into(), ..About::default() };
     let data = Keyspace::new(config.settings.databases, keys);
     Actor::node(Node::new(config, data, seed, Box::new(NoMeter), about))
 }

@@ -10,7 +10,7 @@ use crate::sim::replication::ledger::{HistoryId, Ledger};
 use crate::sim::replication::track::Track;
 
 /// Steps of a node between two looks at all of its data.
-const EVERY: u64 = 61;
+const EVERY: u64 = 251;
 
 /// The digests that were seen, by position.
 #[derive(Debug, Default)]
