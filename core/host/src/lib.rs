@@ -12,7 +12,7 @@
 //! | [`process`] | pid file, daemon, limit of open files |
 //! | `program` | a whole server program over any driver (feature `program`) |
 //! | [`record`] | a recording's file, written beside the loop |
-//! | [`replay`] | `primacy replay`: a recording fed to a fresh machine, shown and checked |
+//! | `replay` | `primacy replay`: a recording fed to a fresh machine, shown and checked (feature `replay`) |
 //!
 //! A runtime implements [`Reactor`], makes an [`EventLoop`] of it and a machine, and waits for news between its turns.
 
@@ -34,6 +34,7 @@ pub mod process;
 #[cfg(feature = "program")]
 pub mod program;
 pub mod record;
+#[cfg(feature = "replay")]
 pub mod replay;
 mod resolve;
 mod script;

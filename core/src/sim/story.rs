@@ -319,8 +319,8 @@ pub struct Story {
     /// Bytes in the heads of all messages.
     bytes: usize,
     bytes_left_out: u64,
-    /// How many messages named a lane that has no room.
-    strangers: u64,
+    /// How many messages named a lane that has no room, or were left out by the teller.
+    untold: u64,
     bands: Newest<Band>,
     marks: Newest<Mark>,
     lines: Newest<Mark>,
@@ -340,7 +340,7 @@ impl Story {
             messages: Newest::new(),
             bytes: 0,
             bytes_left_out: 0,
-            strangers: 0,
+            untold: 0,
             bands: Newest::new(),
             marks: Newest::new(),
             lines: Newest::new(),
@@ -367,6 +367,19 @@ impl Story {
         id
     }
 
+    /// Gives a lane another name: who somebody is may show late.
+    pub fn name_lane(&mut self, lane: LaneId, name: impl Into<String>) {
+        if let Some(lane) = self.lanes.get_mut(lane.index()) {
+            lane.name = cut(name.into(), self.limits.text);
+        }
+    }
+
+    /// Counts a message as left out: one of before the part that is told. The page then knows that connections have a
+    /// beginning that it does not see.
+    pub fn leave_out_message(&mut self) {
+        self.untold += 1;
+    }
+
     /// Bytes went out on a connection. Say later that they [`arrived`](Self::arrived) or were [`lost`](Self::lost).
     ///
     /// In each direction of a connection messages are told in the order of their bytes, and an answer after what it
@@ -374,7 +387,7 @@ impl Story {
     /// need no order.
     pub fn sent(&mut self, from: LaneId, to: LaneId, conn: u64, at: Instant, bytes: &[u8]) -> MessageId {
         if !self.knows(from) || !self.knows(to) {
-            self.strangers += 1;
+            self.untold += 1;
             return MessageId(u64::MAX);
         }
         self.reaches(at);
@@ -527,7 +540,7 @@ impl Story {
     /// How much had no room.
     pub fn left_out(&self) -> LeftOut {
         LeftOut {
-            messages: self.messages.gone + self.strangers,
+            messages: self.messages.gone + self.untold,
             bytes: self.bytes_left_out,
             bands: self.bands.gone,
             marks: self.marks.gone,

@@ -1,13 +1,14 @@
 //! `primacy replay`: feeds a recording to a fresh machine, checks that it does the same, and shows what happened.
 
 mod show;
+mod tell;
 mod wish;
 
 use core::fmt::Debug;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant as StdInstant};
 
@@ -16,6 +17,7 @@ use primacy_core::machine::{LogLine, Machine};
 use primacy_core::time::Instant;
 
 use show::{Show, Since};
+use tell::Tell;
 use wish::{Until, Wish};
 
 /// What is read of the file at once, bytes.
@@ -49,6 +51,8 @@ enum Trouble {
     Journal { file: PathBuf, error: JournalError },
     #[error("{}: {error}", file.display())]
     Unusable { file: PathBuf, error: Unusable },
+    #[error("--html {}: {error}", file.display())]
+    Page { file: PathBuf, error: io::Error },
     #[error("write: {0}")]
     Write(#[from] io::Error),
 }
@@ -69,7 +73,9 @@ enum Ended {
     Cut(JournalError),
     /// Where it was told to stop.
     Asked,
-    Differs,
+    Differs(Difference),
+    /// Where it cannot be read.
+    Damaged(JournalError),
 }
 
 /// Runs `primacy replay` with these arguments. `program` is this program's name and version; `build` makes a fresh
@@ -89,9 +95,8 @@ where
             return ExitCode::from(2);
         }
     };
-    let result = replay(&wish, program, build).and_then(|outcome| Ok((report(&wish, &outcome)?, outcome)));
-    match result {
-        Ok((code, _)) => code,
+    match replay(&wish, program, build).and_then(|outcome| report(&wish, outcome)) {
+        Ok(code) => code,
         // Who closed the pipe has seen enough.
         Err(Trouble::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(e) => {
@@ -124,9 +129,10 @@ where
     if header.program != program {
         eprintln!("primacy replay: recorded by {}, this is {program}: they may differ on purpose", header.program);
     }
+    let page = wish.html.as_ref().map(|path| Page::new(path, wish, &header)).transpose()?;
     let playback = Playback::new();
     let machine = build(&header, &playback).map_err(|error| Trouble::Unusable { file: wish.file.clone(), error })?;
-    let mut run = Run { replay: Replay::new(machine, playback), wish, show: Show::new(), first: None };
+    let mut run = Run { replay: Replay::new(machine, playback), wish, show: Show::new(), first: None, page };
     let mut out = BufWriter::new(io::stdout().lock());
     let (mut last, mut whole) = ((0, Instant::ZERO), None);
     let end = loop {
@@ -136,8 +142,8 @@ where
                     break Ended::Asked;
                 }
                 last = (record.number, record.now.mono);
-                if run.step(record, &mut out)?.is_err() {
-                    break Ended::Differs;
+                if let Err(difference) = run.step(record, &mut out)? {
+                    break Ended::Differs(difference);
                 }
             }
             Ok(Some(Item::End(end))) => whole = Some(end),
@@ -148,17 +154,17 @@ where
                 }
                 file.progress(last.0);
             }
-            Err(error) => {
-                out.flush()?;
-                file.clear_progress();
-                println!("inputs 1 to {} before it are the same", last.0);
-                return Err(file.journal(error));
-            }
+            Err(error) => break Ended::Damaged(error),
         }
     };
     out.flush()?;
     file.clear_progress();
-    Ok(Outcome { header, inputs: last.0, first: run.first.unwrap_or_default(), last: last.1, end })
+    let (first, page) = (run.first.unwrap_or_default(), run.page);
+    let outcome = Outcome { header, inputs: last.0, first, last: last.1, end };
+    if let Some(page) = page {
+        page.write(wish, &outcome)?;
+    }
+    Ok(outcome)
 }
 
 /// A replay under way.
@@ -167,6 +173,7 @@ struct Run<'w, M: Machine> {
     wish: &'w Wish,
     show: Show,
     first: Option<Instant>,
+    page: Option<Page>,
 }
 
 impl<M> Run<'_, M>
@@ -188,7 +195,14 @@ where
         let first = self.first.unwrap_or_default();
         // It is described before it is fed: an outcome is gone then. Without --print only its head is kept.
         let text = self.show.input(&record, first, shown, &mut self.replay);
+        if let Some(page) = &mut self.page {
+            page.tell.input(&record, &mut self.replay);
+        }
+        let number = record.number;
         let result = self.replay.step(record);
+        if let Some(page) = &mut self.page {
+            page.tell.actions(number, self.replay.actions());
+        }
         if shown {
             out.write_all(text.as_bytes())?;
             self.show.actions(self.replay.actions(), out)?;
@@ -209,32 +223,63 @@ where
     }
 }
 
+/// The page that was asked for.
+struct Page {
+    tell: Tell,
+    file: File,
+    path: PathBuf,
+}
+
+impl Page {
+    fn new(path: &Path, wish: &Wish, header: &Header) -> Result<Self, Trouble> {
+        let path = path.to_owned();
+        let file = tell::create(&path, &wish.file).map_err(|error| Trouble::Page { file: path.clone(), error })?;
+        let title = wish.file.display().to_string();
+        let mut tell = Tell::new(&title, &wish.command(), wish.from);
+        tell.fact("recorded by", &*header.program);
+        tell.fact("machine", &*header.machine);
+        Ok(Self { tell, file, path })
+    }
+
+    fn write(mut self, wish: &Wish, outcome: &Outcome) -> Result<(), Trouble> {
+        let name = wish.file.display();
+        self.tell.fact("inputs", outcome.inputs.to_string());
+        self.tell.fact("time", Since(outcome.last, outcome.first).to_string());
+        let (title, end) = match &outcome.end {
+            Ended::Whole(end) => (format!("{name}: the same actions"), format!("the recording ends: {end}")),
+            Ended::Cut(e) => (format!("{name}: the same actions, up to where it breaks off"), e.to_string()),
+            Ended::Asked => (format!("{name}: the same actions"), "the replay was to stop here".into()),
+            Ended::Differs(difference) => {
+                let text = difference.to_string();
+                self.tell.violation(&*text);
+                (format!("{name}: differs at input {}", difference.number), "the replay stops here".into())
+            }
+            Ended::Damaged(e) => (format!("{name}: damaged behind input {}", outcome.inputs), e.to_string()),
+        };
+        self.tell.fact("came out", title.clone());
+        let Self { tell, mut file, path } = self;
+        tell.write(&title, &end, &mut file).map_err(|error| Trouble::Page { file: path, error })
+    }
+}
+
 /// Says how it went.
-fn report(wish: &Wish, outcome: &Outcome) -> Result<ExitCode, Trouble> {
+fn report(wish: &Wish, outcome: Outcome) -> Result<ExitCode, Trouble> {
     let mut out = io::stdout().lock();
     let (inputs, span) = (outcome.inputs, Since(outcome.last, outcome.first));
     let name = wish.file.display();
-    let by = &outcome.header.program;
-    match &outcome.end {
-        Ended::Differs => {
+    let same = format!("{name}: {inputs} inputs over {span}, recorded by {}: the same actions", outcome.header.program);
+    match outcome.end {
+        Ended::Differs(_) => {
             writeln!(out, "{name}: the {} inputs before it are the same", inputs - 1)?;
             return Ok(ExitCode::from(1));
         }
-        Ended::Whole(end) => {
-            writeln!(
-                out,
-                "{name}: {inputs} inputs over {span}, recorded by {by}: the same actions. It ends since {end}"
-            )?;
+        Ended::Damaged(error) => {
+            writeln!(out, "{name}: the {inputs} inputs before the damage are the same")?;
+            return Err(Trouble::Journal { file: wish.file.clone(), error });
         }
-        Ended::Cut(error) => {
-            writeln!(out, "{name}: {inputs} inputs over {span}, recorded by {by}: the same actions. {error}")?;
-        }
-        Ended::Asked => {
-            writeln!(
-                out,
-                "{name}: {inputs} inputs over {span}, recorded by {by}: the same actions, up to where it was to stop"
-            )?;
-        }
+        Ended::Whole(end) => writeln!(out, "{same}. It ends since {end}")?,
+        Ended::Cut(error) => writeln!(out, "{same}. {error}")?,
+        Ended::Asked => writeln!(out, "{same}, up to where it was to stop")?,
     }
     Ok(ExitCode::SUCCESS)
 }

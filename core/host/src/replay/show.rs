@@ -96,10 +96,6 @@ impl Show {
         M: Machine<Call: Debug, Event: LogLine>,
     {
         match input {
-            Input::Tick => out.write_str("tick"),
-            Input::Resume => out.write_str("resume"),
-            Input::Accepted { conn, local, peer, .. } => write!(out, "{conn:?} accepted from {peer} at {local}"),
-            Input::Connected { conn, local, peer, .. } => write!(out, "{conn:?} connected from {local} to {peer}"),
             Input::Received { conn, bytes } => {
                 write!(out, "{conn:?} received {} bytes", bytes.len())?;
                 self.received(*conn, bytes, wanted, out)
@@ -113,20 +109,12 @@ impl Show {
                 }
                 Ok(())
             }
-            Input::Eof { conn } => write!(out, "{conn:?} end of what the peer sends"),
-            Input::Closed { conn, reason } => {
-                self.streams.remove(conn);
-                write!(out, "{conn:?} closed: {reason}")
+            other => {
+                if let Input::Closed { conn, .. } = other {
+                    self.streams.remove(conn);
+                }
+                write!(out, "{}", Plain(other))
             }
-            Input::Began { op, pid } => write!(out, "{op:?} began as process {pid}"),
-            Input::Done { op, result: Outcome::Read(bytes) } => {
-                write!(out, "{op:?} read {} bytes: {}", bytes.len(), Quoted(bytes))
-            }
-            Input::Done { op, result: Outcome::Failed(e) } => write!(out, "{op:?} failed: {e}"),
-            Input::Done { op, result } => write!(out, "{op:?} done: {result:?}"),
-            Input::Call(call) => write!(out, "call {call:?}"),
-            Input::Shutdown { signal } => write!(out, "asked to end: {signal:?}"),
-            other => write!(out, "{other:?}"),
         }
     }
 
@@ -186,8 +174,33 @@ impl Show {
     }
 }
 
+/// An input that is no stream of bytes, as a line.
+pub(super) struct Plain<'a, 'b, C>(pub(super) &'a Input<'b, C>);
+
+impl<C: Debug> fmt::Display for Plain<'_, '_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Input::Tick => f.write_str("tick"),
+            Input::Resume => f.write_str("resume"),
+            Input::Accepted { conn, local, peer, .. } => write!(f, "{conn:?} accepted from {peer} at {local}"),
+            Input::Connected { conn, local, peer, .. } => write!(f, "{conn:?} connected from {local} to {peer}"),
+            Input::Eof { conn } => write!(f, "{conn:?} end of what the peer sends"),
+            Input::Closed { conn, reason } => write!(f, "{conn:?} closed: {reason}"),
+            Input::Began { op, pid } => write!(f, "{op:?} began as process {pid}"),
+            Input::Done { op, result: Outcome::Read(bytes) } => {
+                write!(f, "{op:?} read {} bytes: {}", bytes.len(), Quoted(bytes))
+            }
+            Input::Done { op, result: Outcome::Failed(e) } => write!(f, "{op:?} failed: {e}"),
+            Input::Done { op, result } => write!(f, "{op:?} done: {result:?}"),
+            Input::Call(call) => write!(f, "call {call:?}"),
+            Input::Shutdown { signal } => write!(f, "asked to end: {signal:?}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
 /// An action as a line.
-struct Shown<'a, E>(&'a Action<E>);
+pub(super) struct Shown<'a, E>(pub(super) &'a Action<E>);
 
 impl<E: LogLine> fmt::Display for Shown<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! The arguments of `primacy replay`.
 
+use core::fmt::Write;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,18 +12,19 @@ Run a recording again: the same machine is told the same things, and has to do t
 with the input, its time and place in the file, and what is done now.
 
 Usage:
-  primacy replay FILE [--print] [--from N] [--until N | TIME]
+  primacy replay FILE [--print] [--html OUT] [--from N] [--until N | TIME]
 
   FILE          what `primacy server --record FILE` wrote
   --print       show every input and what it led to, a line each; commands are decoded
-  --from N      show from input N on
+  --html OUT    write what happened as a page for a browser: connections, messages, log, differences
+  --from N      show from input N on, by --print and in the page
   --until N     stop behind input N
   --until TIME  stop so long after the start: 250ms, 12.5s, 3m
   --verify      check only; this is what happens anyway
 
 The exit code is 0 if everything is the same, 1 if something differs, 2 if the recording cannot be read. One that breaks
 off, as after a kill -9, is replayed up to there. A recording holds the server's passwords and data, in the clear, and
-so does what --print shows.
+so do what --print shows and the page.
 ";
 
 /// Where to stop.
@@ -36,6 +38,7 @@ pub(super) enum Until {
 pub(super) struct Wish {
     pub(super) file: PathBuf,
     pub(super) print: bool,
+    pub(super) html: Option<PathBuf>,
     pub(super) from: u64,
     pub(super) until: Option<Until>,
 }
@@ -43,13 +46,14 @@ pub(super) struct Wish {
 impl Wish {
     /// `None`: help was asked for.
     pub(super) fn parse(args: Vec<OsString>) -> Result<Option<Self>, lexopt::Error> {
-        let (mut file, mut print, mut from, mut until) = (None, false, 0, None);
+        let (mut file, mut print, mut html, mut from, mut until) = (None, false, None, 0, None);
         let mut parser = lexopt::Parser::from_args(args);
         while let Some(arg) = parser.next()? {
             match arg {
                 Long("help") | Short('h') => return Ok(None),
                 Long("print") => print = true,
                 Long("verify") => {}
+                Long("html") => html = Some(parser.value()?.into()),
                 Long("from") => from = parser.value()?.parse()?,
                 Long("until") => {
                     let text = parser.value()?;
@@ -66,7 +70,25 @@ impl Wish {
             }
         }
         let file = file.ok_or("the file of a recording was expected")?;
-        Ok(Some(Self { file, print, from, until }))
+        Ok(Some(Self { file, print, html, from, until }))
+    }
+}
+
+impl Wish {
+    /// The command that shows the same again.
+    pub(super) fn command(&self) -> String {
+        let mut text = format!("primacy replay {}", self.file.display());
+        if let Some(html) = &self.html {
+            let _ = write!(text, " --html {}", html.display()); // Writing to a string does not fail.
+        }
+        if self.from > 0 {
+            let _ = write!(text, " --from {}", self.from);
+        }
+        match self.until {
+            Some(Until::Input(n)) => text + &format!(" --until {n}"),
+            Some(Until::Time(t)) => text + &format!(" --until {}s", t.as_secs_f64()),
+            None => text,
+        }
     }
 }
 
