@@ -35,6 +35,8 @@ enum Stage {
     Busy,
     /// Until the file is written.
     Saving,
+    /// The machine was told to end: nothing is left to do.
+    Over,
 }
 
 /// A shutdown under way.
@@ -51,7 +53,8 @@ pub(super) struct Shutdown {
 impl<D: Dataset> Node<D> {
     /// SIGTERM or SIGINT; a second one forces.
     pub(super) fn signalled(&mut self, signal: Signal, cx: &mut Cx<'_>) {
-        if self.shutdown.is_some() {
+        if let Some(shutdown) = &mut self.shutdown {
+            shutdown.stage = Stage::Over;
             self.event(cx, What::Bye);
             cx.out.push(Action::Exit { code: 1 });
             return;
@@ -185,6 +188,10 @@ impl<D: Dataset> Node<D> {
     }
 
     fn exit(&mut self, code: i32, cx: &mut Cx<'_>) {
+        // Else the end of this very input would find that nothing is waited for, and end it again.
+        if let Some(shutdown) = &mut self.shutdown {
+            shutdown.stage = Stage::Over;
+        }
         self.remove_temporary_files(cx);
         self.event(cx, What::Bye);
         cx.out.push(Action::Exit { code });
