@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 
 use primacy_core::ids::{ConnId, OpId};
 use primacy_core::journal::{Record, Replay};
@@ -155,14 +155,14 @@ impl Tell {
         // The peer of a unix socket has no address to tell it apart by.
         let name = match peer {
             Endpoint::Unix(path) if path.is_empty() => format!("client {conn:?}"),
-            peer => format!("client {peer}"),
+            peer => format!("client {}", Short(peer)),
         };
         self.peers.insert(conn, Peer { name, link: false, lane: None });
         self.note(conn, MarkKind::Input, "accepted", shown);
     }
 
     fn connected(&mut self, conn: ConnId, peer: &Endpoint, shown: bool) {
-        let name = format!("master {peer}");
+        let name = format!("master {}", Short(peer));
         if shown {
             self.story.band(self.node, BandKind::Link, format!("connected to {peer}"), self.at);
         }
@@ -245,7 +245,7 @@ impl Tell {
             // The first listener gives the lane its name.
             Outcome::Listening(at) if !self.named => {
                 self.named = true;
-                self.story.name_lane(self.node, format!("node {at}"));
+                self.story.name_lane(self.node, format!("node {}", Short(at)));
             }
             _ => {}
         }
@@ -267,6 +267,18 @@ impl Tell {
         if shown {
             let mark = Mark::new(self.at, MarkKind::Log, event.to_string());
             self.story.mark(mark.on(self.node).level(event.level()));
+        }
+    }
+}
+
+/// An address as the name of a lane shows it: on this machine the port says it all.
+struct Short<'a>(&'a Endpoint);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.tcp() {
+            Some(at) if at.ip().is_loopback() => write!(f, ":{}", at.port()),
+            _ => write!(f, "{}", self.0),
         }
     }
 }
