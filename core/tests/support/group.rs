@@ -7,8 +7,9 @@ use bytes::Bytes;
 use primacy_core::config::Config;
 use primacy_core::ids::{ConnId, Ids};
 use primacy_core::keyspace::Keyspace;
-use primacy_core::machine::{Chunks, Closed, Endpoint, Interest, NoMeter, SocketOptions};
+use primacy_core::machine::{Chunks, Closed, Endpoint, Interest, Meter, NoMeter, SocketOptions};
 use primacy_core::node::{About, Call, Event, Node};
+use primacy_core::rng::Seed;
 use primacy_core::sim::{BootInfo, Choices, HostId, NetConfig, World};
 use primacy_core::time::{Instant, Now};
 use primacy_core::{Action, Actions, Input, Machine};
@@ -133,7 +134,12 @@ fn ip(host: u32) -> IpAddr {
     IpAddr::from([10, 0, 0, 1 + host as u8])
 }
 
-fn node(info: &BootInfo<'_>, follows: Option<&str>) -> Member {
+/// The nodes' names, and whom each follows.
+const NODES: [(&str, Option<&str>); 4] =
+    [("master", None), ("a", Some("master")), ("b", Some("master")), ("c", Some("b"))];
+
+/// The configuration of the node on a host.
+pub(crate) fn config_of(h: HostId) -> Config {
     let mut config = Config::new();
     let usual = [
         "--bind",
@@ -148,22 +154,37 @@ fn node(info: &BootInfo<'_>, follows: Option<&str>) -> Member {
         "0",
     ];
     config.apply_args(&usual).unwrap();
-    if let Some(master) = follows {
+    if let Some(master) = NODES[h.0 as usize].1 {
         config.apply_args(&["--replicaof", master, "6379"]).unwrap();
     }
-    let data = Keyspace::new(config.settings.databases, info.seed);
-    Member::Node(Box::new(Node::new(config, data, info.seed, Box::new(NoMeter), About::default())))
+    config
+}
+
+/// A node as it boots.
+pub(crate) fn node(config: Config, seed: Seed, meter: Box<dyn Meter>) -> Node<Keyspace> {
+    let data = Keyspace::new(config.settings.databases, seed);
+    Node::new(config, data, seed, meter, About::default())
 }
 
 /// The group, started; a write every `pause` from the first second on.
 pub(crate) fn group(seed: u64, net: NetConfig, pause: Duration) -> World<Member> {
+    let make = |info: &BootInfo<'_>| Member::Node(Box::new(node(config_of(info.host), info.seed, Box::new(NoMeter))));
+    group_of(seed, net, pause, make, |m| m)
+}
+
+/// The group of any machine: `make` boots a node, `wrap` takes the writer in.
+pub(crate) fn group_of<M: Machine<Call = Call, Event = Event> + 'static>(
+    seed: u64,
+    net: NetConfig,
+    pause: Duration,
+    make: impl Fn(&BootInfo<'_>) -> M + Clone + 'static,
+    wrap: fn(Member) -> M,
+) -> World<M> {
     let mut world = World::new(Choices::seeded(seed), net);
-    for (host, (name, follows)) in
-        [("master", None), ("a", Some("master")), ("b", Some("master")), ("c", Some("b"))].into_iter().enumerate()
-    {
-        world.add(name, vec![ip(host as u32)], Box::new(move |info| node(info, follows)));
+    for (host, (name, _)) in NODES.into_iter().enumerate() {
+        world.add(name, vec![ip(host as u32)], Box::new(make.clone()));
     }
-    world.add("writer", vec![ip(4)], Box::new(move |_| Member::Writer(Writer::new(pause))));
+    world.add("writer", vec![ip(4)], Box::new(move |_| wrap(Member::Writer(Writer::new(pause)))));
     for host in 0..world.hosts() {
         world.start(HostId(host));
     }

@@ -12,6 +12,7 @@ mod debian;
 mod differential;
 mod interop;
 mod program;
+mod record;
 mod scale;
 
 use libtest_mimic::Arguments;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         differential::all(),
         interop::all(),
         program::all(),
+        record::all(),
         scale::all(),
     ];
     libtest_mimic::run(&args, all.into_iter().flatten().collect()).exit_code()
