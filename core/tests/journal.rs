@@ -1,8 +1,11 @@
 //! Recordings of real nodes, replayed: the same machine does the same, another one is found out at the input.
 
+extern crate alloc;
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use core::time::Duration;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use primacy_core::Machine;
 use primacy_core::config::Config;
