@@ -55,7 +55,10 @@ impl Meter for Steps {
 
 fn recorded(info: &BootInfo<'_>, shelves: &Shelves) -> Recorder<Member> {
     let mut config = group::config_of(info.host);
-    config.apply_args(&["--save", "1 10"]).unwrap();
+    // The last one saves nothing, and so ends in the very input that asks for it.
+    if info.host != HostId(3) {
+        config.apply_args(&["--save", "1 10"]).unwrap();
+    }
     let header = Header {
         program: "test".into(),
         machine: "node".into(),
