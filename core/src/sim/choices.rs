@@ -42,6 +42,12 @@ impl Choices {
         Self { source: Source::Bytes { data, at: 0 }, seeds: Rng::new(key(0)) }
     }
 
+    /// The same choices, with other machines: their seeds follow from `seed`.
+    #[must_use]
+    pub fn with_machines(self, seed: u64) -> Self {
+        Self { seeds: Rng::new(key(seed)), ..self }
+    }
+
     /// A number below `n`; 0 when `n` is 0.
     #[inline]
     pub fn below(&mut self, n: u64) -> u64 {
@@ -139,6 +145,9 @@ mod tests {
         assert!(c.is_exhausted());
         assert_eq!((c.below(1 << 50), c.chance(999), c.between(3, 8)), (0, false, 3));
         assert_ne!(c.seed32(), c.seed32());
+        let machine = |seed| Choices::bytes(Vec::new()).with_machines(seed).seed32();
+        assert_eq!(machine(1), machine(1));
+        assert_ne!(machine(1), machine(2));
     }
 
     #[test]

@@ -21,11 +21,11 @@ pub use actor::{Actor, Call, Event};
 pub use campaign::{ENOUGH, Summary};
 pub use client::{Client, ClientCall, ClientConfig, Entry};
 pub use ops::{Key, Kind, Mark, Op};
-pub use run::{LIVENESS, Report, run, run_told};
+pub use run::{LIVENESS, Report, run, run_from, run_told};
 pub use scenario::Scenario;
 pub use shrink::{Shrunk, shrink};
 pub use situations::{Situation, Situations};
-pub use swarm::{Deed, Kinds, NODES, Setup, What, draw};
+pub use swarm::{CALM_MS, Deed, Kinds, NODES, Setup, Sources, What, draw, draw_from};
 pub use watch::Watch;
 
 #[cfg(test)]

@@ -111,14 +111,22 @@ pub fn run(setup: &Setup, only: Option<&[usize]>) -> Report {
     run_told(setup, only, None, None).0
 }
 
-/// The same, and told: `trace` gets a line for each step, `story` all that its limits leave room for.
+/// Runs a setup with all of its list, in a world of these choices instead of those of its seed.
+pub fn run_from(setup: &Setup, choices: Choices) -> Report {
+    let mut run = Run::new(setup, choices);
+    let violation = run.all(None).err();
+    run.report(violation)
+}
+
+/// The same as [`run`], and told: `trace` gets a line for each step, `story` all that its limits leave room for.
 pub fn run_told(
     setup: &Setup,
     only: Option<&[usize]>,
     trace: Option<Trace>,
     story: Option<Story>,
 ) -> (Report, Option<Story>) {
-    let mut run = Run::new(setup);
+    // Another stream of choices than the one that drew the setup.
+    let mut run = Run::new(setup, Choices::seeded(setup.seed ^ 0x5eed_5eed_0000_0000));
     run.watch.trace = trace;
     if let Some(story) = story {
         run.watch.bands = Some(Vec::new());
@@ -202,9 +210,8 @@ fn boot_node(node: usize, setup: &Setup, topology: &Rc<RefCell<Topology>>, info:
 }
 
 impl<'s> Run<'s> {
-    fn new(setup: &'s Setup) -> Self {
-        // Another stream of choices than the one that drew the setup.
-        let mut world = World::new(Choices::seeded(setup.seed ^ 0x5eed_5eed_0000_0000), setup.net.clone());
+    fn new(setup: &'s Setup, choices: Choices) -> Self {
+        let mut world = World::new(choices, setup.net.clone());
         world.set_disks(setup.disks.clone());
         let topology = Rc::new(RefCell::new(Topology {
             follow: setup.follow.clone(),

@@ -21,7 +21,7 @@ pub const PORT: u16 = 6379;
 /// The fewest and the most nodes of a group.
 pub const NODES: (usize, usize) = (2, 16);
 /// What goes wrong begins here: the group has had time to come up.
-const CALM_MS: u64 = 2_000;
+pub const CALM_MS: u64 = 2_000;
 /// Entries of a list, at most.
 pub const DEEDS_MAX: usize = 400;
 
@@ -197,22 +197,38 @@ pub fn name(node: usize) -> String {
     format!("node{node}")
 }
 
+/// Where a run is drawn from: a source for each part, so that what one part draws does not shift what another gets.
+#[derive(Debug)]
+pub struct Sources {
+    /// Network and disks.
+    pub ground: Choices,
+    /// Directives, and what a restarted node knows.
+    pub args: Choices,
+    /// Clients.
+    pub clients: Choices,
+    /// What goes wrong.
+    pub deeds: Choices,
+}
+
 /// Draws the run of a seed. `nodes` is kept within [`NODES`].
 pub fn draw(seed: u64, scenario: &'static Scenario, nodes: usize) -> Setup {
-    let nodes = nodes.clamp(NODES.0, NODES.1);
     let mut choices = Choices::seeded(seed);
-    let mut c = choices.fork();
+    let [ground, args, clients, deeds] = core::array::from_fn(|_| choices.fork());
+    draw_from(Sources { ground, args, clients, deeds }, seed, scenario, nodes)
+}
+
+/// Draws a run from these sources; `seed` is only noted in it.
+pub fn draw_from(from: Sources, seed: u64, scenario: &'static Scenario, nodes: usize) -> Setup {
+    let nodes = nodes.clamp(NODES.0, NODES.1);
+    let Sources { ground: mut c, args: mut a, clients: mut l, deeds: mut d } = from;
     let (net, disks) = if scenario.swarm { (net(&mut c), disks(&mut c)) } else { Default::default() };
-    let mut c = choices.fork();
-    let shared = if scenario.swarm { shared_args(&mut c) } else { Vec::new() };
-    let args = (0..nodes).map(|_| node_args(&mut c, &shared, scenario)).collect();
-    let keeps_role = c.chance(600);
-    let named = c.chance(300);
-    let mut c = choices.fork();
-    let clients = if scenario.swarm { clients(&mut c, nodes) } else { load_clients(nodes) };
-    let mut c = choices.fork();
-    let heal_ms = CALM_MS + c.between(scenario.lasts_ms.0, scenario.lasts_ms.1);
-    let deeds = deeds(&mut c, scenario, nodes, heal_ms);
+    let shared = if scenario.swarm { shared_args(&mut a) } else { Vec::new() };
+    let args = (0..nodes).map(|_| node_args(&mut a, &shared, scenario)).collect();
+    let keeps_role = a.chance(600);
+    let named = a.chance(300);
+    let clients = if scenario.swarm { clients(&mut l, nodes) } else { load_clients(nodes) };
+    let heal_ms = CALM_MS + d.between(scenario.lasts_ms.0, scenario.lasts_ms.1);
+    let deeds = deeds(&mut d, scenario, nodes, heal_ms);
     Setup {
         seed,
         scenario,
