@@ -18,6 +18,7 @@ mod rdb;
 mod resp;
 mod roundtrip;
 mod served;
+mod world;
 
 /// Bytes that a run may hold for each byte of its input: an argument of one byte costs a span and a copy, an element of
 /// an answer a value, and everything is read twice and compared.
@@ -50,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "master", run: master::run, base: 4 << 20 },
     Target { name: "node", run: node::run, base: 256 << 20 },
     Target { name: "roundtrip", run: roundtrip::run, base: 128 << 20 },
+    Target { name: "world", run: world::run, base: 256 << 20 },
 ];
 
 /// Fails on purpose, if the fuzzer is able to find out how: whoever runs targets runs this one to see that a failure is
