@@ -17,7 +17,7 @@ static SHORT: Scenario = Scenario {
     about: "everything at once, in a short time",
     kinds: Kinds::ALL,
     every_ms: (20, 400),
-    lasts_ms: (200, 2_000),
+    lasts_ms: (200, 1_500),
     swarm: true,
     complete: false,
 };
@@ -26,8 +26,8 @@ const CALM: Duration = Duration::from_millis(250);
 /// Clients of a group.
 const CLIENTS: usize = 2;
 /// Operations of a batch, and the longest time between two: what a run costs hangs on these.
-const PIPELINE: u64 = 6;
-const THINK_MS: u64 = 150;
+const PIPELINE: u64 = 5;
+const THINK_MS: u64 = 320;
 /// Bytes for network and disks, for directives, and for clients.
 const GROUND: usize = 12;
 const ARGS: usize = 48;
