@@ -12,7 +12,7 @@ use primacy_core::time::{Instant, Now};
 use primacy_core::{Action, Actions, Input, Job, Machine};
 
 #[path = "../tests/support/group.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of its users uses its part")]
 mod group;
 
 const MESSAGE: usize = 100;
