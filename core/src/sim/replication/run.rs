@@ -349,10 +349,14 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// Tells every node that is not in its place to take it.
+    /// Starts every node that is down, and tells every one that is not in its place to take it.
     fn place_all(&mut self) {
         for node in 0..self.setup.nodes {
             let host = HostId(node as u32);
+            // One that ended by itself, as the last error of a broken disk reached it, is started again by whoever runs it.
+            if !self.world.is_up(host) {
+                self.world.start(host);
+            }
             let Some(Actor::Node(machine, _)) = self.world.machine(host) else { continue };
             let follow = self.topology.borrow().follow[node];
             let call = match (follow, machine.upstream()) {
