@@ -1,6 +1,11 @@
-//! Identifiers that cross the door. None is ever used twice in the life of a machine.
+//! Identifiers that cross the door, none of which is ever used twice in the life of a machine; and the ids that servers
+//! and sentinels give themselves.
 
 use core::fmt;
+
+mod run_id;
+
+pub use run_id::{BadRunId, RunId};
 
 /// A connection. The runtime numbers those it accepted (even), the machine those it opened (odd).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

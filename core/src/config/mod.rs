@@ -9,6 +9,7 @@ mod error;
 mod get_set;
 mod kind;
 mod rewrite;
+pub mod sentinel;
 mod settings;
 mod syntax;
 mod table;
