@@ -15,6 +15,7 @@
 //! | 3 | [`replication`] [`link`] [`dataset`] | log, master, replica; outgoing connections; what a node stores |
 //! | 4 | [`client`] [`keyspace`] | sessions, replies, limits; the built-in dataset |
 //! | 5 | [`node`] | a server: clients, roles and a dataset |
+//! | 5 | [`sentinel`] | watches masters, agrees with others, fails over |
 //! | 6 | `sim` | the simulated world, and the page that shows a run (feature `sim`) |
 //! | 6 | `fuzz` | what a fuzzer runs, as functions of bytes (feature `fuzz`) |
 #![no_std]
@@ -43,6 +44,7 @@ pub mod rdb;
 pub mod replication;
 pub mod resp;
 pub mod rng;
+pub mod sentinel;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod time;

@@ -1,0 +1,635 @@
+//! Connections: a command and a pub/sub connection to every server, a command connection to every other sentinel.
+//!
+//! Masters that name the same process share its connections, as sentinels always shared those between them: what is
+//! asked of a process for one of them answers all. The address is looked up anew for every connection.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::event::{Plain, What};
+use super::instance::{Address, GroupId, Slot, Who};
+use super::{Cx, Key, Sentinel, hello};
+use crate::ids::{ConnId, OpId, RunId};
+use crate::link::Link;
+use crate::machine::{Action, Closed, Endpoint, Job, Outcome, SocketOptions};
+use crate::resp::{Command, ReplyLimits, Value};
+use crate::time::Instant;
+
+/// Commands that may wait for answers on one connection, for each master that shares it.
+pub const MAX_PENDING: usize = 100;
+/// How long a connection may take to come about before another try.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// What one answer may hold: an INFO of a master with very many replicas is some hundred KB.
+const LIMITS: ReplyLimits = ReplyLimits { bytes: 4 << 20, depth: 8, line: 64 << 10 };
+
+/// The connections to one process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct LinkId(u32);
+
+/// What instances must have in common to share connections.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum LinkKey {
+    /// A server, reached and spoken to in the same way.
+    Server { host: Box<str>, port: u16, user: String, pass: String, renamed: BTreeMap<String, String> },
+    /// A sentinel of this id.
+    Peer(RunId),
+    /// A sentinel that did not say its id yet.
+    Unnamed { host: Box<str>, port: u16 },
+}
+
+/// What an answer is to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ask {
+    /// AUTH.
+    Auth,
+    /// PING, sent then.
+    Ping(Instant),
+    /// INFO.
+    Info,
+    /// Whether a master is down, and perhaps for a vote in an epoch.
+    IsDown { group: GroupId, epoch: u64, vote: bool },
+    /// A replica is told to be a master: one of the commands, the last of them `EXEC`.
+    Promote { group: GroupId, last: bool },
+    /// Nothing depends on the answer.
+    Other,
+}
+
+/// Which of the two connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    Commands,
+    PubSub,
+}
+
+/// One connection, or the want of one.
+#[derive(Debug)]
+pub(super) struct Channel {
+    /// The connection, also while it is on its way.
+    link: Option<Link<Ask>>,
+    /// Since when it was tried.
+    since: Instant,
+    /// It stands.
+    up: bool,
+    /// When something came by it.
+    heard: Instant,
+}
+
+impl Channel {
+    fn new(now: Instant) -> Self {
+        Self { link: None, since: now, up: false, heard: now }
+    }
+}
+
+/// The connections to one process, and how it answers.
+#[derive(Debug)]
+pub(super) struct InstanceLink {
+    key: LinkKey,
+    pub(super) addr: Address,
+    pub(super) users: BTreeSet<Who>,
+    pub(super) commands: Channel,
+    pub(super) pubsub: Option<Channel>,
+    /// Our address, as this process sees it.
+    pub(super) local: Option<Box<str>>,
+    /// How often to ask whether it lives.
+    period: Duration,
+    /// When the last PING was sent.
+    pub(super) ping_sent: Option<Instant>,
+    /// When the oldest PING that has no good answer was sent.
+    pub(super) unanswered: Option<Instant>,
+    /// When the last good answer came; at first when we began to look.
+    pub(super) good: Instant,
+    /// When any answer to PING came last.
+    pub(super) answered: Instant,
+    /// The last answer to PING that was not good.
+    pub(super) refusal: Option<Box<str>>,
+    /// When INFO was sent last.
+    info_sent: Option<Instant>,
+    /// When hellos were sent last.
+    hello_sent: Option<Instant>,
+    /// Its name is being looked up.
+    resolving: Option<OpId>,
+}
+
+impl InstanceLink {
+    /// Whether the command connection stands.
+    pub(super) fn is_up(&self) -> bool {
+        self.commands.up
+    }
+
+    /// Whether a connection that is needed is missing: the flag `disconnected`.
+    pub(super) fn is_disconnected(&self) -> bool {
+        !self.commands.up || self.pubsub.as_ref().is_some_and(|c| !c.up)
+    }
+
+    /// Commands that wait for answers.
+    pub(super) fn pending(&self) -> usize {
+        self.commands.link.as_ref().map_or(0, |l| l.asked().len())
+    }
+
+    fn is_server(&self) -> bool {
+        self.pubsub.is_some()
+    }
+
+    fn channel(&mut self, end: End) -> Option<&mut Channel> {
+        match end {
+            End::Commands => Some(&mut self.commands),
+            End::PubSub => self.pubsub.as_mut(),
+        }
+    }
+
+    /// What a command is called there.
+    pub(super) fn renamed<'a>(&'a self, command: &'a str) -> &'a str {
+        match &self.key {
+            LinkKey::Server { renamed, .. } => renamed.get(command).map_or(command, |n| n),
+            _ => command,
+        }
+    }
+}
+
+/// All connections of a sentinel.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    map: BTreeMap<LinkId, InstanceLink>,
+    by_key: BTreeMap<LinkKey, LinkId>,
+    conns: BTreeMap<ConnId, (LinkId, End)>,
+    resolving: BTreeMap<OpId, LinkId>,
+    last: u32,
+}
+
+impl Links {
+    pub(super) fn get(&self, id: LinkId) -> Option<&InstanceLink> {
+        self.map.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: LinkId) -> Option<&mut InstanceLink> {
+        self.map.get_mut(&id)
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = LinkId> + '_ {
+        self.map.keys().copied()
+    }
+
+    /// The connection of this id, to show its bytes.
+    pub(super) fn of_conn(&mut self, conn: ConnId) -> Option<&mut Link<Ask>> {
+        let &(id, end) = self.conns.get(&conn)?;
+        self.map.get_mut(&id)?.channel(end)?.link.as_mut()
+    }
+}
+
+impl Sentinel {
+    /// The connections for an instance: those that stand already, or new ones.
+    pub(super) fn acquire(&mut self, key: LinkKey, addr: &Address, who: Who, cx: &mut Cx<'_>) -> LinkId {
+        let now = cx.now.mono;
+        let id = match self.links.by_key.get(&key) {
+            Some(&id) => id,
+            None => {
+                self.links.last += 1;
+                let id = LinkId(self.links.last);
+                let pubsub = matches!(key, LinkKey::Server { .. }).then(|| Channel::new(now));
+                self.links.by_key.insert(key.clone(), id);
+                self.links.map.insert(
+                    id,
+                    InstanceLink {
+                        key,
+                        addr: addr.clone(),
+                        users: BTreeSet::new(),
+                        commands: Channel::new(now),
+                        pubsub,
+                        local: None,
+                        period: self.timing.ping_period,
+                        ping_sent: None,
+                        unanswered: None,
+                        good: now,
+                        answered: now,
+                        refusal: None,
+                        info_sent: None,
+                        hello_sent: None,
+                        resolving: None,
+                    },
+                );
+                // Its first beat makes the connections; at once, but behind whatever else this input does.
+                self.timers.set(Key::Beat(id), now + Duration::from_micros(1));
+                id
+            }
+        };
+        if let Some(link) = self.links.map.get_mut(&id) {
+            link.users.insert(who);
+            // Whoever joins wants to know what is known, and to be known.
+            (link.info_sent, link.hello_sent) = (None, None);
+        }
+        self.tune_link(id);
+        self.arm_down(id, cx);
+        id
+    }
+
+    /// The key of a server's connections, by its group's settings.
+    pub(super) fn server_key(&self, group: GroupId, addr: &Address) -> LinkKey {
+        let set = self.groups.get(&group).map(|g| &g.set);
+        LinkKey::Server {
+            host: addr.host.clone(),
+            port: addr.port,
+            user: set.map(|s| s.auth_user.clone()).unwrap_or_default(),
+            pass: set.map(|s| s.auth_pass.clone()).unwrap_or_default(),
+            renamed: set.map(|s| s.renamed.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// An instance needs its connections no longer; those that nobody needs are closed.
+    pub(super) fn release(&mut self, id: LinkId, who: Who, cx: &mut Cx<'_>) {
+        let Some(link) = self.links.map.get_mut(&id) else { return };
+        link.users.remove(&who);
+        if !link.users.is_empty() {
+            self.tune_link(id);
+            return;
+        }
+        self.hang_up(id, End::Commands, cx);
+        self.hang_up(id, End::PubSub, cx);
+        if let Some(link) = self.links.map.remove(&id) {
+            self.links.by_key.remove(&link.key);
+            if let Some(op) = link.resolving {
+                self.links.resolving.remove(&op);
+                cx.out.push(Action::Cancel { op });
+            }
+        }
+        self.timers.clear(Key::Beat(id));
+        self.timers.clear(Key::Down(id));
+    }
+
+    /// How often its users want to hear of a process: the most impatient one decides.
+    pub(super) fn tune_link(&mut self, id: LinkId) {
+        let Some(link) = self.links.map.get_mut(&id) else { return };
+        let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(|g| g.set.down_after_ms).min();
+        // An eighth of down-after: a frozen instance is found about as soon as a killed one.
+        let eighth = Duration::from_millis(soonest.unwrap_or(0)) / 8;
+        link.period = eighth.clamp(Duration::from_millis(1), self.timing.ping_period);
+    }
+
+    /// A sentinel moved: its connections are made anew.
+    pub(super) fn move_link(&mut self, id: LinkId, addr: &Address, cx: &mut Cx<'_>) {
+        let Some(link) = self.links.map.get_mut(&id) else { return };
+        link.addr = addr.clone();
+        self.hang_up(id, End::Commands, cx);
+        self.hang_up(id, End::PubSub, cx);
+        self.timers.set(Key::Beat(id), cx.now.mono + Duration::from_micros(1));
+    }
+
+    fn note_reconnect(&mut self, id: LinkId, end: End, cx: &mut Cx<'_>) {
+        let Some(&who) = self.links.get(id).and_then(|l| l.users.first()) else { return };
+        let what = if end == End::Commands { Plain::CommandReconnect } else { Plain::PubSubReconnect };
+        self.tell(who, What::Plain(what), cx);
+    }
+
+    fn hang_up(&mut self, id: LinkId, end: End, cx: &mut Cx<'_>) {
+        let Some(channel) = self.links.map.get_mut(&id).and_then(|l| l.channel(end)) else { return };
+        channel.up = false;
+        if let Some(link) = channel.link.take() {
+            self.links.conns.remove(&link.conn());
+            cx.out.push(Action::Close { conn: link.conn() });
+        }
+    }
+
+    /// Everything that is done again and again for one process, in one go: connections that are missing, PING, INFO and
+    /// hellos that are due. One deadline for each process, and one write for all of it.
+    pub(super) fn beat(&mut self, id: LinkId, cx: &mut Cx<'_>) {
+        self.mend(id, cx);
+        self.ping_now(id, cx);
+        let now = cx.now.mono;
+        let Some(link) = self.links.map.get(&id) else { return };
+        let period = link.period;
+        let due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| now.since(at) + period / 2 >= every);
+        if link.is_up() {
+            let info = link.is_server() && due(link.info_sent, self.info_period(link));
+            let hello = due(link.hello_sent, self.timing.publish_period);
+            if info {
+                self.info_now(id, cx);
+            }
+            if hello {
+                self.hello_now(id, cx);
+            }
+        }
+        self.timers.set(Key::Beat(id), now + period);
+    }
+
+    /// How often INFO is asked for: soon while its answer may decide something.
+    fn info_period(&self, link: &InstanceLink) -> Duration {
+        let urgent = link.users.iter().any(|w| {
+            self.groups.get(&w.group).is_some_and(|g| match w.slot {
+                Slot::Replica(n) => {
+                    g.odown.is_some()
+                        || g.master.down.is_some()
+                        || g.failover.is_under_way()
+                        || g.replicas.get(&n).is_some_and(|r| !r.link_up || r.server.role == super::info::Role::Master)
+                }
+                Slot::Master => g.master.role != super::info::Role::Master || g.failover.is_under_way(),
+                Slot::Peer(_) => false,
+            })
+        });
+        if urgent { self.timing.info_period.min(Duration::from_secs(1)) } else { self.timing.info_period }
+    }
+
+    /// Makes the connections that are missing, and those anew that are silent.
+    fn mend(&mut self, id: LinkId, cx: &mut Cx<'_>) {
+        let now = cx.now.mono;
+        let Some(link) = self.links.map.get(&id) else { return };
+        let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(|g| g.down_after()).min();
+        let half = soonest.unwrap_or_default() / 2;
+        let stuck = |c: &Channel| c.link.is_some() && !c.up && now.since(c.since) > CONNECT_TIMEOUT;
+        // Half of down-after without an answer by a connection that is not new: perhaps it is the connection.
+        let silent = link.commands.up
+            && now.since(link.commands.since) > self.timing.link_reconnect
+            && link.unanswered.is_some_and(|at| now.since(at) > half)
+            && now.since(link.answered) > half;
+        let deaf = |c: &Channel| {
+            c.up && now.since(c.since) > self.timing.link_reconnect
+                && now.since(c.heard) > self.timing.publish_period * 3
+        };
+        let commands = stuck(&link.commands) || silent;
+        let pubsub = link.pubsub.as_ref().is_some_and(|c| stuck(c) || deaf(c));
+        if commands {
+            self.hang_up(id, End::Commands, cx);
+            self.note_reconnect(id, End::Commands, cx);
+        }
+        if pubsub {
+            self.hang_up(id, End::PubSub, cx);
+            self.note_reconnect(id, End::PubSub, cx);
+        }
+        let Some(link) = self.links.map.get_mut(&id) else { return };
+        let missing = link.commands.link.is_none() || link.pubsub.as_ref().is_some_and(|c| c.link.is_none());
+        // Port 0: the address belongs to another now.
+        if !missing || link.resolving.is_some() || link.addr.port == 0 {
+            return;
+        }
+        if link.addr.is_name() {
+            let op = self.ids.op();
+            link.resolving = Some(op);
+            self.links.resolving.insert(op, id);
+            cx.out.push(Action::Start { op, job: Job::Resolve { host: link.addr.host.clone() } });
+        } else {
+            self.open(id, cx);
+        }
+    }
+
+    /// The answer to a name; anything else is handed back.
+    pub(super) fn link_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
+        let Some(id) = self.links.resolving.remove(&op) else { return Some(result) };
+        let Some(link) = self.links.map.get_mut(&id) else { return None };
+        link.resolving = None;
+        // A name that cannot be resolved now is tried again at the next beat; the old address is not used for it.
+        if let Outcome::Resolved(list) = result
+            && let Some(&ip) = list.first()
+        {
+            link.addr.ip = Some(ip);
+            let (addr, users) = (link.addr.clone(), link.users.clone());
+            for who in users {
+                self.learn_ip(who, &addr);
+            }
+            self.open(id, cx);
+        }
+        None
+    }
+
+    fn learn_ip(&mut self, who: Who, addr: &Address) {
+        let Some(group) = self.groups.get_mut(&who.group) else { return };
+        let place = match who.slot {
+            Slot::Peer(n) => group.peers.get_mut(&n).map(|p| &mut p.addr),
+            slot => group.server_mut(slot).map(|s| &mut s.addr),
+        };
+        if let Some(place) = place.filter(|a| a.host == addr.host) {
+            place.ip = addr.ip;
+        }
+    }
+
+    /// Opens what is missing.
+    fn open(&mut self, id: LinkId, cx: &mut Cx<'_>) {
+        for end in [End::Commands, End::PubSub] {
+            let Some(link) = self.links.map.get_mut(&id) else { return };
+            let Some(ip) = link.addr.ip else { return };
+            let to = Endpoint::Tcp(SocketAddr::new(ip, link.addr.port));
+            let Some(channel) = link.channel(end).filter(|c| c.link.is_none()) else { continue };
+            let conn = self.ids.conn();
+            channel.link = Some(Link::new(conn, LIMITS));
+            (channel.since, channel.heard) = (cx.now.mono, cx.now.mono);
+            self.links.conns.insert(conn, (id, end));
+            cx.out.push(Action::Connect {
+                conn,
+                to,
+                from: self.source_ip(),
+                tls: false,
+                options: SocketOptions { nodelay: true, keepalive_s: 0 },
+            });
+        }
+    }
+
+    /// A connection that we asked for stands.
+    pub(super) fn link_connected(&mut self, conn: ConnId, local: &Endpoint, cx: &mut Cx<'_>) {
+        let Some(&(id, end)) = self.links.conns.get(&conn) else { return };
+        let Some(link) = self.links.map.get_mut(&id) else { return };
+        if end == End::Commands
+            && let Some(local) = local.tcp()
+        {
+            link.local = Some(alloc::format!("{}", local.ip()).into());
+        }
+        let Some(channel) = link.channel(end) else { return };
+        channel.up = true;
+        channel.heard = cx.now.mono;
+        if let Some(l) = &mut channel.link {
+            l.connected(cx.out);
+        }
+        self.introduce(id, end, cx);
+        match end {
+            End::Commands => {
+                self.ping_now(id, cx);
+                if self.links.get(id).is_some_and(InstanceLink::is_server) {
+                    self.info_now(id, cx);
+                }
+                self.hello_now(id, cx);
+                self.ask_again_by(id, cx);
+            }
+            End::PubSub => {
+                self.send(id, end, &["SUBSCRIBE", hello::CHANNEL], Ask::Other, cx);
+            }
+        }
+        self.arm_down(id, cx);
+    }
+
+    /// AUTH and the connection's name.
+    fn introduce(&mut self, id: LinkId, end: End, cx: &mut Cx<'_>) {
+        let Some(link) = self.links.get(id) else { return };
+        let (user, pass) = match &link.key {
+            LinkKey::Server { user, pass, .. } => (user.clone(), pass.clone()),
+            _ => self.peer_credentials(),
+        };
+        match (user.is_empty(), pass.is_empty()) {
+            (_, true) => {}
+            (true, false) => self.send(id, end, &["AUTH", &pass], Ask::Auth, cx),
+            (false, false) => self.send(id, end, &["AUTH", &user, &pass], Ask::Auth, cx),
+        }
+        let kind = if end == End::Commands { "cmd" } else { "pubsub" };
+        let name = alloc::format!("sentinel-{}-{kind}", &self.my_id().as_str()[..8]);
+        self.send(id, end, &["CLIENT", "SETNAME", &name], Ask::Other, cx);
+    }
+
+    /// Sends a command, by whatever name it has there, unless too many wait for answers; whether it was sent.
+    pub(super) fn send(&mut self, id: LinkId, end: End, words: &[&str], ask: Ask, cx: &mut Cx<'_>) {
+        let Some(link) = self.links.map.get_mut(&id) else { return };
+        let most = MAX_PENDING.saturating_mul(link.users.len().max(1));
+        if end == End::Commands && link.pending() >= most {
+            return;
+        }
+        let name: Box<str> = link.renamed(words[0]).into();
+        let Some(channel) = link.channel(end).filter(|c| c.up) else { return };
+        let Some(l) = &mut channel.link else { return };
+        let command: smallvec::SmallVec<[&str; 8]> =
+            core::iter::once(&*name).chain(words[1..].iter().copied()).collect();
+        l.ask(&Command::new(&command), ask, cx.out);
+    }
+
+    /// Sends PING.
+    pub(super) fn ping_now(&mut self, id: LinkId, cx: &mut Cx<'_>) {
+        let now = cx.now.mono;
+        let Some(link) = self.links.map.get_mut(&id).filter(|l| l.is_up()) else { return };
+        let before = link.pending();
+        self.send(id, End::Commands, &["PING"], Ask::Ping(now), cx);
+        let Some(link) = self.links.map.get_mut(&id) else { return };
+        if link.pending() > before {
+            link.ping_sent = Some(now);
+            if link.unanswered.is_none() {
+                link.unanswered = Some(now);
+                self.arm_down(id, cx);
+            }
+        }
+    }
+
+    /// Asks for INFO.
+    pub(super) fn info_now(&mut self, id: LinkId, cx: &mut Cx<'_>) {
+        if let Some(link) = self.links.map.get_mut(&id).filter(|l| l.is_up()) {
+            link.info_sent = Some(cx.now.mono);
+            self.send(id, End::Commands, &["INFO"], Ask::Info, cx);
+        }
+    }
+
+    /// When INFO was last asked for.
+    pub(super) fn info_sent(&self, id: LinkId) -> Option<Instant> {
+        self.links.get(id)?.info_sent
+    }
+
+    /// Tells a process what we know of every master that it belongs to.
+    pub(super) fn hello_now(&mut self, id: LinkId, cx: &mut Cx<'_>) {
+        let Some(link) = self.links.map.get_mut(&id).filter(|l| l.is_up()) else { return };
+        link.hello_sent = Some(cx.now.mono);
+        let groups: BTreeSet<GroupId> = link.users.iter().map(|w| w.group).collect();
+        for group in groups {
+            if let Some(text) = self.hello_of(group, id) {
+                self.send(id, End::Commands, &["PUBLISH", hello::CHANNEL, &text], Ask::Other, cx);
+            }
+        }
+    }
+
+    /// Sends one hello now.
+    pub(super) fn send_hello(&mut self, id: LinkId, text: &str, cx: &mut Cx<'_>) {
+        self.send(id, End::Commands, &["PUBLISH", hello::CHANNEL, text], Ask::Other, cx);
+    }
+
+    /// The user of a link goes by another name now.
+    pub(super) fn reassign(&mut self, id: LinkId, old: Who, new: Who) {
+        if let Some(link) = self.links.map.get_mut(&id) {
+            link.users.remove(&old);
+            link.users.insert(new);
+        }
+    }
+
+    /// Bytes came by a connection of ours.
+    pub(super) fn link_received(&mut self, conn: ConnId, mut bytes: &[u8], cx: &mut Cx<'_>) {
+        loop {
+            let Some(&(id, end)) = self.links.conns.get(&conn) else { return };
+            let Some(channel) = self.links.map.get_mut(&id).and_then(|l| l.channel(end)) else { return };
+            channel.heard = cx.now.mono;
+            let Some(link) = &mut channel.link else { return };
+            match link.next(&mut bytes) {
+                Ok(Some((ask, value))) => self.answer(id, ask, value, cx),
+                Ok(None) => return,
+                Err(e) => {
+                    let at = self.links.get(id).map(|l| alloc::format!("{}", l.addr)).unwrap_or_default();
+                    self.note(
+                        crate::machine::Level::Warning,
+                        &alloc::format!("What {at} answers is not RESP: {e}. The connection is made anew."),
+                        cx,
+                    );
+                    self.hang_up(id, end, cx);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, id: LinkId, ask: Option<Ask>, value: Value, cx: &mut Cx<'_>) {
+        match ask {
+            Some(Ask::Ping(_)) => self.ping_answer(id, &value, cx),
+            Some(Ask::Info) => {
+                if let Some(text) = value.as_bytes() {
+                    self.info_answer(id, text, cx);
+                }
+            }
+            Some(Ask::IsDown { group, epoch, vote }) => self.is_down_answer(id, group, epoch, vote, &value, cx),
+            Some(Ask::Promote { group, last }) => self.promote_answer(id, group, last, &value, cx),
+            Some(Ask::Auth) if value.as_error().is_some() => {
+                let at = self.links.get(id).map(|l| alloc::format!("{}", l.addr)).unwrap_or_default();
+                self.note(crate::machine::Level::Warning, &alloc::format!("AUTH at {at} failed: {value}"), cx);
+            }
+            Some(Ask::Auth | Ask::Other) => {}
+            None => {
+                let Some([kind, channel, payload]) = value.as_array() else { return };
+                if kind.is("message")
+                    && channel.is(hello::CHANNEL)
+                    && let Some(text) = payload.as_bytes()
+                {
+                    self.heard_hello(text, cx);
+                }
+            }
+        }
+    }
+
+    /// A connection of ours is gone, or was not to be had.
+    pub(super) fn link_closed(&mut self, conn: ConnId, _reason: Closed, cx: &mut Cx<'_>) {
+        let Some((id, end)) = self.links.conns.remove(&conn) else { return };
+        let now = cx.now.mono;
+        let Some(link) = self.links.map.get_mut(&id) else { return };
+        let period = link.period;
+        let Some(channel) = link.channel(end) else { return };
+        channel.link = None;
+        let stood = core::mem::take(&mut channel.up);
+        // One that stood for a while is made anew at once: CLIENT KILL of a failover ends many.
+        if stood && now.since(channel.since) > period {
+            self.timers.set_sooner(Key::Beat(id), now + Duration::from_micros(1));
+        }
+        self.arm_down(id, cx);
+    }
+
+    /// The peer will send no more: so will we not.
+    pub(super) fn link_eof(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
+        if self.links.conns.contains_key(&conn) {
+            cx.out.push(Action::Close { conn });
+            self.link_closed(conn, Closed::Clean, cx);
+        }
+    }
+
+    /// The kernel took bytes.
+    pub(super) fn link_sent(&mut self, conn: ConnId, len: usize, cx: &mut Cx<'_>) {
+        if let Some(link) = self.links.of_conn(conn) {
+            link.sent(len, cx.out);
+        }
+    }
+}
+
+impl InstanceLink {
+    /// When the oldest PING that waits for an answer was sent.
+    pub(super) fn oldest_ping(&self) -> Option<Instant> {
+        self.commands.link.as_ref()?.asked().find_map(|ask| match ask {
+            Ask::Ping(at) => Some(*at),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,388 @@
+//! A sentinel: watches masters, agrees with others on who is down, and fails over.
+//!
+//! [`Sentinel`] is one machine behind the one door. It is made of parts, each in a file of its own: `links` holds the
+//! connections, `detect` judges who is down, `elect` asks for votes and gives them, `failover` promotes, `discover` and
+//! `refresh` take in what others and INFO say, `state` writes what must not be forgotten before it is said.
+//!
+//! Nothing ticks: every decision is made when the answer that it waits for arrives, or at its exact deadline.
+
+mod detect;
+mod discover;
+mod elect;
+mod event;
+mod failover;
+mod hello;
+mod info;
+mod instance;
+mod links;
+mod refresh;
+mod scripts;
+mod simulate;
+mod start;
+mod state;
+mod timing;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+pub use discover::{MAX_LEAD, MAX_PEERS};
+pub use elect::{MAX_EPOCH, Voted};
+pub use event::{DownReason, Event, Plain, Subject, What};
+pub use failover::{Blocked, Failover, State, Unfit};
+pub use hello::{CHANNEL, Hello, MAX_HELLO};
+pub use info::{Info, MAX_REPLICAS, Role};
+pub use instance::{Address, Answer, Down, Group, GroupId, Peer, Reconf, Replica, Server, Slot, Vote, Who};
+pub use links::{LinkId, MAX_PENDING};
+pub use scripts::{MAX_QUEUE, MAX_RUNNING, MAX_TRIES, ScriptJob};
+pub use simulate::{Crash, EXIT_CODE};
+pub use timing::Timing;
+
+use crate::config::sentinel::SentinelConfig;
+use crate::ids::{ConnId, Ids, OpId, RunId};
+use crate::machine::{Action, Actions, Chunks, Input, Level, Machine, Meter, Outcome};
+use crate::rng::Rng;
+use crate::time::{Instant, Now};
+use crate::timers::Timers;
+use state::Record;
+
+/// What a deadline of a sentinel is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Key {
+    /// The first tick.
+    Start,
+    /// What is done again and again for one process.
+    Beat(LinkId),
+    /// A process may count as down now.
+    Down(LinkId),
+    /// The others are asked about a master again.
+    Ask(GroupId),
+    /// What keeps a failover from starting may be over.
+    Consider(GroupId),
+    /// Our turn to ask for votes.
+    Rank(GroupId),
+    /// The end of an election.
+    Election(GroupId),
+    /// A failover's next look.
+    Step(GroupId),
+    /// A script may run.
+    Scripts,
+    /// The end of tilt mode.
+    Tilt,
+}
+
+/// What may be said once it is on the disk.
+#[derive(Clone, Debug)]
+enum Said {
+    /// We begin a failover.
+    Started { group: GroupId, epoch: u64, forced: bool, ticket: u64 },
+    /// We gave our vote to another.
+    Voted { group: GroupId, epoch: u64, leader: RunId, ticket: u64 },
+    /// We heard of a higher epoch.
+    Epoch(u64),
+    /// The replica that we promoted is the master.
+    Promoted { group: GroupId, epoch: u64 },
+    /// Another sentinel told a configuration.
+    Configured { group: GroupId, epoch: u64, to: Address, peer: u32 },
+}
+
+/// What one input brings along: its time, and where actions go.
+struct Cx<'a> {
+    now: Now,
+    out: &'a mut Actions<Event>,
+}
+
+/// What an embedding program asks of a sentinel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Call {
+    /// Fail over now, as `SENTINEL FAILOVER name` does.
+    Failover {
+        /// The master.
+        name: Box<str>,
+    },
+}
+
+/// A sentinel as a state machine.
+pub struct Sentinel {
+    config: SentinelConfig,
+    timing: Timing,
+    groups: BTreeMap<GroupId, Group>,
+    names: BTreeMap<Box<str>, GroupId>,
+    last_group: u32,
+    links: links::Links,
+    scripts: scripts::Scripts,
+    my_id: RunId,
+    /// The current epoch, as it may be told.
+    epoch: u64,
+    /// The highest epoch that is being written because somebody told it.
+    epoch_written: u64,
+    /// The last number given to a vote that is being written.
+    tickets: u64,
+    /// Votes that were written while this input was handled: their answers go out.
+    tickets_done: Vec<u64>,
+    /// What is on the disk and was not said yet.
+    ready: VecDeque<Said>,
+    /// Since when nothing is decided.
+    tilt: Option<Instant>,
+    /// How often that was.
+    tilts: u64,
+    /// `SENTINEL SIMULATE-FAILURE`, by bits.
+    crashes: u32,
+    timers: Timers<Key>,
+    ids: Ids,
+    rng: Rng,
+    meter: Box<dyn Meter>,
+}
+
+impl Sentinel {
+    /// The masters that are watched, in the order that they were named.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    /// The master of this name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.get(self.names.get(name)?)
+    }
+
+    /// The current epoch.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Its own id.
+    pub fn my_id(&self) -> RunId {
+        self.my_id
+    }
+
+    /// Whether time was lost a short while ago, so that nothing is decided.
+    pub fn is_in_tilt(&self) -> bool {
+        self.tilt.is_some()
+    }
+
+    /// The port that others are to call.
+    fn announced_port(&self) -> u16 {
+        match self.config.global.announce_port {
+            0 => self.config.settings.port,
+            port => port,
+        }
+    }
+
+    /// As whom we log in at other sentinels: by their own directives, or with the password that we ask for ourselves.
+    fn peer_credentials(&self) -> (String, String) {
+        let global = &self.config.global;
+        match global.sentinel_pass.as_str() {
+            "" => (String::new(), self.config.settings.requirepass.clone()),
+            pass => (global.sentinel_user.clone(), pass.into()),
+        }
+    }
+
+    /// Where outgoing connections come from (`bind-source-addr`, else the first address of `bind` if it is one).
+    fn source_ip(&self) -> Option<IpAddr> {
+        self.config.settings.bind_source_addr.parse().ok()
+    }
+
+    /// An event about an instance.
+    fn tell(&mut self, who: Who, what: What, cx: &mut Cx<'_>) {
+        let subject = self.subject(who);
+        self.emit(Some(who.group), Event { subject, what }, cx);
+    }
+
+    /// An event about nobody else.
+    fn tell_alone(&mut self, what: What, cx: &mut Cx<'_>) {
+        let group = match &what {
+            What::Switch { name, .. } => self.names.get(name).copied(),
+            _ => None,
+        };
+        self.emit(group, Event { subject: None, what }, cx);
+    }
+
+    /// A line in the log that has no event's name.
+    fn note(&mut self, level: Level, text: &str, cx: &mut Cx<'_>) {
+        cx.out.push(Action::Event(Event { subject: None, what: What::Note { level, text: text.into() } }));
+    }
+
+    fn emit(&mut self, group: Option<GroupId>, event: Event, cx: &mut Cx<'_>) {
+        if let Some(channel) = event.channel() {
+            self.publish(channel, &event.payload(), cx);
+        }
+        self.notify_script(group, &event, cx);
+        cx.out.push(Action::Event(event));
+    }
+
+    /// Whom an event is about, as Redis writes it.
+    fn subject(&self, who: Who) -> Option<Subject> {
+        let group = self.groups.get(&who.group)?;
+        let names = self.config.global.announce_hostnames;
+        let at = &group.master.addr;
+        let of = Some((Box::from(group.name()), at.shown(names), at.port));
+        Some(match who.slot {
+            Slot::Master => {
+                Subject { kind: "master", name: group.name().into(), host: at.shown(names), port: at.port, of: None }
+            }
+            Slot::Replica(n) => {
+                let r = group.replicas.get(&n)?;
+                let (host, port) = (r.server.addr.shown(names), r.server.addr.port);
+                Subject { kind: "slave", name: r.name().into(), host, port, of }
+            }
+            Slot::Peer(n) => {
+                let p = group.peers.get(&n)?;
+                let name = p.run_id.map_or_else(|| alloc::format!("{}", p.addr), |id| alloc::format!("{id}"));
+                Subject { kind: "sentinel", name: name.into(), host: p.addr.shown(names), port: p.addr.port, of }
+            }
+        })
+    }
+
+    /// What had to be on the disk first is there: now it is said.
+    fn durable(&mut self, said: Said, cx: &mut Cx<'_>) {
+        match said {
+            Said::Started { group, epoch, forced, ticket } => {
+                self.ticket_done(group, ticket);
+                self.failover_started(group, epoch, forced, cx);
+            }
+            Said::Voted { group, epoch, leader, ticket } => {
+                self.ticket_done(group, ticket);
+                self.voted(group, epoch, leader, cx);
+            }
+            Said::Epoch(epoch) => self.raise_epoch(epoch, cx),
+            Said::Promoted { group, epoch } => self.promoted(group, epoch, cx),
+            Said::Configured { group, epoch, to, peer } => self.configured(group, epoch, &to, peer, cx),
+        }
+    }
+
+    fn ticket_done(&mut self, id: GroupId, ticket: u64) {
+        if let Some(group) = self.groups.get_mut(&id)
+            && group.failover.writing == Some(ticket)
+        {
+            group.failover.writing = None;
+        }
+        self.tickets_done.push(ticket);
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.now.mono;
+        if let Some(due) = self.timers.next()
+            && now.since(due) > self.timing.tilt_trigger
+            && self.timers.next_key() != Some(Key::Start)
+        {
+            self.enter_tilt(cx);
+        }
+        while let Some(key) = self.timers.pop_due(now) {
+            match key {
+                Key::Start => self.start(cx),
+                Key::Beat(id) => self.beat(id, cx),
+                Key::Scripts => self.run_scripts(cx),
+                Key::Tilt => self.leave_tilt(cx),
+                // Nothing is decided in tilt mode; what was missed is looked at when it ends.
+                _ if self.tilt.is_some() => {}
+                Key::Down(id) => self.down_due(id, cx),
+                Key::Ask(id) => self.ask_due(id, cx),
+                Key::Consider(id) => self.consider(id, cx),
+                Key::Rank(id) => self.rank_due(id, cx),
+                Key::Election(id) => self.election_due(id, cx),
+                Key::Step(id) => self.step_due(id, cx),
+            }
+        }
+    }
+
+    /// A deadline was missed by far: this process slept, and what it sees may be its own fault.
+    fn enter_tilt(&mut self, cx: &mut Cx<'_>) {
+        if self.tilt.is_none() {
+            self.tilts += 1;
+            self.tell_alone(What::Tilt, cx);
+        }
+        self.tilt = Some(cx.now.mono);
+        self.timers.set(Key::Tilt, cx.now.mono + self.timing.tilt_period);
+    }
+
+    fn leave_tilt(&mut self, cx: &mut Cx<'_>) {
+        self.tilt = None;
+        self.tell_alone(What::TiltOver, cx);
+        self.judge_all(cx);
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in ids {
+            self.ask_due(id, cx);
+            self.check_odown(id, cx);
+            self.step_due(id, cx);
+            if self.groups.get(&id).is_some_and(|g| g.failover.is_electing()) {
+                self.election_due(id, cx);
+            }
+        }
+    }
+
+    fn ask_due(&mut self, id: GroupId, cx: &mut Cx<'_>) {
+        if self.groups.get(&id).is_some_and(|g| g.master.down.is_some() || g.failover.is_electing()) {
+            self.ask_peers(id, cx);
+            // Answers grow too old to count.
+            self.check_odown(id, cx);
+        }
+    }
+}
+
+impl Sentinel {
+    /// Writes what must not be forgotten; `said` follows when it is on the disk.
+    fn record(&mut self, records: Vec<Record>, said: Said, _cx: &mut Cx<'_>) {
+        let _ = records;
+        self.ready.push_back(said);
+    }
+
+    /// sentinel.conf is to follow.
+    fn touch_conf(&mut self) {}
+
+    fn publish(&mut self, _channel: &str, _payload: &str, _cx: &mut Cx<'_>) {}
+
+    fn done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) {
+        if let Some(result) = self.link_done(op, result, cx) {
+            // What is nobody's was cancelled.
+            let _ = self.script_done(op, result, cx);
+        }
+    }
+
+    /// The end of every input: what became sayable is said.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
+        while let Some(said) = self.ready.pop_front() {
+            self.durable(said, cx);
+        }
+        self.tickets_done.clear();
+    }
+}
+
+impl Machine for Sentinel {
+    type Call = Call;
+    type Event = Event;
+
+    fn handle(&mut self, now: Now, input: Input<'_, Call>, out: &mut Actions<Event>) {
+        let cx = &mut Cx { now, out };
+        let ticked = matches!(input, Input::Tick);
+        match input {
+            Input::Tick => self.tick(cx),
+            Input::Connected { conn, local, .. } => self.link_connected(conn, &local, cx),
+            Input::Received { conn, bytes } if conn.is_opened() => self.link_received(conn, bytes, cx),
+            Input::Sent { conn, len } if conn.is_opened() => self.link_sent(conn, len, cx),
+            Input::Eof { conn } if conn.is_opened() => self.link_eof(conn, cx),
+            Input::Closed { conn, reason } if conn.is_opened() => self.link_closed(conn, reason, cx),
+            Input::Began { op, pid } => self.script_began(op, pid, cx),
+            Input::Done { op, result } => self.done(op, result, cx),
+            _ => {}
+        }
+        self.settle(cx);
+        debug_assert!(
+            !ticked || self.deadline().is_none_or(|d| d > now.mono),
+            "a timer fired and was not armed anew: {:?}",
+            self.timers.next_key()
+        );
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    fn transmit(&mut self, conn: ConnId, budget: usize, out: &mut Chunks) {
+        if let Some(link) = self.links.of_conn(conn) {
+            link.transmit(budget, out);
+        }
+    }
+}
