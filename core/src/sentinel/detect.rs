@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::event::{DownReason, Plain, What};
 use super::info::Role;
-use super::instance::{Down, GroupId, Slot, Who};
+use super::instance::{Down, Group, GroupId, Slot, Who};
 use super::links::{Ask, End, LinkId};
 use super::{Cx, Key, Sentinel};
 use crate::machine::Level;
@@ -73,7 +73,7 @@ impl Sentinel {
             (None, false) => link.good,
             (None, true) => return,
         };
-        let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(|g| g.down_after()).min();
+        let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(Group::down_after).min();
         if let Some(after) = soonest {
             self.timers.set_sooner(Key::Down(id), (base + after).max(cx.now.mono + Duration::from_micros(1)));
         }

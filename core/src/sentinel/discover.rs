@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 
 use super::elect::MAX_EPOCH;
 use super::event::{Plain, What};
-use super::failover::State;
 use super::hello::{self, Hello};
 use super::info::{MAX_REPLICAS, Role};
 use super::instance::{Address, GroupId, Peer, Replica, Server, Slot, Who};
@@ -64,7 +63,7 @@ impl Sentinel {
         run_id: Option<RunId>,
         cx: &mut Cx<'_>,
     ) -> Option<u32> {
-        let Some(group) = self.groups.get_mut(&id) else { return None };
+        let group = self.groups.get_mut(&id)?;
         if group.peers.len() >= MAX_PEERS {
             return None;
         }
@@ -259,7 +258,7 @@ impl Sentinel {
             self.touch_conf();
             return;
         }
-        group.failover.state = State::None;
+        group.failover.finish();
         self.tell(Who { group: id, slot: Slot::Peer(peer) }, What::Plain(Plain::ConfigFrom), cx);
         self.switch(id, to, cx);
         self.client_script(id, Reconfigured::Observer, &from, to, cx);

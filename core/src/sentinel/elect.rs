@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Plain, What};
-use super::failover::{Blocked, State};
+use super::failover::{Blocked, How, State};
 use super::instance::{Group, GroupId, Slot, Vote, Who};
 use super::state::Record;
 use super::{Cx, Key, Said, Sentinel};
@@ -80,11 +80,11 @@ impl Sentinel {
         if group.odown.is_none() || group.failover.is_under_way() || self.blocked_until(group, cx.now.mono).is_some() {
             return;
         }
-        self.start_failover(id, false, cx);
+        self.start_failover(id, How::Down, cx);
     }
 
     /// Spends an epoch on a failover of a master. What it needs to say first is on its way to the disk then.
-    pub(super) fn start_failover(&mut self, id: GroupId, forced: bool, cx: &mut Cx<'_>) {
+    pub(super) fn start_failover(&mut self, id: GroupId, how: How, cx: &mut Cx<'_>) {
         let me = self.my_id();
         self.tickets += 1;
         let ticket = self.tickets;
@@ -98,29 +98,29 @@ impl Sentinel {
         group.failover.writing = Some(ticket);
         let name = group.set.name.clone();
         let mut records = alloc::vec![Record::CurrentEpoch(epoch)];
-        if !forced {
+        if how != How::Forced {
             records.push(Record::Vote { master: name, epoch, leader: me });
         }
         self.timers.clear(Key::Rank(id));
         self.timers.clear(Key::Consider(id));
-        self.record(records, Said::Started { group: id, epoch, forced, ticket }, cx);
+        self.record(records, Said::Started { group: id, epoch, how, ticket }, cx);
     }
 
     /// Our epoch, and our vote for ourselves, are on the disk: the others are asked.
-    pub(super) fn failover_started(&mut self, id: GroupId, epoch: u64, forced: bool, cx: &mut Cx<'_>) {
+    pub(super) fn failover_started(&mut self, id: GroupId, epoch: u64, how: How, cx: &mut Cx<'_>) {
         let (now, me) = (cx.now.mono, self.my_id());
         self.raise_epoch(epoch, cx);
         let who = Who { group: id, slot: Slot::Master };
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.failover.starting = false;
-        group.failover.begin(epoch, forced, now);
+        group.failover.begin(epoch, how, now);
         let patience = self.timing.election_timeout.min(group.failover_timeout());
-        if !forced {
+        if how != How::Forced {
             group.vote = Some(Vote { leader: me, epoch });
         }
         self.tell(who, What::Plain(Plain::TryFailover), cx);
         self.touch_conf();
-        if forced {
+        if how == How::Forced {
             self.elected(id, cx);
             return;
         }

@@ -1,14 +1,11 @@
 //! The failover itself: choose, promote, verify, tell, and bring the others along.
 
-use alloc::boxed::Box;
 use alloc::string::ToString;
-use alloc::vec::Vec;
-use core::cmp::Reverse;
 use core::time::Duration;
 
+use super::choose::Unfit;
 use super::event::{Plain, What};
-use super::info::Role;
-use super::instance::{Address, Group, GroupId, Reconf, Replica, Server, Slot, Who};
+use super::instance::{Group, GroupId, Replica, Slot, Who};
 use super::links::{Ask, End, LinkId};
 use super::scripts::Reconfigured;
 use super::state::Record;
@@ -19,15 +16,10 @@ use crate::time::Instant;
 
 /// How long an INFO that was asked for when the master went down is waited for before a replica is chosen without it.
 const FRESH_INFO: Duration = Duration::from_millis(300);
-/// How often replicas that are on their way to a new master are looked at.
-const RECONF_POLL: Duration = Duration::from_millis(100);
 /// How often a promotion that was not answered is looked at.
 const PROMOTE_POLL: Duration = Duration::from_millis(50);
-/// A replica whose last good answer is older is not promoted.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// `down-after-milliseconds` so many times may a replica's link to the master have been down before the master was.
-const LINK_DOWN_FACTOR: u32 = 10;
-
+/// What has to be left of `failover-timeout` for a handover to be asked for.
+const HANDOVER_MIN: Duration = Duration::from_secs(1);
 /// Where a failover is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum State {
@@ -87,6 +79,17 @@ pub enum Blocked {
     },
 }
 
+/// Why there is a failover, and so what it needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum How {
+    /// The master is down: votes are needed.
+    Down,
+    /// A person asked: no votes.
+    Forced,
+    /// A person asked, with votes, and the old master hands over.
+    Coordinated,
+}
+
 /// The failover of one master.
 #[derive(Debug, Default)]
 pub struct Failover {
@@ -100,6 +103,10 @@ pub struct Failover {
     pub since: Instant,
     /// A person asked for it: no votes are needed.
     pub forced: bool,
+    /// A person asked for it, and the old master is to hand over (`COORDINATED`).
+    pub coordinated: bool,
+    /// The number that the old master goes by among the replicas.
+    pub old: Option<u32>,
     /// The replica that was chosen.
     pub promoted: Option<u32>,
     /// What keeps the next one from starting.
@@ -130,76 +137,22 @@ impl Failover {
         self.is_electing().then_some(self.epoch)
     }
 
-    pub(super) fn begin(&mut self, epoch: u64, forced: bool, now: Instant) {
+    pub(super) fn begin(&mut self, epoch: u64, how: How, now: Instant) {
         self.state = State::WaitStart;
-        (self.epoch, self.forced, self.started, self.since) = (epoch, forced, now, now);
-        (self.promoted, self.switching) = (None, false);
+        (self.epoch, self.started, self.since) = (epoch, now, now);
+        (self.forced, self.coordinated) = (how == How::Forced, how == How::Coordinated);
+        (self.promoted, self.old, self.switching) = (None, None, false);
     }
-}
 
-/// Why a replica cannot be promoted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Unfit {
-    /// It is down.
-    #[error("it is down")]
-    Down,
-    /// There is no connection to it.
-    #[error("there is no connection to it")]
-    Disconnected,
-    /// It was silent for too long.
-    #[error("it did not answer for over 5 seconds")]
-    Silent,
-    /// Its priority forbids it.
-    #[error("its replica-priority is 0")]
-    Priority,
-    /// What is known of it is too old.
-    #[error("its INFO is too old")]
-    Stale,
-    /// It lost the master long before.
-    #[error("its link to the master was down for too long")]
-    LinkDown,
+    /// What is over is forgotten, but for its epoch.
+    pub(super) fn finish(&mut self) {
+        self.state = State::None;
+        (self.forced, self.coordinated) = (false, false);
+        (self.promoted, self.old) = (None, None);
+    }
 }
 
 impl Sentinel {
-    /// Why a replica cannot be promoted now, if anything speaks against it.
-    pub(super) fn unfit(&self, group: &Group, replica: &Replica, now: Instant) -> Option<Unfit> {
-        let server = &replica.server;
-        let Some(link) = self.links.get(server.link) else { return Some(Unfit::Disconnected) };
-        let since_down = group.master.down.as_ref().map(|d| now.since(d.since));
-        let info_max = match since_down {
-            Some(_) => Duration::from_secs(5),
-            None => self.timing.info_period * 3,
-        };
-        let link_max = group.down_after() * LINK_DOWN_FACTOR + since_down.unwrap_or_default();
-        match () {
-            () if server.down.is_some() => Some(Unfit::Down),
-            () if !link.is_up() => Some(Unfit::Disconnected),
-            () if now.since(link.good) > ANSWER_MAX => Some(Unfit::Silent),
-            () if replica.priority == 0 => Some(Unfit::Priority),
-            () if server.info_at.is_none_or(|at| now.since(at) > info_max) => Some(Unfit::Stale),
-            () if replica.link_down > link_max => Some(Unfit::LinkDown),
-            () => None,
-        }
-    }
-
-    /// All replicas, the best one first: by priority, by whether its history is the master's, by offset, by run id.
-    /// With each, why it cannot be promoted.
-    pub(super) fn ranking(&self, group: &Group, now: Instant) -> Vec<(u32, Option<Unfit>)> {
-        let mut all: Vec<_> = group.replicas.iter().map(|(&n, r)| (n, r, self.unfit(group, r, now))).collect();
-        let history = group.master.replid;
-        all.sort_by_key(|(_, r, unfit)| {
-            // The others can resume from one that shares their history; without its master's it is some other's.
-            let foreign = history.is_some() && r.server.replid.is_some() && r.server.replid != history;
-            (unfit.is_some(), r.priority, foreign, Reverse(r.server.offset), r.server.run_id.is_none(), r.server.run_id)
-        });
-        all.into_iter().map(|(n, _, unfit)| (n, unfit)).collect()
-    }
-
-    /// The replica that would be promoted now.
-    pub(super) fn best(&self, group: &Group, now: Instant) -> Option<u32> {
-        self.ranking(group, now).first().filter(|(_, unfit)| unfit.is_none()).map(|&(n, _)| n)
-    }
-
     fn go(&mut self, id: GroupId, state: State, cx: &Cx<'_>) {
         if let Some(group) = self.groups.get_mut(&id) {
             group.failover.state = state;
@@ -273,8 +226,13 @@ impl Sentinel {
             }
             return;
         }
-        let tag = |last| Ask::Promote { group: id, last };
-        self.send_reconfiguration(link, &["SLAVEOF", "NO", "ONE"], tag, cx);
+        if group.failover.coordinated {
+            if !self.send_handover(id, cx) {
+                return;
+            }
+        } else {
+            self.send_reconfiguration(link, Some(&["SLAVEOF", "NO", "ONE"]), false, Ask::Promote { group: id }, cx);
+        }
         self.info_now(link, cx);
         self.tell(Who { group: id, slot }, What::Plain(Plain::WaitPromotion), cx);
         self.go(id, State::WaitPromotion, cx);
@@ -285,27 +243,45 @@ impl Sentinel {
     pub(super) fn send_reconfiguration(
         &mut self,
         link: LinkId,
-        slaveof: &[&str],
-        tag: impl Fn(bool) -> Ask,
+        slaveof: Option<&[&str]>,
+        unpause: bool,
+        ask: Ask,
         cx: &mut Cx<'_>,
     ) {
-        let c = End::Commands;
-        let rewrite = self.renamed(link, "CONFIG");
-        let client = self.renamed(link, "CLIENT");
-        for words in [
-            &["MULTI"][..],
-            slaveof,
-            &[&*rewrite, "REWRITE"],
-            &[&*client, "KILL", "TYPE", "normal"],
-            &[&*client, "KILL", "TYPE", "pubsub"],
-        ] {
-            self.send(link, c, words, tag(false), cx);
+        let words = [Some(&["MULTI"][..]), slaveof, Some(&["CONFIG", "REWRITE"])].into_iter().chain([
+            Some(&["CLIENT", "KILL", "TYPE", "normal"][..]),
+            Some(&["CLIENT", "KILL", "TYPE", "pubsub"]),
+            unpause.then_some(&["CLIENT", "UNPAUSE"]),
+            Some(&["EXEC"]),
+        ]);
+        for words in words.flatten() {
+            self.send(link, End::Commands, words, ask, cx);
         }
-        self.send(link, c, &["EXEC"], tag(true), cx);
     }
 
-    fn renamed(&self, link: LinkId, command: &str) -> Box<str> {
-        self.links.get(link).map_or(command, |l| l.renamed(command)).into()
+    /// Tells the old master to hand over to the chosen replica: its writers wait until that has everything. Whether it
+    /// could be told.
+    fn send_handover(&mut self, id: GroupId, cx: &mut Cx<'_>) -> bool {
+        let now = cx.now.mono;
+        let Some((group, replica)) = self.chosen(id) else { return false };
+        let left = (group.failover.started + group.failover_timeout()).since(now);
+        let link = group.master.link;
+        if left < HANDOVER_MIN || !self.is_up(link) {
+            self.abort_promotion(id, cx);
+            return false;
+        }
+        let host = replica.server.addr.shown(self.config.global.announce_hostnames);
+        let (port, ms) = (replica.server.addr.port.to_string(), left.as_millis().to_string());
+        let ask = Ask::Promote { group: id };
+        for words in [
+            &["MULTI"][..],
+            &["CLIENT", "PAUSE", &ms, "WRITE"],
+            &["FAILOVER", "TO", &host, &port, "TIMEOUT", &ms],
+            &["EXEC"],
+        ] {
+            self.send(link, End::Commands, words, ask, cx);
+        }
+        true
     }
 
     fn chosen(&self, id: GroupId) -> Option<(&Group, &Replica)> {
@@ -313,13 +289,17 @@ impl Sentinel {
         Some((group, group.replicas.get(&group.failover.promoted?)?))
     }
 
-    /// The chosen replica answered the transaction: an error shows in the INFO behind it, and is worth a line.
-    pub(super) fn promote_answer(&mut self, link: LinkId, id: GroupId, last: bool, value: &Value, cx: &mut Cx<'_>) {
-        let failed = value.as_error().is_some() || (last && value.is_null());
-        if failed && self.chosen(id).is_some_and(|(_, r)| r.server.link == link) {
-            let text = alloc::format!("The replica that is to be promoted answers: {value}");
-            self.note(crate::machine::Level::Warning, &text, cx);
-        }
+    /// A command of a promotion or a handover was answered. An error of `CONFIG REWRITE` is nothing; any other is worth a
+    /// line. What came of it is seen in INFO.
+    pub(super) fn promote_answer(&mut self, link: LinkId, id: GroupId, value: &Value, cx: &mut Cx<'_>) {
+        let parts = value.as_array().unwrap_or(core::slice::from_ref(value));
+        let error = parts
+            .iter()
+            .find(|v| v.as_error().is_some_and(|e| !e.windows(7).any(|w| w == b"rewrite" || w == b"config ")));
+        let Some((error, name)) = error.zip(self.groups.get(&id).map(Group::name)) else { return };
+        let at = self.links.get(link).map(|l| l.addr.to_string()).unwrap_or_default();
+        let text = alloc::format!("The failover of {name}: {at} answers {error}");
+        self.note(crate::machine::Level::Warning, &text, cx);
     }
 
     /// The promotion was not seen yet: look again, until it took too long.
@@ -344,7 +324,14 @@ impl Sentinel {
     fn abort_promotion(&mut self, id: GroupId, cx: &mut Cx<'_>) {
         let Some(group) = self.groups.get(&id) else { return };
         let until = group.failover.started + group.failover_timeout() * 2;
-        self.abort(id, Plain::AbortReplicaTimeout, Blocked::Wait { until }, cx);
+        let (coordinated, link, state) = (group.failover.coordinated, group.master.link, group.failover.state);
+        if coordinated && state == State::WaitPromotion {
+            // The old master goes on, if it can hear that.
+            self.send(link, End::Commands, &["FAILOVER", "ABORT"], Ask::Other, cx);
+            self.send(link, End::Commands, &["CLIENT", "UNPAUSE"], Ask::Other, cx);
+        }
+        let why = if coordinated { Plain::AbortMasterTimeout } else { Plain::AbortReplicaTimeout };
+        self.abort(id, why, Blocked::Wait { until }, cx);
     }
 
     /// Ends a failover that did not come about.
@@ -355,9 +342,7 @@ impl Sentinel {
             self.timers.clear(key);
         }
         let Some(group) = self.groups.get_mut(&id) else { return };
-        group.failover.state = State::None;
-        group.failover.promoted = None;
-        group.failover.forced = false;
+        group.failover.finish();
         group.failover.blocked = Some(blocked);
         self.consider(id, cx);
     }
@@ -388,8 +373,16 @@ impl Sentinel {
         }
         let to = replica.server.addr.clone();
         let from = group.master.addr.clone();
+        let coordinated = group.failover.coordinated;
+        let both = [group.master.link, replica.server.link];
         if let Some(group) = self.groups.get_mut(&id) {
             group.config_epoch = epoch;
+            group.config_written = group.config_written.max(epoch);
+        }
+        if coordinated {
+            for link in both {
+                self.send_reconfiguration(link, None, true, Ask::Other, cx);
+            }
         }
         self.switch(id, &to, cx);
         self.go(id, State::ReconfSlaves, cx);
@@ -397,166 +390,5 @@ impl Sentinel {
         self.tell(who, What::Plain(Plain::ReconfReplicas), cx);
         self.client_script(id, Reconfigured::Leader, &from, &to, cx);
         self.reconf_step(id, cx);
-    }
-
-    /// A master has a new address: the replica there is the master from now on, and the old one a replica.
-    pub(super) fn switch(&mut self, id: GroupId, to: &Address, cx: &mut Cx<'_>) {
-        let now = cx.now.mono;
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        let from = group.master.addr.clone();
-        if from.same(to) {
-            return;
-        }
-        for key in [Key::Ask(id), Key::Rank(id), Key::Consider(id), Key::Election(id), Key::Step(id)] {
-            self.timers.clear(key);
-        }
-        let promoted = group.replica_at(to);
-        let new = match promoted.and_then(|n| Some((n, group.replicas.remove(&n)?))) {
-            Some((n, replica)) => {
-                let mut server = replica.server;
-                let old_who = Who { group: id, slot: Slot::Replica(n) };
-                let who = Who { group: id, slot: Slot::Master };
-                self.reassign(server.link, old_who, who);
-                server.rebooted = None;
-                server.down = None;
-                // Whoever hears of a promotion before INFO says it takes it for said.
-                (server.role, server.role_since) = (Role::Master, now);
-                server
-            }
-            None => {
-                let link = self.acquire_server(id, to, Slot::Master, cx);
-                Server::new(to.clone(), link, Role::Master, now)
-            }
-        };
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        let mut old = core::mem::replace(&mut group.master, new);
-        group.odown = None;
-        group.failover.promoted = None;
-        group.failover.blocked = None;
-        for peer in group.peers.values_mut() {
-            peer.answer = None;
-        }
-        for replica in group.replicas.values_mut() {
-            replica.reconf = Reconf::None;
-        }
-        let n = group.fresh_slot();
-        let (old_who, new_who) = (Who { group: id, slot: Slot::Master }, Who { group: id, slot: Slot::Replica(n) });
-        old.rebooted = None;
-        (old.role, old.role_since) = (Role::Replica, now);
-        let link = old.link;
-        let replica = Replica::new(old, now);
-        group.replicas.insert(n, replica);
-        let name = group.set.name.as_str().into();
-        // The link of the old master keeps its user under the new name; the new master's joined under the old one.
-        self.reassign(link, old_who, new_who);
-        let names = self.config.global.announce_hostnames;
-        let what = What::Switch { name, from: (from.shown(names), from.port), to: (to.shown(names), to.port) };
-        self.tell_alone(what, cx);
-        self.tell(new_who, What::Plain(Plain::ReplicaFound), cx);
-        self.hello_all(id, cx);
-        self.touch_conf();
-        self.judge(Who { group: id, slot: Slot::Master }, cx);
-    }
-
-    /// The replicas that are left are told to follow the new master, so many at a time; the failover ends when all do.
-    pub(super) fn reconf_step(&mut self, id: GroupId, cx: &mut Cx<'_>) {
-        let now = cx.now.mono;
-        let Some(group) = self.groups.get(&id).filter(|g| g.failover.state == State::ReconfSlaves) else { return };
-        if now >= group.failover.since + group.failover_timeout() {
-            self.end_for_timeout(id, cx);
-            return;
-        }
-        let most = group.set.parallel_syncs as usize;
-        let slow = self.timing.reconf_timeout;
-        let late: Vec<u32> = (group.replicas.iter())
-            .filter(|(_, r)| r.reconf == Reconf::Sent && now.since(r.reconf_at) > slow)
-            .map(|(&n, _)| n)
-            .collect();
-        for n in late {
-            self.tell(Who { group: id, slot: Slot::Replica(n) }, What::Plain(Plain::ReconfTimeout), cx);
-            self.set_reconf(id, n, Reconf::None, cx);
-        }
-        let Some(group) = self.groups.get(&id) else { return };
-        let busy = group.replicas.values().filter(|r| matches!(r.reconf, Reconf::Sent | Reconf::InProgress)).count();
-        let next: Vec<u32> = (group.replicas.iter())
-            .filter(|(_, r)| r.reconf == Reconf::None && r.server.down.is_none() && self.is_up(r.server.link))
-            .map(|(&n, _)| n)
-            .take(most.saturating_sub(busy))
-            .collect();
-        for n in next {
-            self.send_follow(id, n, cx);
-            self.set_reconf(id, n, Reconf::Sent, cx);
-            self.tell(Who { group: id, slot: Slot::Replica(n) }, What::Plain(Plain::ReconfSent), cx);
-        }
-        let Some(group) = self.groups.get(&id) else { return };
-        if group
-            .replicas
-            .values()
-            .all(|r| r.reconf == Reconf::Done || r.server.down.is_some() || self.is_old_master_away(r))
-        {
-            self.end(id, Plain::FailoverEnd, cx);
-            return;
-        }
-        for link in (group.replicas.values())
-            .filter(|r| matches!(r.reconf, Reconf::Sent | Reconf::InProgress))
-            .map(|r| r.server.link)
-            .collect::<Vec<_>>()
-        {
-            if self.info_sent(link).is_none_or(|at| now.since(at) >= RECONF_POLL) {
-                self.info_now(link, cx);
-            }
-        }
-        self.timers.set(Key::Step(id), now + RECONF_POLL);
-    }
-
-    fn is_up(&self, link: LinkId) -> bool {
-        self.links.get(link).is_some_and(super::links::InstanceLink::is_up)
-    }
-
-    /// The master that failed is not waited for: it is told when it comes back.
-    fn is_old_master_away(&self, replica: &Replica) -> bool {
-        !self.is_up(replica.server.link) && replica.reconf == Reconf::None
-    }
-
-    pub(super) fn set_reconf(&mut self, id: GroupId, n: u32, reconf: Reconf, cx: &Cx<'_>) {
-        if let Some(r) = self.groups.get_mut(&id).and_then(|g| g.replicas.get_mut(&n)) {
-            r.reconf = reconf;
-            r.reconf_at = cx.now.mono;
-        }
-    }
-
-    /// Tells a replica to follow its master.
-    pub(super) fn send_follow(&mut self, id: GroupId, n: u32, cx: &mut Cx<'_>) {
-        let Some(group) = self.groups.get(&id) else { return };
-        let Some(replica) = group.replicas.get(&n) else { return };
-        let link = replica.server.link;
-        let host = group.master.addr.shown(self.config.global.announce_hostnames);
-        let port = group.master.addr.port.to_string();
-        self.send_reconfiguration(link, &["SLAVEOF", &host, &port], |_| Ask::Other, cx);
-        self.info_now(link, cx);
-    }
-
-    fn end_for_timeout(&mut self, id: GroupId, cx: &mut Cx<'_>) {
-        self.tell(Who { group: id, slot: Slot::Master }, What::Plain(Plain::FailoverEndTimeout), cx);
-        let Some(group) = self.groups.get(&id) else { return };
-        let left: Vec<u32> = (group.replicas.iter())
-            .filter(|(_, r)| matches!(r.reconf, Reconf::None) && self.is_up(r.server.link))
-            .map(|(&n, _)| n)
-            .collect();
-        for n in left {
-            self.send_follow(id, n, cx);
-            self.tell(Who { group: id, slot: Slot::Replica(n) }, What::Plain(Plain::ReconfSentAnyhow), cx);
-        }
-        self.end(id, Plain::FailoverEnd, cx);
-    }
-
-    fn end(&mut self, id: GroupId, what: Plain, cx: &mut Cx<'_>) {
-        self.tell(Who { group: id, slot: Slot::Master }, What::Plain(what), cx);
-        self.timers.clear(Key::Step(id));
-        if let Some(group) = self.groups.get_mut(&id) {
-            group.failover.state = State::None;
-            group.failover.forced = false;
-        }
-        self.touch_conf();
     }
 }

@@ -10,12 +10,12 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::event::{Plain, What};
-use super::instance::{Address, GroupId, Slot, Who};
-use super::{Cx, Key, Sentinel, hello};
+use super::instance::{Address, Group, GroupId, Slot, Who};
+use super::{Cx, Key, Sentinel};
 use crate::ids::{ConnId, OpId, RunId};
 use crate::link::Link;
 use crate::machine::{Action, Closed, Endpoint, Job, Outcome, SocketOptions};
-use crate::resp::{Command, ReplyLimits, Value};
+use crate::resp::ReplyLimits;
 use crate::time::Instant;
 
 /// Commands that may wait for answers on one connection, for each master that shares it.
@@ -51,8 +51,8 @@ pub(super) enum Ask {
     Info,
     /// Whether a master is down, and perhaps for a vote in an epoch.
     IsDown { group: GroupId, epoch: u64, vote: bool },
-    /// A replica is told to be a master: one of the commands, the last of them `EXEC`.
-    Promote { group: GroupId, last: bool },
+    /// One command of a promotion or a handover.
+    Promote { group: GroupId },
     /// Nothing depends on the answer.
     Other,
 }
@@ -68,13 +68,13 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Channel {
     /// The connection, also while it is on its way.
-    link: Option<Link<Ask>>,
+    pub(super) link: Option<Link<Ask>>,
     /// Since when it was tried.
     since: Instant,
     /// It stands.
-    up: bool,
+    pub(super) up: bool,
     /// When something came by it.
-    heard: Instant,
+    pub(super) heard: Instant,
 }
 
 impl Channel {
@@ -86,7 +86,7 @@ impl Channel {
 /// The connections to one process, and how it answers.
 #[derive(Debug)]
 pub(super) struct InstanceLink {
-    key: LinkKey,
+    pub(super) key: LinkKey,
     pub(super) addr: Address,
     pub(super) users: BTreeSet<Who>,
     pub(super) commands: Channel,
@@ -106,9 +106,9 @@ pub(super) struct InstanceLink {
     /// The last answer to PING that was not good.
     pub(super) refusal: Option<Box<str>>,
     /// When INFO was sent last.
-    info_sent: Option<Instant>,
+    pub(super) info_sent: Option<Instant>,
     /// When hellos were sent last.
-    hello_sent: Option<Instant>,
+    pub(super) hello_sent: Option<Instant>,
     /// Its name is being looked up.
     resolving: Option<OpId>,
 }
@@ -129,11 +129,11 @@ impl InstanceLink {
         self.commands.link.as_ref().map_or(0, |l| l.asked().len())
     }
 
-    fn is_server(&self) -> bool {
+    pub(super) fn is_server(&self) -> bool {
         self.pubsub.is_some()
     }
 
-    fn channel(&mut self, end: End) -> Option<&mut Channel> {
+    pub(super) fn channel(&mut self, end: End) -> Option<&mut Channel> {
         match end {
             End::Commands => Some(&mut self.commands),
             End::PubSub => self.pubsub.as_mut(),
@@ -170,6 +170,11 @@ impl Links {
 
     pub(super) fn ids(&self) -> impl Iterator<Item = LinkId> + '_ {
         self.map.keys().copied()
+    }
+
+    /// Whose connection this is, and which.
+    pub(super) fn end_of(&self, conn: ConnId) -> Option<(LinkId, End)> {
+        self.conns.get(&conn).copied()
     }
 
     /// The connection of this id, to show its bytes.
@@ -215,7 +220,7 @@ impl Sentinel {
                 id
             }
         };
-        if let Some(link) = self.links.map.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.users.insert(who);
             // Whoever joins wants to know what is known, and to be known.
             (link.info_sent, link.hello_sent) = (None, None);
@@ -239,7 +244,7 @@ impl Sentinel {
 
     /// An instance needs its connections no longer; those that nobody needs are closed.
     pub(super) fn release(&mut self, id: LinkId, who: Who, cx: &mut Cx<'_>) {
-        let Some(link) = self.links.map.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         link.users.remove(&who);
         if !link.users.is_empty() {
             self.tune_link(id);
@@ -260,7 +265,7 @@ impl Sentinel {
 
     /// How often its users want to hear of a process: the most impatient one decides.
     pub(super) fn tune_link(&mut self, id: LinkId) {
-        let Some(link) = self.links.map.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(|g| g.set.down_after_ms).min();
         // An eighth of down-after: a frozen instance is found about as soon as a killed one.
         let eighth = Duration::from_millis(soonest.unwrap_or(0)) / 8;
@@ -269,7 +274,7 @@ impl Sentinel {
 
     /// A sentinel moved: its connections are made anew.
     pub(super) fn move_link(&mut self, id: LinkId, addr: &Address, cx: &mut Cx<'_>) {
-        let Some(link) = self.links.map.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         link.addr = addr.clone();
         self.hang_up(id, End::Commands, cx);
         self.hang_up(id, End::PubSub, cx);
@@ -282,8 +287,8 @@ impl Sentinel {
         self.tell(who, What::Plain(what), cx);
     }
 
-    fn hang_up(&mut self, id: LinkId, end: End, cx: &mut Cx<'_>) {
-        let Some(channel) = self.links.map.get_mut(&id).and_then(|l| l.channel(end)) else { return };
+    pub(super) fn hang_up(&mut self, id: LinkId, end: End, cx: &mut Cx<'_>) {
+        let Some(channel) = self.links.get_mut(id).and_then(|l| l.channel(end)) else { return };
         channel.up = false;
         if let Some(link) = channel.link.take() {
             self.links.conns.remove(&link.conn());
@@ -297,7 +302,7 @@ impl Sentinel {
         self.mend(id, cx);
         self.ping_now(id, cx);
         let now = cx.now.mono;
-        let Some(link) = self.links.map.get(&id) else { return };
+        let Some(link) = self.links.get(id) else { return };
         let period = link.period;
         let due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| now.since(at) + period / 2 >= every);
         if link.is_up() {
@@ -333,8 +338,8 @@ impl Sentinel {
     /// Makes the connections that are missing, and those anew that are silent.
     fn mend(&mut self, id: LinkId, cx: &mut Cx<'_>) {
         let now = cx.now.mono;
-        let Some(link) = self.links.map.get(&id) else { return };
-        let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(|g| g.down_after()).min();
+        let Some(link) = self.links.get(id) else { return };
+        let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(Group::down_after).min();
         let half = soonest.unwrap_or_default() / 2;
         let stuck = |c: &Channel| c.link.is_some() && !c.up && now.since(c.since) > CONNECT_TIMEOUT;
         // Half of down-after without an answer by a connection that is not new: perhaps it is the connection.
@@ -356,7 +361,7 @@ impl Sentinel {
             self.hang_up(id, End::PubSub, cx);
             self.note_reconnect(id, End::PubSub, cx);
         }
-        let Some(link) = self.links.map.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let missing = link.commands.link.is_none() || link.pubsub.as_ref().is_some_and(|c| c.link.is_none());
         // Port 0: the address belongs to another now.
         if !missing || link.resolving.is_some() || link.addr.port == 0 {
@@ -365,8 +370,8 @@ impl Sentinel {
         if link.addr.is_name() {
             let op = self.ids.op();
             link.resolving = Some(op);
-            self.links.resolving.insert(op, id);
             cx.out.push(Action::Start { op, job: Job::Resolve { host: link.addr.host.clone() } });
+            self.links.resolving.insert(op, id);
         } else {
             self.open(id, cx);
         }
@@ -375,7 +380,7 @@ impl Sentinel {
     /// The answer to a name; anything else is handed back.
     pub(super) fn link_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
         let Some(id) = self.links.resolving.remove(&op) else { return Some(result) };
-        let Some(link) = self.links.map.get_mut(&id) else { return None };
+        let link = self.links.get_mut(id)?;
         link.resolving = None;
         // A name that cannot be resolved now is tried again at the next beat; the old address is not used for it.
         if let Outcome::Resolved(list) = result
@@ -405,7 +410,7 @@ impl Sentinel {
     /// Opens what is missing.
     fn open(&mut self, id: LinkId, cx: &mut Cx<'_>) {
         for end in [End::Commands, End::PubSub] {
-            let Some(link) = self.links.map.get_mut(&id) else { return };
+            let Some(link) = self.links.get_mut(id) else { return };
             let Some(ip) = link.addr.ip else { return };
             let to = Endpoint::Tcp(SocketAddr::new(ip, link.addr.port));
             let Some(channel) = link.channel(end).filter(|c| c.link.is_none()) else { continue };
@@ -423,180 +428,24 @@ impl Sentinel {
         }
     }
 
-    /// A connection that we asked for stands.
-    pub(super) fn link_connected(&mut self, conn: ConnId, local: &Endpoint, cx: &mut Cx<'_>) {
-        let Some(&(id, end)) = self.links.conns.get(&conn) else { return };
-        let Some(link) = self.links.map.get_mut(&id) else { return };
-        if end == End::Commands
-            && let Some(local) = local.tcp()
-        {
-            link.local = Some(alloc::format!("{}", local.ip()).into());
-        }
-        let Some(channel) = link.channel(end) else { return };
-        channel.up = true;
-        channel.heard = cx.now.mono;
-        if let Some(l) = &mut channel.link {
-            l.connected(cx.out);
-        }
-        self.introduce(id, end, cx);
-        match end {
-            End::Commands => {
-                self.ping_now(id, cx);
-                if self.links.get(id).is_some_and(InstanceLink::is_server) {
-                    self.info_now(id, cx);
-                }
-                self.hello_now(id, cx);
-                self.ask_again_by(id, cx);
-            }
-            End::PubSub => {
-                self.send(id, end, &["SUBSCRIBE", hello::CHANNEL], Ask::Other, cx);
-            }
-        }
-        self.arm_down(id, cx);
-    }
-
-    /// AUTH and the connection's name.
-    fn introduce(&mut self, id: LinkId, end: End, cx: &mut Cx<'_>) {
-        let Some(link) = self.links.get(id) else { return };
-        let (user, pass) = match &link.key {
-            LinkKey::Server { user, pass, .. } => (user.clone(), pass.clone()),
-            _ => self.peer_credentials(),
-        };
-        match (user.is_empty(), pass.is_empty()) {
-            (_, true) => {}
-            (true, false) => self.send(id, end, &["AUTH", &pass], Ask::Auth, cx),
-            (false, false) => self.send(id, end, &["AUTH", &user, &pass], Ask::Auth, cx),
-        }
-        let kind = if end == End::Commands { "cmd" } else { "pubsub" };
-        let name = alloc::format!("sentinel-{}-{kind}", &self.my_id().as_str()[..8]);
-        self.send(id, end, &["CLIENT", "SETNAME", &name], Ask::Other, cx);
-    }
-
-    /// Sends a command, by whatever name it has there, unless too many wait for answers; whether it was sent.
-    pub(super) fn send(&mut self, id: LinkId, end: End, words: &[&str], ask: Ask, cx: &mut Cx<'_>) {
-        let Some(link) = self.links.map.get_mut(&id) else { return };
-        let most = MAX_PENDING.saturating_mul(link.users.len().max(1));
-        if end == End::Commands && link.pending() >= most {
-            return;
-        }
-        let name: Box<str> = link.renamed(words[0]).into();
-        let Some(channel) = link.channel(end).filter(|c| c.up) else { return };
-        let Some(l) = &mut channel.link else { return };
-        let command: smallvec::SmallVec<[&str; 8]> =
-            core::iter::once(&*name).chain(words[1..].iter().copied()).collect();
-        l.ask(&Command::new(&command), ask, cx.out);
-    }
-
-    /// Sends PING.
-    pub(super) fn ping_now(&mut self, id: LinkId, cx: &mut Cx<'_>) {
-        let now = cx.now.mono;
-        let Some(link) = self.links.map.get_mut(&id).filter(|l| l.is_up()) else { return };
-        let before = link.pending();
-        self.send(id, End::Commands, &["PING"], Ask::Ping(now), cx);
-        let Some(link) = self.links.map.get_mut(&id) else { return };
-        if link.pending() > before {
-            link.ping_sent = Some(now);
-            if link.unanswered.is_none() {
-                link.unanswered = Some(now);
-                self.arm_down(id, cx);
-            }
-        }
-    }
-
-    /// Asks for INFO.
-    pub(super) fn info_now(&mut self, id: LinkId, cx: &mut Cx<'_>) {
-        if let Some(link) = self.links.map.get_mut(&id).filter(|l| l.is_up()) {
-            link.info_sent = Some(cx.now.mono);
-            self.send(id, End::Commands, &["INFO"], Ask::Info, cx);
-        }
-    }
-
-    /// When INFO was last asked for.
-    pub(super) fn info_sent(&self, id: LinkId) -> Option<Instant> {
-        self.links.get(id)?.info_sent
-    }
-
-    /// Tells a process what we know of every master that it belongs to.
-    pub(super) fn hello_now(&mut self, id: LinkId, cx: &mut Cx<'_>) {
-        let Some(link) = self.links.map.get_mut(&id).filter(|l| l.is_up()) else { return };
-        link.hello_sent = Some(cx.now.mono);
-        let groups: BTreeSet<GroupId> = link.users.iter().map(|w| w.group).collect();
-        for group in groups {
-            if let Some(text) = self.hello_of(group, id) {
-                self.send(id, End::Commands, &["PUBLISH", hello::CHANNEL, &text], Ask::Other, cx);
-            }
-        }
-    }
-
-    /// Sends one hello now.
-    pub(super) fn send_hello(&mut self, id: LinkId, text: &str, cx: &mut Cx<'_>) {
-        self.send(id, End::Commands, &["PUBLISH", hello::CHANNEL, text], Ask::Other, cx);
-    }
-
     /// The user of a link goes by another name now.
     pub(super) fn reassign(&mut self, id: LinkId, old: Who, new: Who) {
-        if let Some(link) = self.links.map.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.users.remove(&old);
             link.users.insert(new);
         }
     }
 
-    /// Bytes came by a connection of ours.
-    pub(super) fn link_received(&mut self, conn: ConnId, mut bytes: &[u8], cx: &mut Cx<'_>) {
-        loop {
-            let Some(&(id, end)) = self.links.conns.get(&conn) else { return };
-            let Some(channel) = self.links.map.get_mut(&id).and_then(|l| l.channel(end)) else { return };
-            channel.heard = cx.now.mono;
-            let Some(link) = &mut channel.link else { return };
-            match link.next(&mut bytes) {
-                Ok(Some((ask, value))) => self.answer(id, ask, value, cx),
-                Ok(None) => return,
-                Err(e) => {
-                    let at = self.links.get(id).map(|l| alloc::format!("{}", l.addr)).unwrap_or_default();
-                    self.note(
-                        crate::machine::Level::Warning,
-                        &alloc::format!("What {at} answers is not RESP: {e}. The connection is made anew."),
-                        cx,
-                    );
-                    self.hang_up(id, end, cx);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn answer(&mut self, id: LinkId, ask: Option<Ask>, value: Value, cx: &mut Cx<'_>) {
-        match ask {
-            Some(Ask::Ping(_)) => self.ping_answer(id, &value, cx),
-            Some(Ask::Info) => {
-                if let Some(text) = value.as_bytes() {
-                    self.info_answer(id, text, cx);
-                }
-            }
-            Some(Ask::IsDown { group, epoch, vote }) => self.is_down_answer(id, group, epoch, vote, &value, cx),
-            Some(Ask::Promote { group, last }) => self.promote_answer(id, group, last, &value, cx),
-            Some(Ask::Auth) if value.as_error().is_some() => {
-                let at = self.links.get(id).map(|l| alloc::format!("{}", l.addr)).unwrap_or_default();
-                self.note(crate::machine::Level::Warning, &alloc::format!("AUTH at {at} failed: {value}"), cx);
-            }
-            Some(Ask::Auth | Ask::Other) => {}
-            None => {
-                let Some([kind, channel, payload]) = value.as_array() else { return };
-                if kind.is("message")
-                    && channel.is(hello::CHANNEL)
-                    && let Some(text) = payload.as_bytes()
-                {
-                    self.heard_hello(text, cx);
-                }
-            }
-        }
+    /// Whether a command connection stands.
+    pub(super) fn is_up(&self, id: LinkId) -> bool {
+        self.links.get(id).is_some_and(InstanceLink::is_up)
     }
 
     /// A connection of ours is gone, or was not to be had.
     pub(super) fn link_closed(&mut self, conn: ConnId, _reason: Closed, cx: &mut Cx<'_>) {
         let Some((id, end)) = self.links.conns.remove(&conn) else { return };
         let now = cx.now.mono;
-        let Some(link) = self.links.map.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let period = link.period;
         let Some(channel) = link.channel(end) else { return };
         channel.link = None;

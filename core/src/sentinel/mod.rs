@@ -6,20 +6,26 @@
 //!
 //! Nothing ticks: every decision is made when the answer that it waits for arrives, or at its exact deadline.
 
+mod choose;
 mod detect;
 mod discover;
 mod elect;
 mod event;
+mod explain;
 mod failover;
 mod hello;
 mod info;
 mod instance;
 mod links;
+mod ops;
+mod reconf;
 mod refresh;
 mod scripts;
 mod simulate;
 mod start;
 mod state;
+mod switch;
+mod talk;
 mod timing;
 
 use alloc::boxed::Box;
@@ -28,14 +34,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+pub use choose::Unfit;
 pub use discover::{MAX_LEAD, MAX_PEERS};
 pub use elect::{MAX_EPOCH, Voted};
 pub use event::{DownReason, Event, Plain, Subject, What};
-pub use failover::{Blocked, Failover, State, Unfit};
+pub use explain::{Candidate, Explanation, Voter};
+pub use failover::{Blocked, Failover, State};
 pub use hello::{CHANNEL, Hello, MAX_HELLO};
 pub use info::{Info, MAX_REPLICAS, Role};
 pub use instance::{Address, Answer, Down, Group, GroupId, Peer, Reconf, Replica, Server, Slot, Vote, Who};
 pub use links::{LinkId, MAX_PENDING};
+pub use ops::{FailoverRefused, Judgement, Quorum};
 pub use scripts::{MAX_QUEUE, MAX_RUNNING, MAX_TRIES, ScriptJob};
 pub use simulate::{Crash, EXIT_CODE};
 pub use timing::Timing;
@@ -46,6 +55,7 @@ use crate::machine::{Action, Actions, Chunks, Input, Level, Machine, Meter, Outc
 use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
+use failover::How;
 use state::Record;
 
 /// What a deadline of a sentinel is for.
@@ -77,7 +87,7 @@ enum Key {
 #[derive(Clone, Debug)]
 enum Said {
     /// We begin a failover.
-    Started { group: GroupId, epoch: u64, forced: bool, ticket: u64 },
+    Started { group: GroupId, epoch: u64, how: How, ticket: u64 },
     /// We gave our vote to another.
     Voted { group: GroupId, epoch: u64, leader: RunId, ticket: u64 },
     /// We heard of a higher epoch.
@@ -239,9 +249,9 @@ impl Sentinel {
     /// What had to be on the disk first is there: now it is said.
     fn durable(&mut self, said: Said, cx: &mut Cx<'_>) {
         match said {
-            Said::Started { group, epoch, forced, ticket } => {
+            Said::Started { group, epoch, how, ticket } => {
                 self.ticket_done(group, ticket);
-                self.failover_started(group, epoch, forced, cx);
+                self.failover_started(group, epoch, how, cx);
             }
             Said::Voted { group, epoch, leader, ticket } => {
                 self.ticket_done(group, ticket);

@@ -127,7 +127,8 @@ impl Sentinel {
         let now = cx.now.mono;
         let Some(group) = self.groups.get(&id) else { return };
         let Some(r) = group.replicas.get(&n) else { return };
-        if group.failover.is_under_way() && group.failover.state != State::ReconfSlaves {
+        let told = matches!(r.reconf, Reconf::Sent | Reconf::InProgress);
+        if told || (group.failover.is_under_way() && group.failover.state != State::ReconfSlaves) {
             return;
         }
         // What a majority of sentinels says too is not going to be told otherwise; else there is time for that.

@@ -152,7 +152,7 @@ impl Sentinel {
         };
         let now = cx.now.mono;
         let delay = self.timing.script_retry_delay;
-        let Some(script) = self.scripts.queue.get_mut(place) else { return None };
+        let script = self.scripts.queue.get_mut(place)?;
         let (pid, path) = (script.pid.unwrap_or(0), script.argv.first().cloned().unwrap_or_default());
         let late = signal != 0 && now.since(script.at) >= self.timing.script_max_runtime;
         let again = (signal != 0 || code == 1) && script.tries < MAX_TRIES;
