@@ -26,6 +26,8 @@ mod start;
 mod state;
 mod switch;
 mod talk;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 use alloc::boxed::Box;

@@ -1,0 +1,5 @@
+//! The machine among scripted servers and sentinels, in virtual time.
+
+mod detection;
+mod failovers;
+mod rig;
