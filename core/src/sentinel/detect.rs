@@ -38,6 +38,10 @@ impl Sentinel {
         for who in users {
             if let Some(server) = self.groups.get_mut(&who.group).and_then(|g| g.server_mut(who.slot)) {
                 server.script_kill_sent = false;
+                // One that was started anew and answers as before is no longer loading its data.
+                if value.is("PONG") {
+                    server.rebooted = None;
+                }
             }
             if self.is_down(who) {
                 self.judge(who, cx);
@@ -157,6 +161,10 @@ impl Sentinel {
                 self.tell(who, What::Plain(Plain::Up), cx);
                 if who.slot == Slot::Master {
                     self.master_back(who.group, cx);
+                }
+                // What it is now decides what it is told: an old master that was frozen takes writes.
+                if let Some(link) = self.groups.get(&who.group).and_then(|g| Some(g.server(who.slot)?.link)) {
+                    self.info_now(link, cx);
                 }
             }
             _ => {}

@@ -7,6 +7,8 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use bytes::Bytes;
+
 use super::event::DownReason;
 use super::failover::Failover;
 use super::info::Role;
@@ -118,8 +120,8 @@ pub struct Server {
     pub role_since: Instant,
     /// When the last INFO came.
     pub info_at: Option<Instant>,
-    /// The last INFO.
-    pub info: Option<Box<[u8]>>,
+    /// The last INFO, shared by all that one process is.
+    pub info: Option<Bytes>,
     /// The replication id in it.
     pub replid: Option<ReplId>,
     /// The replication offset in it, of whichever role.
@@ -187,6 +189,8 @@ pub struct Replica {
     pub priority: u32,
     /// `replica-announced`.
     pub announced: bool,
+    /// When it was last told whom to follow.
+    pub told_at: Option<Instant>,
     /// How far it is in following a promoted one.
     pub reconf: Reconf,
     /// Since when.
@@ -204,6 +208,7 @@ impl Replica {
             link_down: Duration::ZERO,
             priority: 100,
             announced: true,
+            told_at: None,
             reconf: Reconf::None,
             reconf_at: now,
         }

@@ -80,6 +80,9 @@ impl Sentinel {
         let port = group.master.addr.port.to_string();
         self.send_reconfiguration(link, Some(&["SLAVEOF", &host, &port]), false, Ask::Other, cx);
         self.info_now(link, cx);
+        if let Some(replica) = self.groups.get_mut(&id).and_then(|g| g.replicas.get_mut(&n)) {
+            replica.told_at = Some(cx.now.mono);
+        }
     }
 
     fn end_for_timeout(&mut self, id: GroupId, cx: &mut Cx<'_>) {

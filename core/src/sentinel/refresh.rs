@@ -1,6 +1,9 @@
 //! What INFO says is taken in, and what follows from it at once.
 
 use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
 
 use super::event::{Plain, What};
 use super::failover::{Blocked, State};
@@ -10,22 +13,26 @@ use super::links::LinkId;
 use super::{Cx, Sentinel};
 use crate::time::Instant;
 
+/// How long a server may take to show that it follows before it is told again.
+const TOLD_PATIENCE: Duration = Duration::from_secs(1);
+
 impl Sentinel {
     /// A process answered INFO: all masters that it belongs to take it in.
     pub(super) fn info_answer(&mut self, id: LinkId, text: &[u8], cx: &mut Cx<'_>) {
         let info = Info::read(text);
         let Some(link) = self.links.get(id) else { return };
+        let text = Bytes::copy_from_slice(text);
         for who in link.users.clone() {
             if !matches!(who.slot, Slot::Peer(_)) {
-                self.refresh(who, &info, text, cx);
+                self.refresh(who, &info, &text, cx);
             }
         }
     }
 
-    fn refresh(&mut self, who: Who, info: &Info, text: &[u8], cx: &mut Cx<'_>) {
+    fn refresh(&mut self, who: Who, info: &Info, text: &Bytes, cx: &mut Cx<'_>) {
         let now = cx.now.mono;
         let Some(server) = self.groups.get_mut(&who.group).and_then(|g| g.server_mut(who.slot)) else { return };
-        server.info = Some(text.into());
+        server.info = Some(text.clone());
         server.info_at = Some(now);
         server.replid = info.replid;
         server.knows_failover = info.knows_failover;
@@ -127,12 +134,13 @@ impl Sentinel {
         let now = cx.now.mono;
         let Some(group) = self.groups.get(&id) else { return };
         let Some(r) = group.replicas.get(&n) else { return };
-        let told = matches!(r.reconf, Reconf::Sent | Reconf::InProgress);
+        // Answers that were on their way when it was told say nothing new.
+        let told = r.told_at.is_some_and(|at| now.since(at) < TOLD_PATIENCE);
         if told || (group.failover.is_under_way() && group.failover.state != State::ReconfSlaves) {
             return;
         }
         // What a majority of sentinels says too is not going to be told otherwise; else there is time for that.
-        let wait = if self.agreed(group, now) { core::time::Duration::ZERO } else { self.timing.publish_period * 4 };
+        let wait = if self.agreed(group, now) { Duration::ZERO } else { self.timing.publish_period * 4 };
         let settled = now.since(r.server.role_since) >= wait && r.server.down.is_none();
         if self.is_sane(group, now) && settled {
             self.tell(Who { group: id, slot: Slot::Replica(n) }, What::Plain(Plain::ConvertToReplica), cx);
