@@ -20,6 +20,7 @@ mod links;
 mod ops;
 mod reconf;
 mod refresh;
+mod saved;
 mod scripts;
 mod simulate;
 mod start;
