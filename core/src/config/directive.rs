@@ -133,8 +133,13 @@ pub fn find(name: &str) -> Option<(&'static Directive, &'static str)> {
 
 /// The known name that is nearest to an unknown one, if one is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    nearest_of(name, TABLE.iter().flat_map(Directive::names))
+}
+
+/// The one of `names` that is nearest to another, if one is near.
+pub(super) fn nearest_of(name: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let name = name.get(..64).unwrap_or(name).to_ascii_lowercase();
-    let all = TABLE.iter().flat_map(Directive::names).map(|known| (distance(&name, known), known));
+    let all = names.map(|known| (distance(&name, known), known));
     all.min_by_key(|(d, _)| *d).filter(|(d, known)| *d <= known.len().min(9) / 3).map(|(_, known)| known)
 }
 

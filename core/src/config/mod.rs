@@ -36,6 +36,8 @@ pub struct Config {
     pub settings: Settings,
     /// Whether a `save` line was read: the first one replaces the default rules, later ones add to them.
     save_seen: bool,
+    /// The error that a `user` line is if no `requirepass` goes with it.
+    password_wanted: Option<ConfigError>,
 }
 
 impl Config {

@@ -51,6 +51,8 @@ const NO_SYSLOG: &str = "the log goes to standard output or 'logfile'; set 'sysl
 const NO_DEFRAG: &str = "active defragmentation needs an allocator of its own; set 'activedefrag no'";
 const NO_ACL: &str = "this release has no ACL users: every client would keep all rights; remove the line, and protect \
      the server with 'requirepass', 'bind' and 'protected-mode'";
+pub(super) const NO_PASSWORD: &str = "this line has the password of the default user only as a hash; write the password itself \
+     in a line 'requirepass', and keep or remove this one";
 const NO_RENAME: &str = "this release does not rename or disable commands: every command would stay as it is; remove the \
      line, and protect the server with 'requirepass', 'bind' and 'protected-mode'";
 const NO_EVICTION: &str = "this release has no eviction and no limit of memory: nothing would keep to it; set 'maxmemory 0' \
@@ -65,7 +67,7 @@ const FACILITIES: &[&str] = &["user", "local0", "local1", "local2", "local3", "l
 pub(super) static TABLE: &[Directive] = &[
     // Lines of a file that are no value.
     Directive::new("include", Kind::List, Place::Line(|_, _| Ok(()))).fixed(),
-    Directive::new("user", Kind::List, Place::Line(refuse_user)).fixed(),
+    Directive::new("user", Kind::List, Place::Line(take_user)).fixed(),
     Directive::new("rename-command", Kind::List, Place::Line(refuse_rename)).fixed(),
     Directive::new("loadmodule", Kind::List, Place::Line(refuse_module)).fixed(),
     Directive::new("list-max-ziplist-entries", Kind::List, Place::Line(|_, _| Ok(()))).fixed(),
@@ -290,8 +292,16 @@ pub(super) static TABLE: &[Directive] = &[
     kept("tls-session-cache-timeout", number(0, INT), "300"),
 ];
 
-fn refuse_user(_: &mut Config, _: &[&str]) -> Result<(), String> {
-    Err(NO_ACL.into())
+/// Takes the one line that Redis writes into every file it rewrites: the default user, who may do everything.
+fn take_user(_: &mut Config, words: &[&str]) -> Result<(), String> {
+    const ALL: &[&str] = &["~*", "allkeys", "&*", "allchannels", "+@all", "allcommands"];
+    const ELSE: &[&str] = &["on", "nopass", "sanitize-payload", "skip-sanitize-payload"];
+    let has = |a: &str, b: &str| words.iter().any(|w| w.eq_ignore_ascii_case(a) || w.eq_ignore_ascii_case(b));
+    let known = |w: &&str| w.starts_with('#') || ALL.iter().chain(ELSE).any(|k| k.eq_ignore_ascii_case(w));
+    let ["default", rules @ ..] = words else { return Err(NO_ACL.into()) };
+    let everything = ALL.as_chunks::<2>().0.iter().all(|[a, b]| has(a, b));
+    let login = has("on", "on") && (has("nopass", "nopass") || rules.iter().any(|w| w.starts_with('#')));
+    if everything && login && rules.iter().all(known) { Ok(()) } else { Err(NO_ACL.into()) }
 }
 
 fn refuse_rename(_: &mut Config, _: &[&str]) -> Result<(), String> {

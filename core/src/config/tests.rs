@@ -442,3 +442,27 @@ quickcheck! {
         super::kind::memory(&super::kind::show_memory(n)) == Some(n)
     }
 }
+
+#[test]
+fn the_line_that_redis_writes_for_its_default_user() {
+    // What CONFIG REWRITE of redis-server 7.0 and valkey-server 9.1 leaves in every file.
+    let open = "user default on nopass ~* &* +@all\n";
+    assert_eq!(loaded(open).rewrite(open), open);
+    loaded("user default on nopass sanitize-payload allkeys allchannels +@all");
+    let hash = format!("user default on #{} ~* &* +@all\n", "a".repeat(64));
+    let guarded = format!("{hash}requirepass \"x\"\n");
+    assert_eq!(loaded(&guarded).rewrite(&guarded), guarded);
+    let error = load(&format!("port 1\n{hash}")).unwrap_err();
+    assert_eq!(error.line, 2);
+    assert!(error.reason.contains("'requirepass'"), "{}", error.reason);
+    for less in [
+        "user default off nopass ~* &* +@all",
+        "user default on nopass ~a* &* +@all",
+        "user default on nopass ~* &* +@all -flushall",
+        "user default on ~* &* +@all",
+        "user default on nopass ~* &* +@read",
+        "user other on nopass ~* &* +@all",
+    ] {
+        assert!(load(less).unwrap_err().reason.contains("no ACL users"), "{less}");
+    }
+}

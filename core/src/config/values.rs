@@ -61,6 +61,13 @@ macro_rules! words {
                     $(Self::$word => $text),*
                 }
             }
+            /// What `word` means, in whatever case.
+            pub fn named(word: &str) -> Option<Self> {
+                $(if word.eq_ignore_ascii_case($text) {
+                    return Some(Self::$word);
+                })*
+                None
+            }
         }
         impl Field for $name {
             fn show(&self) -> String {
