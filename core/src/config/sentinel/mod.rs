@@ -4,12 +4,21 @@
 //! sentinels). [`SentinelConfig`] holds both. It reads and writes the form that redis-sentinel and valkey-sentinel read
 //! and write, so that a file can go from one program to another.
 
+mod check;
+mod load;
+mod options;
+mod rewrite;
+mod set;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{BindAddress, Settings};
 use crate::ids::RunId;
+
+pub use load::{Executable, Loader};
+pub use set::{Change, SentinelSetError};
 
 /// The port of a sentinel, unless its file says another.
 pub const DEFAULT_PORT: u16 = 26379;
@@ -180,3 +189,6 @@ impl MasterSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

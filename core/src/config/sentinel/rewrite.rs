@@ -1,0 +1,174 @@
+//! The file with what is true now.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::check;
+use super::options::{By, GLOBAL, MasterOption, OF_MASTER, global, of_master};
+use super::{MasterSettings, SentinelConfig, SentinelSettings};
+use crate::config::rewrite::{SIGNATURE, word};
+use crate::config::syntax::words_of;
+
+/// What a line is about: there is at most one line for each.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    option: &'static str,
+    /// The master; empty for directives of the sentinel itself.
+    master: String,
+    /// Which of several lines of one name: a renamed command, a replica, another sentinel.
+    which: String,
+}
+
+/// A line that is true.
+struct Wanted {
+    key: Key,
+    values: Vec<String>,
+    /// Whether it is written where no old line says it.
+    needed: bool,
+}
+
+impl Wanted {
+    fn text(&self) -> String {
+        let master = Some(&self.key.master).filter(|m| !m.is_empty());
+        let words = master.into_iter().chain(&self.values).map(|w| word(w));
+        format!("sentinel {} {}", self.key.option, words.collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl SentinelConfig {
+    /// `old` with what is true now, in the form that redis-sentinel and valkey-sentinel write and read. Comments, order
+    /// and lines that still hold stay as they are, in their own spelling; a line whose value changed is written where it
+    /// stood; one that nothing is true of any more (a replica that is gone), or whose value is the default again, goes;
+    /// what is new is added at the end.
+    ///
+    /// To rewrite what was rewritten changes nothing, and reading it gives this configuration. No value can bring a
+    /// control character or a line of its own into the text.
+    pub fn rewrite(&self, old: &str) -> String {
+        let text = self.ordinary().rewrite_onto(Self::new().ordinary(), old);
+        let mut wanted = self.wanted();
+        if text
+            .lines()
+            .filter_map(|l| words_of(l).ok()?)
+            .any(|w| w.first().is_some_and(|n| n.eq_ignore_ascii_case("include")))
+        {
+            // Who knows what the other file says: a default is worth a line too.
+            wanted.iter_mut().for_each(|w| w.needed |= w.values.iter().all(|v| !v.is_empty()));
+        }
+        let places: BTreeMap<&Key, usize> = wanted.iter().enumerate().map(|(i, w)| (&w.key, i)).collect();
+        let mut done: BTreeSet<usize> = BTreeSet::new();
+        let mut out: Vec<String> = Vec::new();
+        for line in text.split_terminator('\n') {
+            match Old::read(line) {
+                Old::Other => out.push(line.into()),
+                Old::Gone => {}
+                Old::Says(key, values) => {
+                    let Some((i, now)) = places.get(&key).and_then(|&i| Some((i, wanted.get(i)?))) else { continue };
+                    // An empty value in quotes is one that Redis would write back without them, and not read again.
+                    match done.insert(i) {
+                        true if now.values == values => out.push(line.into()),
+                        true if now.needed => out.push(now.text()),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        let added: Vec<&Wanted> =
+            { wanted.iter().enumerate() }.filter(|(i, w)| w.needed && !done.contains(i)).map(|(_, w)| w).collect();
+        if !added.is_empty() && !out.iter().any(|line| line.trim_end() == SIGNATURE) {
+            out.push(SIGNATURE.into());
+        }
+        out.extend(added.into_iter().map(Wanted::text));
+        out.into_iter().flat_map(|line| [line, "\n".into()]).collect()
+    }
+
+    /// Every line that is true: those of the sentinel itself, then each master's with `monitor` first.
+    fn wanted(&self) -> Vec<Wanted> {
+        let usual = SentinelSettings::default();
+        let own = GLOBAL.iter().filter_map(|option| {
+            let value = (option.show)(&self.global)?;
+            let needed = option.always || Some(&value) != (option.show)(&usual).as_ref();
+            let key = Key { option: option.name, master: String::new(), which: String::new() };
+            Some(Wanted { key, values: [value].into(), needed })
+        });
+        let mut wanted: Vec<Wanted> = own.chain(self.masters.iter().flat_map(of_one)).collect();
+        // A line that is there twice would be refused when it is read.
+        let mut seen = BTreeSet::new();
+        wanted.retain(|w| seen.insert(w.key.clone()));
+        wanted
+    }
+}
+
+fn of_one(m: &MasterSettings) -> Vec<Wanted> {
+    let key = Key { option: "monitor", master: m.name.clone(), which: String::new() };
+    let values = [m.host.clone(), m.port.to_string(), m.quorum.to_string()].into();
+    let lines = OF_MASTER.iter().filter(|o| o.by != By::Set).flat_map(|option| {
+        (option.show)(m).into_iter().map(|shown| Wanted {
+            key: key_of(option, &m.name, &shown.values),
+            values: shown.values,
+            needed: shown.needed,
+        })
+    });
+    [Wanted { key, values, needed: true }].into_iter().chain(lines).collect()
+}
+
+fn key_of(option: &MasterOption, master: &str, values: &[String]) -> Key {
+    let name = option.names.first().copied().unwrap_or_default();
+    let which = match (name, values) {
+        ("rename-command", [command, ..]) => command.clone(),
+        ("known-sentinel", [_, _, id]) => id.clone(),
+        ("known-replica" | "known-sentinel", [host, port]) => format!("{host} {port}"),
+        _ => String::new(),
+    };
+    Key { option: name, master: master.into(), which }
+}
+
+/// What a line of the old text says.
+enum Old {
+    /// It is no `sentinel` line, or not one that is known: it stays.
+    Other,
+    /// It cannot be read: nothing is lost with it.
+    Gone,
+    Says(Key, Vec<String>),
+}
+
+impl Old {
+    fn read(line: &str) -> Self {
+        let Ok(Some(words)) = words_of(line) else { return Self::Other };
+        let words: Vec<&str> = words.iter().map(|w| &w[..]).collect();
+        let [sentinel, name, values @ ..] = &words[..] else { return Self::Other };
+        if !sentinel.eq_ignore_ascii_case("sentinel") {
+            return Self::Other;
+        }
+        if let Some(option) = global(name) {
+            let mut scratch = SentinelSettings::default();
+            let [value] = values else { return Self::Gone };
+            if (option.take)(&mut scratch, value).is_err() {
+                return Self::Gone;
+            }
+            let key = Key { option: option.name, master: String::new(), which: String::new() };
+            return Self::Says(key, (option.show)(&scratch).into_iter().collect());
+        }
+        let [master, values @ ..] = values else { return Self::Other };
+        if name.eq_ignore_ascii_case("monitor") {
+            let key = Key { option: "monitor", master: (*master).into(), which: String::new() };
+            let values: Vec<String> = match values {
+                [host, port, quorum] => {
+                    [check::host(host, true).unwrap_or_default(), (*port).into(), (*quorum).into()].into()
+                }
+                _ => Vec::new(),
+            };
+            return Self::Says(key, values);
+        }
+        let Some(option) = of_master(name).filter(|o| o.by != By::Set) else { return Self::Other };
+        let mut scratch = MasterSettings::new(master, "", 1, 1);
+        if (option.take)(&mut scratch, values, true).is_err() {
+            return Self::Gone;
+        }
+        match (option.show)(&scratch).pop() {
+            Some(shown) => Self::Says(key_of(option, master, &shown.values), shown.values),
+            None => Self::Gone,
+        }
+    }
+}
