@@ -2,8 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec::Vec;
 
+use super::Session;
 use crate::glob;
 use crate::ids::ConnId;
 
@@ -47,15 +47,25 @@ impl PubSub {
         was
     }
 
-    /// Everybody whom a message on `channel` reaches, channel subscribers first, each pattern match with its pattern.
-    pub fn receivers(&self, channel: &[u8]) -> Vec<(ConnId, Option<Box<[u8]>>)> {
-        let direct = self.channels.get(channel).into_iter().flatten().map(|&c| (c, None));
-        let by_pattern = self
-            .patterns
-            .iter()
-            .filter(|(p, _)| glob::matches(p, channel))
-            .flat_map(|(p, set)| set.iter().map(|&c| (c, Some(p.clone()))));
-        direct.chain(by_pattern).collect()
+    /// Ends all subscriptions of a client.
+    pub fn forget(&mut self, s: &Session) {
+        for c in &s.channels {
+            self.unsubscribe(s.conn, Kind::Channel, c);
+        }
+        for p in &s.patterns {
+            self.unsubscribe(s.conn, Kind::Pattern, p);
+        }
+    }
+
+    /// Everybody whom a message on `channel` reaches: those who listen to it, then for each pattern that matches those
+    /// who listen by it. Whoever is in several of these gets it several times.
+    pub fn receivers<'a>(
+        &'a self,
+        channel: &'a [u8],
+    ) -> impl Iterator<Item = (Option<&'a [u8]>, &'a BTreeSet<ConnId>)> + use<'a> {
+        let direct = self.channels.get(channel).map(|set| (None, set));
+        let matches = self.patterns.iter().filter(|(p, _)| glob::matches(p, channel));
+        direct.into_iter().chain(matches.map(|(p, set)| (Some(&**p), set)))
     }
 
     /// Whether anybody listens to anything.
@@ -87,6 +97,7 @@ impl PubSub {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn channels_and_patterns() {
@@ -94,8 +105,9 @@ mod tests {
         let mut p = PubSub::default();
         assert!(p.subscribe(a, Kind::Channel, b"news") && !p.subscribe(a, Kind::Channel, b"news"));
         assert!(p.subscribe(b, Kind::Pattern, b"n*"));
-        assert_eq!(p.receivers(b"news"), [(a, None), (b, Some((*b"n*").into()))]);
-        assert_eq!(p.receivers(b"x"), []);
+        let reached: Vec<_> = p.receivers(b"news").collect();
+        assert_eq!(reached, [(None, &BTreeSet::from([a])), (Some(&b"n*"[..]), &BTreeSet::from([b]))]);
+        assert_eq!(p.receivers(b"x").count(), 0);
         assert_eq!((p.subscribers(b"news"), p.pattern_count(), p.channel_count()), (1, 1, 1));
         assert!(p.unsubscribe(a, Kind::Channel, b"news") && !p.unsubscribe(a, Kind::Channel, b"news"));
         assert_eq!(p.channels(None).count(), 0);

@@ -4,12 +4,13 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crate::blocks::Blocks;
 use crate::client::SoftClock;
 use crate::ids::ConnId;
 use crate::machine::{Endpoint, Interest};
-use crate::resp::{Command, Proto, Requests};
+use crate::resp::{Command, Proto, Reply, Requests};
 use crate::time::Instant;
 
 /// Whether replies are written (`CLIENT REPLY`).
@@ -177,6 +178,27 @@ impl Session {
             commands: 0,
             bytes_in: 0,
             bytes_out: 0,
+        }
+    }
+
+    /// A writer of replies for this client.
+    pub fn reply(&mut self) -> Reply<'_> {
+        Reply::new(&mut self.outbox, self.proto)
+    }
+
+    /// Writes the reply of a command that had to wait, unless the client wants none.
+    pub fn late(&mut self, write: impl FnOnce(&mut Reply<'_>)) {
+        if self.reply == ReplyMode::On {
+            write(&mut self.reply());
+        }
+    }
+
+    /// Whether it comes from this machine.
+    pub fn is_local(&self) -> bool {
+        match self.peer.tcp().map(|a| a.ip()) {
+            None => true,
+            Some(IpAddr::V4(a)) => a.is_loopback(),
+            Some(IpAddr::V6(a)) => a.is_loopback() || a.to_ipv4_mapped().is_some_and(|a| a.is_loopback()),
         }
     }
 

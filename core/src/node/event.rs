@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-use crate::client::OverLimit;
+use crate::client;
 use crate::machine::{Endpoint, Level, LogLine, Signal};
 use crate::replication;
 
@@ -134,38 +134,8 @@ pub enum What {
         /// Why.
         why: Box<str>,
     },
-    /// A client's bytes are no protocol.
-    ProtocolError {
-        /// The client, as `CLIENT LIST` shows it.
-        client: Box<str>,
-        /// What was wrong.
-        why: Box<str>,
-    },
-    /// A client left too much unread.
-    OutputLimit {
-        /// The client, as `CLIENT LIST` shows it.
-        client: Box<str>,
-        /// Which limit.
-        over: OverLimit,
-    },
-    /// A client held more input than it may.
-    QueryLimit {
-        /// The client, as `CLIENT LIST` shows it.
-        client: Box<str>,
-    },
-    /// A client came in vain.
-    Refused {
-        /// Its address.
-        peer: Endpoint,
-        /// Why.
-        why: &'static str,
-    },
-    /// A client came.
-    Accepted(Endpoint),
-    /// A client went.
-    ClientClosed(Endpoint),
-    /// An idle client was closed.
-    IdleClosed(Endpoint),
+    /// Something among its clients.
+    Client(client::Event),
     /// The process was asked to end.
     ShutdownAsked(Option<Signal>),
     /// A replica has not taken everything at the end of a shutdown's patience.
@@ -207,9 +177,7 @@ impl LogLine for Event {
     fn level(&self) -> Level {
         match &self.what {
             What::Replication(e) => e.level(),
-            What::Accepted(_) | What::ClientClosed(_) | What::IdleClosed(_) | What::ProtocolError { .. } => {
-                Level::Verbose
-            }
+            What::Client(e) => e.level(),
             What::ListenFailed { .. }
             | What::NotListening
             | What::ListenersRestored { .. }
@@ -217,9 +185,6 @@ impl LogLine for Event {
             | What::StreamFault { .. }
             | What::SnapshotFault { .. }
             | What::SaveFailed { .. }
-            | What::OutputLimit { .. }
-            | What::QueryLimit { .. }
-            | What::Refused { .. }
             | What::ShutdownAsked(_)
             | What::ShutdownFailed { .. }
             | What::ConfigRewritten(Err(_))
@@ -294,16 +259,7 @@ impl fmt::Display for Event {
             What::Saved => f.write_str("DB saved on disk"),
             What::SaveAbandoned { why } => write!(f, "Background saving terminated: {why}"),
             What::SaveFailed { why } => write!(f, "Background saving error: {why}"),
-            What::ProtocolError { client, why } => write!(f, "Protocol error ({why}) from client: {client}"),
-            What::OutputLimit { client, .. } => write!(
-                f,
-                "Client {client} scheduled to be closed ASAP for overcoming of output buffer limits."
-            ),
-            What::QueryLimit { client } => write!(f, "Closing client that reached max query buffer length: {client}"),
-            What::Refused { peer, why } => write!(f, "Refused a connection from {peer}: {why}"),
-            What::Accepted(peer) => write!(f, "Accepted {peer}"),
-            What::ClientClosed(peer) => write!(f, "Client closed connection {peer}"),
-            What::IdleClosed(peer) => write!(f, "Closing idle client {peer}"),
+            What::Client(e) => fmt::Display::fmt(e, f),
             What::ShutdownAsked(Some(Signal::Term)) => f.write_str("Received SIGTERM, scheduling shutdown..."),
             What::ShutdownAsked(Some(Signal::Int)) => f.write_str("Received SIGINT, scheduling shutdown..."),
             What::ShutdownAsked(_) => f.write_str("User requested shutdown..."),

@@ -5,6 +5,7 @@ use alloc::format;
 use core::time::Duration;
 
 use super::{Cx, Key, Node, What, turn};
+use crate::client::Dispatch as _;
 use crate::dataset::{Dataset, LoadMode};
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Action, Job, JobErrorKind, Outcome, Path};

@@ -4,15 +4,13 @@
 //! `dispatch`, commands run by the table in `commands`, their effects go to the replication log by `propagate`;
 //! `upstream` follows a master, `snapshot` and `load` carry the dataset to and from files and replicas.
 
-mod about;
 mod call;
 mod commands;
-mod connections;
-mod dispatch;
 mod event;
 mod load;
 mod propagate;
 mod save;
+mod serve;
 mod shutdown;
 mod snapshot;
 mod spool;
@@ -26,18 +24,18 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub use about::About;
+pub use crate::client::About;
 pub use call::Call;
 pub use event::{Event, What};
 
 use crate::blocks::Blocks;
-use crate::client::{PubSub, Session, Sessions, Table};
+use crate::client::{self, Clients, Connections as _, Handler};
 use crate::config::Config;
 use crate::dataset::{Dataset, Effects, Progress};
 use crate::ids::{ConnId, Ids, OpId};
 use crate::machine::{Action, Actions, Chunks, Input, Machine, Meter, Outcome, Path, Signal};
 use crate::replication::{Follower, ReplId, Source, follower, source};
-use crate::resp::{Args, Command};
+use crate::resp::Command;
 use crate::rng::{Rng, Seed};
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
@@ -47,7 +45,7 @@ const SLICE_KEYS: usize = 2_000;
 
 /// What a deadline of a node is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Key {
+pub(crate) enum Key {
     Source(source::Timer),
     Follower(follower::Timer),
     /// The first tick.
@@ -56,16 +54,8 @@ enum Key {
     Expire,
     /// A `save` rule may be due.
     SaveRule,
-    /// Idle clients (`timeout`).
-    Idle,
-    /// A client over its soft output limit.
-    Soft(ConnId),
-    /// A client that waits in `WAIT`.
-    Wait(ConnId),
-    /// A connection that is owed bytes and does not take them.
-    Linger(ConnId),
-    /// The end of `CLIENT PAUSE`.
-    Pause,
+    /// Of the clients' side.
+    Client(client::Timer),
     /// The patience of a shutdown.
     Shutdown,
     /// The next keys of a snapshot that `rdb-key-save-delay` slows down.
@@ -80,21 +70,24 @@ impl From<source::Timer> for Key {
     }
 }
 
+impl From<client::Timer> for Key {
+    fn from(t: client::Timer) -> Self {
+        Self::Client(t)
+    }
+}
+
 impl From<follower::Timer> for Key {
     fn from(t: follower::Timer) -> Self {
         Self::Follower(t)
     }
 }
 
-/// Runs a command that is the node's own.
-type Handler<D> = fn(&mut Node<D>, &mut Session, Args<'_>, &mut Cx<'_>);
-
 /// What runs a command.
-enum Run<D: Dataset> {
+pub(crate) enum Run<D: Dataset> {
     /// The dataset, by its number there.
     Data(usize),
     /// The node.
-    Own(Handler<D>),
+    Own(Handler<Node<D>>),
 }
 
 impl<D: Dataset> Clone for Run<D> {
@@ -105,17 +98,14 @@ impl<D: Dataset> Clone for Run<D> {
 
 impl<D: Dataset> Copy for Run<D> {}
 
-/// What one input brings along: its time, and where actions go.
-struct Cx<'a> {
-    now: Now,
-    out: &'a mut Actions<Event>,
-}
-
-impl Cx<'_> {
-    fn event(&mut self, role: char, what: What) {
-        self.out.event(Event { role, what });
+impl<D: Dataset> From<Handler<Node<D>>> for Run<D> {
+    fn from(handler: Handler<Node<D>>) -> Self {
+        Self::Own(handler)
     }
 }
+
+/// What one input brings along.
+type Cx<'a> = client::Cx<'a, Event>;
 
 /// The part of a node that a replication part takes for one step.
 macro_rules! turn {
@@ -134,24 +124,16 @@ use turn;
 /// A Redis server as a state machine.
 pub struct Node<D: Dataset> {
     config: Config,
-    about: About,
     data: D,
-    table: Table<Run<D>>,
-    sessions: Sessions,
-    pubsub: PubSub,
+    clients: Clients<Run<D>>,
     /// Clients in MONITOR.
     monitors: BTreeSet<ConnId>,
     /// Which clients watch a key.
     watchers: BTreeMap<(u32, Box<[u8]>), BTreeSet<ConnId>>,
-    /// Clients in WAIT.
-    waiting: BTreeSet<ConnId>,
-    /// Clients that got bytes while another input was handled: told to the runtime when it ends.
-    stirred: BTreeSet<ConnId>,
     /// Effects of the command that runs.
     effects: Effects,
     /// Effects of the transaction that runs.
     unit: Option<Vec<(Option<u32>, Command)>>,
-    pause: Option<dispatch::Pause>,
     source: Source,
     upstream: Option<Box<upstream::Upstream>>,
     master: bool,
@@ -172,20 +154,15 @@ pub struct Node<D: Dataset> {
     timers: Timers<Key>,
     ids: Ids,
     rng: Rng,
-    meter: Box<dyn Meter>,
     /// Somebody waits for acknowledgements: asked for once, when the input ends.
     want_acks: bool,
     /// A `Yield` is out and unanswered.
     yielded: bool,
     /// Lazy work is left over.
     idle_work: bool,
-    next_client: u64,
-    started: Option<Now>,
     run_id: [u8; 40],
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     active_expire: bool,
-    /// Jobs whose completion no part waits for.
-    usage: stats::UsageCache,
     /// Runs that a resolver or a file started for configuration (CONFIG REWRITE).
     rewrites: VecDeque<(OpId, commands::Rewrite)>,
 }
@@ -198,26 +175,19 @@ impl<D: Dataset> Node<D> {
         timers.set(Key::Start, Instant::ZERO);
         let id = ReplId::random(&mut rng);
         let run_id = rng.hex();
-        let table = commands::table(&data);
-        let stats = stats::Stats::new(table.len());
+        let clients = Clients::new(commands::all(&data), meter, about);
         Self {
             source: Source::new(id, 0, start::source_config(&config.settings)),
             slowlog: stats::SlowLog::default(),
             latency: stats::Latency::default(),
             save: save::Save::default(),
             config,
-            about,
             data,
-            table,
-            sessions: Sessions::default(),
-            pubsub: PubSub::default(),
+            clients,
             monitors: BTreeSet::new(),
             watchers: BTreeMap::new(),
-            waiting: BTreeSet::new(),
-            stirred: BTreeSet::new(),
             effects: Effects::default(),
             unit: None,
-            pause: None,
             upstream: None,
             master: true,
             replicas: BTreeSet::new(),
@@ -227,19 +197,15 @@ impl<D: Dataset> Node<D> {
             load: None,
             shutdown: None,
             listeners: start::Listeners::default(),
-            stats,
+            stats: stats::Stats::default(),
             timers,
             ids: Ids::default(),
             rng,
-            meter,
             want_acks: false,
             yielded: false,
             idle_work: false,
-            next_client: 0,
-            started: None,
             run_id,
             active_expire: true,
-            usage: stats::UsageCache::default(),
             rewrites: VecDeque::new(),
         }
     }
@@ -266,7 +232,7 @@ impl<D: Dataset> Node<D> {
 
     /// Whether a dataset is on its way in: until it is in place, the present one may belong to no offset of the history.
     pub fn is_loading(&self) -> bool {
-        self.load.is_some() || self.started.is_none()
+        self.load.is_some() || self.clients.started.is_none()
     }
 
     /// Whether a snapshot of the dataset is on its way out, to a file or to replicas.
@@ -284,7 +250,7 @@ impl<D: Dataset> Node<D> {
     }
 
     fn event(&self, cx: &mut Cx<'_>, what: What) {
-        cx.event(self.role(), what);
+        cx.out.event(Event { role: self.role(), what });
     }
 
     /// Asks for a `Resume` unless one is on its way.
@@ -312,7 +278,7 @@ impl<D: Dataset> Node<D> {
             && let Some(result) = self.load_done(op, result, cx)
             && let Some(result) = self.snapshot_done(op, result, cx)
             && let Some(result) = self.rewrite_done(op, result, cx)
-            && let Some(result) = self.usage.done(op, result)
+            && let Some(result) = self.clients.usage.done(op, result)
         {
             // What is nobody's was cancelled, or removed a file that nobody waits for.
             let _ = self.source.done(op, result, &mut turn!(self, cx));
@@ -327,13 +293,7 @@ impl<D: Dataset> Node<D> {
                 Key::Follower(t) => self.upstream_tick(t, cx),
                 Key::Expire => self.expire(cx),
                 Key::SaveRule => self.check_save_rules(cx),
-                Key::Idle => self.close_idle(cx),
-                Key::Soft(conn) => {
-                    self.stirred.insert(conn);
-                }
-                Key::Wait(conn) => self.wait_over(conn, cx),
-                Key::Linger(conn) => self.drop_session(conn, cx),
-                Key::Pause => self.unpause(cx),
+                Key::Client(t) => self.client_tick(t, cx),
                 Key::Shutdown => self.shutdown_late(cx),
                 Key::SnapshotStep => self.snapshot_slice(cx),
                 Key::LoadStep => self.load_step(cx),
@@ -344,7 +304,7 @@ impl<D: Dataset> Node<D> {
     /// Whether keys that expired are deleted, and replicas told: by a master, and not while `CLIENT PAUSE` or a shutdown
     /// keeps the dataset as it is.
     fn may_expire(&self) -> bool {
-        self.is_master() && self.pause.is_none() && self.shutdown.is_none()
+        self.is_master() && self.clients.pause.is_none() && self.shutdown.is_none()
     }
 
     /// Whether the expiry cycle runs.
@@ -368,11 +328,7 @@ impl<D: Dataset> Node<D> {
         // Whatever runs held commands or ends clients comes first, and what that stirs is told before the input ends.
         self.wake_waiters(cx);
         self.shutdown_step(cx);
-        while let Some(conn) = self.stirred.pop_first() {
-            if let Some(session) = self.sessions.take(conn) {
-                self.finish(session, cx);
-            }
-        }
+        self.finish_stirred(cx);
         if core::mem::take(&mut self.want_acks) {
             self.source.request_acks();
         }
@@ -440,12 +396,10 @@ impl<D: Dataset> Machine for Node<D> {
             if let Some(up) = &mut self.upstream {
                 up.link.transmit(conn, budget, out);
             }
-        } else if let Some(s) = self.sessions.get_mut(conn) {
-            if s.replica {
-                self.source.transmit(conn, budget, out);
-            } else {
-                s.outbox.read(s.outbox.start(), budget, out);
-            }
+        } else if self.clients.sessions.get(conn).is_some_and(|s| s.replica) {
+            self.source.transmit(conn, budget, out);
+        } else {
+            self.clients.transmit(conn, budget, out);
         }
     }
 }

@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 
 use super::snapshot::Target;
 use super::{Cx, Key, Node, What};
+use crate::client::{Connections as _, Dispatch as _};
 use crate::dataset::Dataset;
 use crate::ids::ConnId;
 use crate::machine::Path;
@@ -203,7 +204,7 @@ impl<D: Dataset> Node<D> {
 
     /// Answers a client whose reply waited for a file.
     pub(super) fn answer_waiting(&mut self, conn: ConnId, result: &Result<(), Box<str>>, cx: &mut Cx<'_>) {
-        let Some(mut s) = self.sessions.take(conn) else { return };
+        let Some(mut s) = self.clients.sessions.take(conn) else { return };
         s.late(|r| match result {
             Ok(()) => r.ok(),
             Err(why) => r.error_fmt(format_args!("ERR {why}")),

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use super::save::{Why, Wish};
 use super::{Asked, Cx, Key, Node, What};
+use crate::client::{Connections as _, Dispatch as _};
 use crate::dataset::Dataset;
 use crate::ids::ConnId;
 use crate::machine::{Action, Signal};
@@ -176,13 +177,13 @@ impl<D: Dataset> Node<D> {
     fn end_shutdown(&mut self, text: &str, cx: &mut Cx<'_>) {
         let Some(Shutdown { options, also, .. }) = self.shutdown.take() else { return };
         for conn in options.client.into_iter().chain(also) {
-            if let Some(mut s) = self.sessions.take(conn) {
+            if let Some(mut s) = self.clients.sessions.take(conn) {
                 s.late(|r| r.error(text));
                 self.unblock(&mut s, cx);
                 self.finish(s, cx);
             }
         }
-        if self.pause.is_none() {
+        if self.clients.pause.is_none() {
             self.unpause(cx);
         }
     }

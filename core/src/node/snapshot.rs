@@ -108,7 +108,7 @@ impl<D: Dataset> Node<D> {
         let set = &self.config.settings;
         // Strings need no more than version 9, which every server from 5.0 on reads.
         let mut writer = Writer::new(Writer::MIN_VERSION, set.rdbchecksum);
-        writer.about(super::about::REDIS_VERSION, 64, cx.now.unix_s(), self.data.memory() as u64);
+        writer.about(crate::client::REDIS_VERSION, 64, cx.now.unix_s(), self.data.memory() as u64);
         if self.source.is_active() || !self.is_master() {
             let db = if self.is_master() { self.source.selected() } else { self.upstream.as_ref().map(|u| u.db()) };
             writer.replication(db.unwrap_or(0), self.source.id().as_str(), self.source.offset() as i64);
@@ -118,7 +118,7 @@ impl<D: Dataset> Node<D> {
             Target::Sockets => None,
             _ => {
                 let tag: [u8; 16] = self.rng.hex();
-                let temp = self.file_named(&alloc::format!("temp-{}-{}.rdb", self.about.pid, text(&tag)));
+                let temp = self.file_named(&alloc::format!("temp-{}-{}.rdb", self.clients.about.pid, text(&tag)));
                 Some(Out { temp, at: 0, writes: BTreeSet::new(), commit: None, failed: None })
             }
         };

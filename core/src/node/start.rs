@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use super::load::Purpose;
 use super::{Cx, Node, What};
+use crate::client::{Connections as _, Dispatch as _, VERSION, info};
 use crate::config::{Config, Settings};
 use crate::dataset::{Dataset, LoadMode};
 use crate::ids::{ConnId, OpId};
@@ -109,11 +110,11 @@ fn addresses(set: &Settings) -> Vec<(IpAddr, bool)> {
 impl<D: Dataset> Node<D> {
     /// The first tick.
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) {
-        self.started = Some(cx.now);
+        self.clients.started = Some(cx.now);
         let port = self.config.settings.port;
-        self.event(cx, What::Started { pid: self.about.pid, version: super::about::VERSION, port });
+        self.event(cx, What::Started { pid: self.clients.about.pid, version: VERSION, port });
         self.event(cx, What::Initialized);
-        self.usage.refresh(cx.now.mono, &mut self.ids, cx.out);
+        info::refresh_usage(self, cx);
         let master = self.config.settings.replicaof.clone();
         if let Some(master) = master {
             self.prepare_link(master.host.into(), master.port, None, cx);
@@ -270,7 +271,7 @@ impl<D: Dataset> Node<D> {
     }
 
     fn answer_change(&mut self, change: &Change, done: bool, cx: &mut Cx<'_>) {
-        let Some(mut s) = self.sessions.take(change.conn) else { return };
+        let Some(mut s) = self.clients.sessions.take(change.conn) else { return };
         let name = &change.argument;
         let why = if name.eq_ignore_ascii_case("port") {
             "Unable to listen on this port. Check server logs."
@@ -289,7 +290,7 @@ impl<D: Dataset> Node<D> {
     }
 
     /// The TCP port that is listened on: the configured one, or the one that the system chose.
-    pub(super) fn port(&self) -> u16 {
+    pub(super) fn listening_port(&self) -> u16 {
         self.listeners
             .list
             .iter()
@@ -298,7 +299,7 @@ impl<D: Dataset> Node<D> {
     }
 
     /// What is listened on, each as `INFO` shows it.
-    pub(super) fn listening(&self) -> Vec<Box<str>> {
+    pub(super) fn listener_lines(&self) -> Vec<Box<str>> {
         let shown = |at: &Endpoint| match at {
             Endpoint::Tcp(a) => alloc::format!("name=tcp,bind={},port={}", a.ip(), a.port()).into(),
             Endpoint::Unix(path) => alloc::format!("name=unix,path={path}").into(),

@@ -10,7 +10,7 @@ use super::load::Purpose;
 use super::spool::Spool;
 use super::{Cx, Key, Node, Run, What, turn};
 use crate::blocks::Blocks;
-use crate::client::Blocked;
+use crate::client::{Blocked, Connections as _, Dispatch as _, Server as _};
 use crate::config::DisklessLoad;
 use crate::dataset::{Context, Dataset, LoadMode, Origin};
 use crate::ids::{ConnId, OpId};
@@ -208,7 +208,7 @@ impl<D: Dataset> Node<D> {
     }
 
     /// `CLIENT KILL TYPE master`: whether there was a link.
-    pub(super) fn break_link(&mut self, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn break_upstream(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some(up) = &mut self.upstream else { return false };
         let had = up.link.conn().is_some();
         up.link.cut(&mut turn!(self, cx));
@@ -276,14 +276,14 @@ impl<D: Dataset> Node<D> {
             return;
         }
         self.stats.repl_in += bytes.len() as u64;
-        self.stats.net_in += bytes.len() as u64;
+        self.clients.stats.net_in += bytes.len() as u64;
         self.pump(bytes, cx);
     }
 
     /// Takes off the link what is there, until it is dry.
     fn pump(&mut self, bytes: &[u8], cx: &mut Cx<'_>) {
         let mut input = bytes;
-        self.stats.clock.begin(&mut *self.meter);
+        self.clients.stats.clock.begin(&mut *self.clients.meter);
         loop {
             // Out of the node for the while, so that deliveries may borrow the link beside the node.
             let Some(mut up) = self.upstream.take() else { return };
@@ -387,7 +387,7 @@ impl<D: Dataset> Node<D> {
             Way::Socket
         } else {
             let tag: [u8; 16] = self.rng.hex();
-            let name = format!("temp-{}-{}.sync.rdb", self.about.pid, super::snapshot::text(&tag));
+            let name = format!("temp-{}-{}.sync.rdb", self.clients.about.pid, super::snapshot::text(&tag));
             Way::Spool(Box::new(Spool::new(self.file_named(&name))))
         };
         if let Some(incoming) = self.upstream.as_mut().and_then(|u| u.incoming.as_mut()) {
@@ -562,8 +562,8 @@ impl<D: Dataset> Node<D> {
             Run::Data(command) => self.apply_data(stream.db, command, args, end, cx)?,
             Run::Own(_) => self.apply_own(stream, found.spec.name, args, end, cx)?,
         }
-        let us = self.stats.clock.lap(&mut *self.meter);
-        self.stats.called(found.index, us, false);
+        let us = self.clients.stats.clock.lap(&mut *self.clients.meter);
+        self.clients.stats.called(found.index, us, false);
         Ok(())
     }
 
@@ -625,7 +625,7 @@ impl<D: Dataset> Node<D> {
                 self.effects.dirty += 1;
             }
             "publish" => {
-                self.publish(None, args.at(1), args.at(2));
+                self.clients.publish(None, args.at(1), args.at(2));
             }
             "ping" | "replconf" => {}
             _ => return Err(fault(args, end, "a master does not propagate this command")),
@@ -636,9 +636,9 @@ impl<D: Dataset> Node<D> {
 
     /// A change of role answers those who wait for replicas.
     fn unblock_waiters(&mut self, cx: &mut Cx<'_>) {
-        let waiting: Vec<ConnId> = self.waiting.iter().copied().collect();
+        let waiting: Vec<ConnId> = self.clients.waiting.iter().copied().collect();
         for conn in waiting {
-            let Some(mut s) = self.sessions.take(conn) else { continue };
+            let Some(mut s) = self.clients.sessions.take(conn) else { continue };
             if matches!(s.blocked, Some(Blocked::Wait { .. })) {
                 s.late(|r| {
                     r.error(
@@ -648,7 +648,7 @@ impl<D: Dataset> Node<D> {
                 self.unblock(&mut s, cx);
                 self.finish(s, cx);
             } else {
-                self.sessions.put(s);
+                self.clients.sessions.put(s);
             }
         }
     }

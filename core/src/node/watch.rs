@@ -39,7 +39,7 @@ impl<D: Dataset> Node<D> {
                 match own.as_deref_mut() {
                     Some(s) if s.conn == conn => s.dirty = true,
                     _ => {
-                        if let Some(s) = self.sessions.get_mut(conn) {
+                        if let Some(s) = self.clients.sessions.get_mut(conn) {
                             s.dirty = true;
                         }
                     }
@@ -62,7 +62,7 @@ impl<D: Dataset> Node<D> {
             match own.as_deref_mut() {
                 Some(s) if s.conn == conn => s.dirty = true,
                 _ => {
-                    if let Some(s) = self.sessions.get_mut(conn) {
+                    if let Some(s) = self.clients.sessions.get_mut(conn) {
                         s.dirty = true;
                     }
                 }

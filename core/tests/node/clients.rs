@@ -1,6 +1,7 @@
 //! What clients may do to themselves and to each other.
 
 use crate::support::host::{Make, World};
+use primacy_core::client;
 use primacy_core::node::What;
 
 over_both! {
@@ -159,7 +160,7 @@ fn who_has_not_authenticated_sends_little<D: Make>() {
         w.run();
         assert_eq!(w.heard(c), error);
         assert!(w.closed(c));
-        assert_eq!(w.count(0, |e| matches!(e, What::ProtocolError { .. })), 1);
+        assert_eq!(w.count(0, |e| matches!(e, What::Client(client::Event::ProtocolError { .. }))), 1);
     }
 }
 
@@ -185,7 +186,7 @@ fn maxclients_refuses_one_more_and_only_that<D: Make>() {
     let fourth = w.client(0);
     assert_eq!(w.ask(fourth, "PING"), "PONG");
     assert_eq!(w.ask(c, "PING"), "PONG");
-    assert_eq!(w.count(0, |e| matches!(e, What::Refused { .. })), 1);
+    assert_eq!(w.count(0, |e| matches!(e, What::Client(client::Event::Refused { .. }))), 1);
 }
 
 fn timeout_closes_the_idle<D: Make>() {
@@ -219,7 +220,7 @@ fn a_pubsub_client_over_its_output_limit_is_closed<D: Make>() {
         w.ask(c, &format!("PUBLISH x {message}"));
     }
     assert!(w.closed(slow) && !w.closed(fast));
-    assert_eq!(w.count(0, |e| matches!(e, What::OutputLimit { .. })), 1);
+    assert_eq!(w.count(0, |e| matches!(e, What::Client(client::Event::OutputLimit { .. }))), 1);
     assert_eq!(w.values(fast).len(), 20);
 }
 
@@ -252,7 +253,7 @@ fn a_client_that_waits_holds_no_more_than_the_query_buffer<D: Make>() {
     w.chop = 1 << 22;
     w.run();
     assert!(w.closed(c));
-    assert_eq!(w.count(0, |e| matches!(e, What::QueryLimit { .. })), 1);
+    assert_eq!(w.count(0, |e| matches!(e, What::Client(client::Event::QueryLimit { .. }))), 1);
     assert_eq!(w.ask(admin, "CLIENT UNPAUSE\nPING"), "OK | PONG");
 }
 

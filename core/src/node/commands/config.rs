@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::super::start::Change;
 use super::super::{Cx, Node, What, turn};
-use crate::client::{Blocked, Session};
+use crate::client::{Blocked, Connections as _, Dispatch as _, Session};
 use crate::dataset::Dataset;
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Action, Job, Outcome, Path};
@@ -91,19 +91,20 @@ impl<D: Dataset> Node<D> {
     }
 
     pub(in super::super) fn config_resetstat(&mut self, s: &mut Session, _: Args<'_>, _: &mut Cx<'_>) {
+        self.clients.stats.reset();
         self.stats.reset();
         self.data.reset_counters();
         self.source.reset_counters();
-        self.meter.reset();
+        self.clients.meter.reset();
         s.reply().ok();
     }
 
     pub(in super::super) fn config_rewrite(&mut self, s: &mut Session, _: Args<'_>, cx: &mut Cx<'_>) {
-        if self.about.config_file.is_empty() {
+        if self.clients.about.config_file.is_empty() {
             return s.reply().error("ERR The server is running without a config file");
         }
         let op = self.ids.op();
-        let file: Path = (*self.about.config_file).into();
+        let file: Path = (*self.clients.about.config_file).into();
         cx.out.push(Action::Start { op, job: Job::Read { file: file.clone(), at: 0, len: FILE_MAX } });
         self.rewrites.push_back((op, Rewrite { conn: s.conn, file, reading: true }));
         s.blocked = Some(Blocked::Saving);
@@ -126,7 +127,7 @@ impl<D: Dataset> Node<D> {
             Outcome::Failed(e) => Err(e.message),
             other => Err(alloc::format!("unexpected outcome {other:?}").into()),
         };
-        if let Some(mut s) = self.sessions.take(rewrite.conn) {
+        if let Some(mut s) = self.clients.sessions.take(rewrite.conn) {
             s.late(|r| match &outcome {
                 Ok(()) => r.ok(),
                 Err(why) => r.error_fmt(format_args!("ERR Rewriting config file: {why}")),

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::super::save::{Why, Wish};
 use super::super::{Cx, Node, What, turn};
-use crate::client::{Blocked, Session};
+use crate::client::{Blocked, Dispatch as _, Session};
 use crate::dataset::Dataset;
 use crate::machine::Action;
 use crate::resp::Args;

@@ -3,12 +3,11 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 
-use super::super::about::{REDIS_VERSION, VERSION};
-use super::super::stats::human;
 use super::super::{Cx, Node};
-use crate::client::{Blocked, Session};
+use crate::client::Session;
+use crate::client::info::{self, DataCounts, Fields};
+use crate::client::stats::human;
 use crate::dataset::Dataset;
 use crate::machine::Endpoint;
 use crate::replication::source::ReplicaInfo;
@@ -35,31 +34,14 @@ const SECTIONS: [(&str, bool); 13] = [
 /// The section of our own, behind Redis's, in `everything` and by its name.
 const OWN: &str = "primacy";
 
-/// Writes `name:value` lines.
-struct Fields(String);
-
-impl Fields {
-    fn section(&mut self, title: &str) {
-        if !self.0.is_empty() {
-            self.0.push_str("\r\n");
-        }
-        let _ = write!(self.0, "# {title}\r\n");
-    }
-
-    fn put(&mut self, name: &str, value: impl core::fmt::Display) {
-        // Writing to a String cannot fail.
-        let _ = write!(self.0, "{name}:{value}\r\n");
-    }
-}
-
 impl<D: Dataset> Node<D> {
     pub(in super::super) fn cmd_info(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
-        self.usage.refresh(cx.now.mono, &mut self.ids, cx.out);
+        info::refresh_usage(self, cx);
         let wanted: Vec<String> = args.from(1).iter().map(|a| String::from_utf8_lossy(a).to_lowercase()).collect();
         let has = |name: &str| wanted.iter().any(|w| w == name);
         let all = has("all") || has("everything");
         let default = wanted.is_empty() || has("default");
-        let mut f = Fields(String::new());
+        let mut f = Fields::default();
         for (name, in_default) in SECTIONS {
             if all || has(name) || (default && in_default) {
                 self.section(name, &mut f, s, cx.now);
@@ -73,21 +55,16 @@ impl<D: Dataset> Node<D> {
 
     fn section(&mut self, name: &str, f: &mut Fields, s: &Session, now: Now) {
         match name {
-            "server" => self.server_section(f, now),
-            "clients" => self.clients_section(f, s),
+            "server" => info::server_section(self, f, now),
+            "clients" => info::clients_section(self, f, s),
             "memory" => self.memory_section(f, s),
             "persistence" => self.persistence_section(f, now),
-            "stats" => self.stats_section(f, now),
+            "stats" => self.clients.stats_section(f, &self.counts(), now),
             "replication" => self.replication_section(f, now),
-            "cpu" => self.cpu_section(f),
+            "cpu" => self.clients.cpu_section(f),
             "modules" => f.section("Modules"),
-            "commandstats" => self.command_section(f),
-            "errorstats" => {
-                f.section("Errorstats");
-                for (prefix, n) in &self.stats.errors {
-                    f.put(&format!("errorstat_{prefix}"), format_args!("count={n}"));
-                }
-            }
+            "commandstats" => self.clients.command_section(f),
+            "errorstats" => self.clients.error_section(f),
             "latencystats" => f.section("Latencystats"),
             "cluster" => {
                 f.section("Cluster");
@@ -97,59 +74,15 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    fn server_section(&self, f: &mut Fields, now: Now) {
-        let up = self.started.map_or(0, |at| (now.mono - at.mono).as_secs());
-        f.section("Server");
-        f.put("redis_version", REDIS_VERSION);
-        f.put("primacy_version", VERSION);
-        f.put("redis_git_sha1", "00000000");
-        f.put("redis_git_dirty", 0);
-        f.put("redis_build_id", "0000000000000000");
-        f.put("redis_mode", "standalone");
-        f.put("os", &self.about.os);
-        f.put("arch_bits", self.about.arch_bits);
-        f.put("monotonic_clock", "POSIX clock_gettime");
-        f.put("multiplexing_api", &self.about.reactor);
-        f.put("process_id", self.about.pid);
-        f.put("process_supervised", "no");
-        f.put("run_id", String::from_utf8_lossy(&self.run_id));
-        f.put("tcp_port", self.port());
-        f.put("server_time_usec", now.unix_ms * 1000);
-        f.put("uptime_in_seconds", up);
-        f.put("uptime_in_days", up / 86400);
-        f.put("hz", self.config.settings.hz);
-        f.put("configured_hz", self.config.settings.hz);
-        f.put("lru_clock", now.unix_s() & 0x00ff_ffff);
-        f.put("executable", &self.about.executable);
-        f.put("config_file", &self.about.config_file);
-        f.put("io_threads_active", 0);
-        for (i, listener) in self.listening().iter().enumerate() {
-            f.put(&format!("listener{i}"), listener);
-        }
-    }
-
-    fn clients_section(&self, f: &mut Fields, s: &Session) {
-        let clients = || self.sessions.iter().chain(core::iter::once(s)).filter(|c| !c.replica);
-        f.section("Clients");
-        f.put("connected_clients", clients().count());
-        f.put("cluster_connections", 0);
-        f.put("maxclients", self.config.settings.maxclients);
-        f.put("client_recent_max_input_buffer", clients().map(|c| c.requests.buffered()).max().unwrap_or(0));
-        f.put("client_recent_max_output_buffer", clients().map(|c| c.outbox.len()).max().unwrap_or(0));
-        f.put("blocked_clients", clients().filter(|c| matches!(c.blocked, Some(Blocked::Wait { .. }))).count());
-        f.put("tracking_clients", 0);
-        f.put("clients_in_timeout_table", clients().filter(|c| c.blocked.is_some()).count());
-    }
-
     fn memory_section(&mut self, f: &mut Fields, s: &Session) {
-        let clients: usize = self.sessions.iter().chain(core::iter::once(s)).map(Session::memory).sum();
+        let clients: usize = self.clients.sessions.iter().chain(core::iter::once(s)).map(Session::memory).sum();
         let (log, snapshot) = self.source.memory();
         let dataset = self.data.memory();
         let used = (clients + log + snapshot + dataset + self.data.snapshot_pending()) as u64;
         self.stats.peak_memory = self.stats.peak_memory.max(used);
         let peak = self.stats.peak_memory;
         let max = self.config.settings.maxmemory;
-        let rss = self.usage.last.rss;
+        let rss = self.clients.usage.last.rss;
         f.section("Memory");
         f.put("used_memory", used);
         f.put("used_memory_human", human(used));
@@ -211,38 +144,16 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    fn stats_section(&self, f: &mut Fields, now: Now) {
-        let s = &self.stats;
-        let (ops, net_in, net_out) = s.rates(now.mono);
-        let c = self.data.counters();
+    fn counts(&self) -> DataCounts {
         let r = self.source.counters();
-        f.section("Stats");
-        f.put("total_connections_received", s.connections);
-        f.put("total_commands_processed", s.processed);
-        f.put("instantaneous_ops_per_sec", ops);
-        f.put("total_net_input_bytes", s.net_in);
-        f.put("total_net_output_bytes", s.net_out);
-        f.put("total_net_repl_input_bytes", s.repl_in);
-        f.put("total_net_repl_output_bytes", s.repl_out);
-        f.put("instantaneous_input_kbps", format_args!("{:.2}", net_in as f64 / 1024.0));
-        f.put("instantaneous_output_kbps", format_args!("{:.2}", net_out as f64 / 1024.0));
-        f.put("rejected_connections", s.rejected_connections);
-        f.put("sync_full", r.full);
-        f.put("sync_partial_ok", r.partial_ok);
-        f.put("sync_partial_err", r.partial_err);
-        f.put("expired_keys", c.expired);
-        f.put("evicted_keys", 0);
-        f.put("keyspace_hits", c.hits);
-        f.put("keyspace_misses", c.misses);
-        f.put("pubsub_channels", self.pubsub.channel_count());
-        f.put("pubsub_patterns", self.pubsub.pattern_count());
-        f.put("pubsubshard_channels", 0);
-        f.put("latest_fork_usec", 0);
-        f.put("total_forks", 0);
-        f.put("acl_access_denied_auth", s.auth_failures);
-        f.put("total_error_replies", s.total_errors);
-        f.put("client_output_buffer_limit_disconnections", s.output_limit_disconnections);
-        f.put("lazyfreed_objects", c.lazy_freed);
+        DataCounts {
+            repl_in: self.stats.repl_in,
+            repl_out: self.stats.repl_out,
+            sync_full: r.full,
+            sync_partial_ok: r.partial_ok,
+            sync_partial_err: r.partial_err,
+            data: self.data.counters(),
+        }
     }
 
     fn replication_section(&mut self, f: &mut Fields, now: Now) {
@@ -317,35 +228,6 @@ impl<D: Dataset> Node<D> {
         f.put("replica_announced", u8::from(set.replica_announced));
     }
 
-    fn cpu_section(&self, f: &mut Fields) {
-        let u = self.usage.last;
-        let seconds = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
-        f.section("CPU");
-        f.put("used_cpu_sys", seconds(u.system_us));
-        f.put("used_cpu_user", seconds(u.user_us));
-        f.put("used_cpu_sys_children", "0.000000");
-        f.put("used_cpu_user_children", "0.000000");
-    }
-
-    fn command_section(&self, f: &mut Fields) {
-        f.section("Commandstats");
-        for (spec, c) in self.table.iter().zip(&self.stats.commands) {
-            if c.calls + c.rejected > 0 {
-                f.put(
-                    &format!("cmdstat_{}", spec.name),
-                    format_args!(
-                        "calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
-                        c.calls,
-                        c.us,
-                        c.us as f64 / c.calls.max(1) as f64,
-                        c.rejected,
-                        c.failed
-                    ),
-                );
-            }
-        }
-    }
-
     fn keyspace_section(&self, f: &mut Fields) {
         f.section("Keyspace");
         for db in 0..self.data.databases() {
@@ -361,7 +243,7 @@ impl<D: Dataset> Node<D> {
 
     /// What Redis has no field for.
     fn own_section(&mut self, f: &mut Fields, now: Now) {
-        let turns = self.meter.turns();
+        let turns = self.clients.meter.turns();
         f.section("Primacy");
         f.put("loop_turns", turns.count);
         f.put("loop_turn_longest_usec", turns.longest_us);

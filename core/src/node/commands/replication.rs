@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use super::super::{Cx, Key, Node, turn};
+use super::super::{Cx, Node, turn};
 use super::info::address;
-use crate::client::{Blocked, Session};
+use crate::client::{Blocked, Connections as _, Dispatch as _, Session, Timer};
 use crate::dataset::Dataset;
 use crate::ids::ConnId;
 use crate::replication::source::Answer;
@@ -53,7 +53,7 @@ impl<D: Dataset> Node<D> {
     }
 
     pub(in super::super) fn cmd_replicaof(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
-        let by = self.client_line(s, cx.now);
+        let by = self.clients.line(s, cx.now);
         if args.is(1, "NO") && args.is(2, "ONE") {
             self.become_master(&by, cx);
             return s.reply().ok();
@@ -119,36 +119,39 @@ impl<D: Dataset> Node<D> {
         }
         let until = (ms > 0).then(|| cx.now.mono + Duration::from_millis(ms));
         s.blocked = Some(Blocked::Wait { offset: s.last_write, replicas: replicas as usize, until });
-        self.waiting.insert(s.conn);
+        self.clients.waiting.insert(s.conn);
         if let Some(at) = until {
-            self.timers.set(Key::Wait(s.conn), at);
+            self.timers.set(Timer::Wait(s.conn).into(), at);
         }
         self.want_acks = true;
     }
 
     /// Answers those in WAIT whose replicas have acknowledged. Called at the end of every input.
     pub(in super::super) fn wake_waiters(&mut self, cx: &mut Cx<'_>) {
-        if !self.source.took_acks() || self.waiting.is_empty() {
+        if !self.source.took_acks() || self.clients.waiting.is_empty() {
             return;
         }
-        let waiting: alloc::vec::Vec<ConnId> = self.waiting.iter().copied().collect();
+        let waiting: alloc::vec::Vec<ConnId> = self.clients.waiting.iter().copied().collect();
         for conn in waiting {
-            let enough = self.sessions.get(conn).is_some_and(|s| match s.blocked {
+            let enough = self.clients.sessions.get(conn).is_some_and(|s| match s.blocked {
                 Some(Blocked::Wait { offset, replicas, .. }) => self.source.acked(offset) >= replicas,
                 _ => false,
             });
             if enough {
-                self.wait_over(conn, cx);
+                self.end_wait(conn, None, cx);
             }
         }
     }
 
-    /// Answers a client in WAIT with what there is.
-    pub(in super::super) fn wait_over(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
-        let Some(mut s) = self.sessions.take(conn) else { return };
+    /// Answers a client in WAIT with what there is, or with this error.
+    pub(in super::super) fn end_wait(&mut self, conn: ConnId, error: Option<&str>, cx: &mut Cx<'_>) {
+        let Some(mut s) = self.clients.sessions.take(conn) else { return };
         if let Some(Blocked::Wait { offset, .. }) = s.blocked {
             let acked = self.source.acked(offset);
-            s.late(|r| r.int(acked as i64));
+            s.late(|r| match error {
+                Some(text) => r.error(text),
+                None => r.int(acked as i64),
+            });
             self.unblock(&mut s, cx);
         }
         self.finish(s, cx);

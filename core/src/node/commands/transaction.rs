@@ -1,7 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH.
 
 use super::super::{Cx, Node};
-use crate::client::{Session, Transaction};
+use crate::client::{Dispatch as _, Session, Transaction};
 use crate::dataset::Dataset;
 use crate::resp::Args;
 

@@ -1,4 +1,4 @@
-//! What a node says of itself.
+//! What a server says of itself.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -8,10 +8,10 @@ use crate::journal::Recorded;
 use crate::journal::wire::{Cursor, Malformed, put_bytes, put_number};
 
 /// The version of Redis whose behaviour is offered (`redis_version` in INFO and HELLO).
-pub(super) const REDIS_VERSION: &str = "7.2.5";
+pub(crate) const REDIS_VERSION: &str = "7.2.5";
 
 /// The version of Primacy (`primacy_version` in INFO).
-pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Facts of the process that only its runtime knows; INFO shows them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -1,0 +1,170 @@
+//! INFO's sections about the server itself and its clients: the same for a node and a sentinel.
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Write as _;
+
+use super::about::{REDIS_VERSION, VERSION};
+use super::server::{Cx, Server};
+use super::{Blocked, Clients, Session};
+use crate::dataset::Counters;
+use crate::time::Now;
+
+/// Writes `name:value` lines.
+#[derive(Default)]
+pub(crate) struct Fields(pub(crate) String);
+
+impl Fields {
+    pub(crate) fn section(&mut self, title: &str) {
+        if !self.0.is_empty() {
+            self.0.push_str("\r\n");
+        }
+        let _ = write!(self.0, "# {title}\r\n");
+    }
+
+    pub(crate) fn put(&mut self, name: &str, value: impl core::fmt::Display) {
+        // Writing to a String cannot fail.
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+}
+
+/// Counts of what only a server with data does, for the section `stats`.
+#[derive(Default)]
+pub(crate) struct DataCounts {
+    pub(crate) repl_in: u64,
+    pub(crate) repl_out: u64,
+    pub(crate) sync_full: u64,
+    pub(crate) sync_partial_ok: u64,
+    pub(crate) sync_partial_err: u64,
+    pub(crate) data: Counters,
+}
+
+/// Has what the process uses read anew if it is old: INFO shows what was read last.
+pub(crate) fn refresh_usage<S: Server>(server: &mut S, cx: &mut Cx<'_, S::Event>) {
+    if server.clients().usage.is_stale(cx.now.mono) {
+        let op = server.ids().op();
+        server.clients_mut().usage.ask(op, cx.now.mono, cx.out);
+    }
+}
+
+/// The section `server`.
+pub(crate) fn server_section<S: Server>(server: &S, f: &mut Fields, now: Now) {
+    let (clients, set) = (server.clients(), server.settings());
+    let up = clients.started.map_or(0, |at| (now.mono - at.mono).as_secs());
+    f.section("Server");
+    f.put("redis_version", REDIS_VERSION);
+    f.put("primacy_version", VERSION);
+    f.put("redis_git_sha1", "00000000");
+    f.put("redis_git_dirty", 0);
+    f.put("redis_build_id", "0000000000000000");
+    f.put("redis_mode", server.mode().0);
+    f.put("os", &clients.about.os);
+    f.put("arch_bits", clients.about.arch_bits);
+    f.put("monotonic_clock", "POSIX clock_gettime");
+    f.put("multiplexing_api", &clients.about.reactor);
+    f.put("process_id", clients.about.pid);
+    f.put("process_supervised", "no");
+    f.put("run_id", server.run_id());
+    f.put("tcp_port", server.port());
+    f.put("server_time_usec", now.unix_ms * 1000);
+    f.put("uptime_in_seconds", up);
+    f.put("uptime_in_days", up / 86400);
+    f.put("hz", set.hz);
+    f.put("configured_hz", set.hz);
+    f.put("lru_clock", now.unix_s() & 0x00ff_ffff);
+    f.put("executable", &clients.about.executable);
+    f.put("config_file", &clients.about.config_file);
+    f.put("io_threads_active", 0);
+    for (i, listener) in server.listening().iter().enumerate() {
+        f.put(&format!("listener{i}"), listener);
+    }
+}
+
+/// The section `clients`; `s` is the session taken out for the command.
+pub(crate) fn clients_section<S: Server>(server: &S, f: &mut Fields, s: &Session) {
+    let clients = || server.clients().sessions.iter().chain(core::iter::once(s)).filter(|c| !c.replica);
+    f.section("Clients");
+    f.put("connected_clients", clients().count());
+    f.put("cluster_connections", 0);
+    f.put("maxclients", server.settings().maxclients);
+    f.put("client_recent_max_input_buffer", clients().map(|c| c.requests.buffered()).max().unwrap_or(0));
+    f.put("client_recent_max_output_buffer", clients().map(|c| c.outbox.len()).max().unwrap_or(0));
+    f.put("blocked_clients", clients().filter(|c| matches!(c.blocked, Some(Blocked::Wait { .. }))).count());
+    f.put("tracking_clients", 0);
+    f.put("clients_in_timeout_table", clients().filter(|c| c.blocked.is_some()).count());
+}
+
+impl<R> Clients<R> {
+    /// The section `stats`.
+    pub(crate) fn stats_section(&self, f: &mut Fields, counts: &DataCounts, now: Now) {
+        let s = &self.stats;
+        let (ops, net_in, net_out) = s.rates(now.mono);
+        let c = &counts.data;
+        f.section("Stats");
+        f.put("total_connections_received", s.connections);
+        f.put("total_commands_processed", s.processed);
+        f.put("instantaneous_ops_per_sec", ops);
+        f.put("total_net_input_bytes", s.net_in);
+        f.put("total_net_output_bytes", s.net_out);
+        f.put("total_net_repl_input_bytes", counts.repl_in);
+        f.put("total_net_repl_output_bytes", counts.repl_out);
+        f.put("instantaneous_input_kbps", format_args!("{:.2}", net_in as f64 / 1024.0));
+        f.put("instantaneous_output_kbps", format_args!("{:.2}", net_out as f64 / 1024.0));
+        f.put("rejected_connections", s.rejected_connections);
+        f.put("sync_full", counts.sync_full);
+        f.put("sync_partial_ok", counts.sync_partial_ok);
+        f.put("sync_partial_err", counts.sync_partial_err);
+        f.put("expired_keys", c.expired);
+        f.put("evicted_keys", 0);
+        f.put("keyspace_hits", c.hits);
+        f.put("keyspace_misses", c.misses);
+        f.put("pubsub_channels", self.pubsub.channel_count());
+        f.put("pubsub_patterns", self.pubsub.pattern_count());
+        f.put("pubsubshard_channels", 0);
+        f.put("latest_fork_usec", 0);
+        f.put("total_forks", 0);
+        f.put("acl_access_denied_auth", s.auth_failures);
+        f.put("total_error_replies", s.total_errors);
+        f.put("client_output_buffer_limit_disconnections", s.output_limit_disconnections);
+        f.put("lazyfreed_objects", c.lazy_freed);
+    }
+
+    /// The section `cpu`.
+    pub(crate) fn cpu_section(&self, f: &mut Fields) {
+        let u = self.usage.last;
+        let seconds = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
+        f.section("CPU");
+        f.put("used_cpu_sys", seconds(u.system_us));
+        f.put("used_cpu_user", seconds(u.user_us));
+        f.put("used_cpu_sys_children", "0.000000");
+        f.put("used_cpu_user_children", "0.000000");
+    }
+
+    /// The section `commandstats`.
+    pub(crate) fn command_section(&self, f: &mut Fields) {
+        f.section("Commandstats");
+        for (spec, c) in self.table.iter().zip(&self.stats.commands) {
+            if c.calls + c.rejected > 0 {
+                f.put(
+                    &format!("cmdstat_{}", spec.name),
+                    format_args!(
+                        "calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
+                        c.calls,
+                        c.us,
+                        c.us as f64 / c.calls.max(1) as f64,
+                        c.rejected,
+                        c.failed
+                    ),
+                );
+            }
+        }
+    }
+
+    /// The section `errorstats`.
+    pub(crate) fn error_section(&self, f: &mut Fields) {
+        f.section("Errorstats");
+        for (prefix, n) in &self.stats.errors {
+            f.put(&format!("errorstat_{prefix}"), format_args!("count={n}"));
+        }
+    }
+}
