@@ -2,12 +2,12 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
 use super::load::Purpose;
 use super::{Cx, Node, What};
 use crate::client::{Connections as _, Dispatch as _, VERSION, info};
+use crate::client::{Wanted, wanted};
 use crate::config::{Config, Settings};
 use crate::dataset::{Dataset, LoadMode};
 use crate::ids::{ConnId, OpId};
@@ -24,14 +24,6 @@ struct Listener {
     standing: bool,
     /// Asked for by the change under way.
     fresh: bool,
-}
-
-/// An endpoint that is to be listened on.
-struct Wanted {
-    at: Endpoint,
-    optional: bool,
-    /// Permissions of a unix socket.
-    mode: Option<u32>,
 }
 
 /// A `CONFIG SET` of `bind` or `port`: answered when the listeners are known to stand.
@@ -91,22 +83,6 @@ pub(super) fn source_config(set: &Settings) -> SourceConfig {
     }
 }
 
-/// The addresses of `bind`, each with whether it may be missing.
-fn addresses(set: &Settings) -> Vec<(IpAddr, bool)> {
-    let mut list = Vec::new();
-    for bind in &set.bind {
-        let optional = bind.optional;
-        match bind.address.as_str() {
-            "*" => list.push((Ipv4Addr::UNSPECIFIED.into(), optional)),
-            "::*" => list.push((Ipv6Addr::UNSPECIFIED.into(), true)),
-            "localhost" => list.extend([(Ipv4Addr::LOCALHOST.into(), optional), (Ipv6Addr::LOCALHOST.into(), true)]),
-            // The configuration was checked to hold addresses only.
-            name => list.extend(name.parse::<IpAddr>().map(|ip| (ip, optional))),
-        }
-    }
-    list
-}
-
 impl<D: Dataset> Node<D> {
     /// The first tick.
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) {
@@ -119,7 +95,7 @@ impl<D: Dataset> Node<D> {
         if let Some(master) = master {
             self.prepare_link(master.host.into(), master.port, None, cx);
         }
-        for wanted in self.wanted() {
+        for wanted in wanted(&self.config.settings) {
             self.listen(wanted, cx);
         }
         self.conclude(cx);
@@ -128,22 +104,6 @@ impl<D: Dataset> Node<D> {
         }
         let file = self.data_file();
         self.begin_load_file(Purpose::Start, LoadMode::Replace, file, cx);
-    }
-
-    /// What the configuration asks for.
-    fn wanted(&self) -> Vec<Wanted> {
-        let set = &self.config.settings;
-        let mut wanted = Vec::new();
-        if set.port != 0 {
-            for (ip, optional) in addresses(set) {
-                wanted.push(Wanted { at: Endpoint::Tcp(SocketAddr::new(ip, set.port)), optional, mode: None });
-            }
-        }
-        if !set.unixsocket.is_empty() {
-            let mode = u32::from_str_radix(&set.unixsocketperm, 8).ok().filter(|m| *m != 0);
-            wanted.push(Wanted { at: Endpoint::Unix(set.unixsocket.as_str().into()), optional: false, mode });
-        }
-        wanted
     }
 
     fn listen(&mut self, wanted: Wanted, cx: &mut Cx<'_>) {
@@ -158,7 +118,7 @@ impl<D: Dataset> Node<D> {
     pub(super) fn listen_anew(&mut self, change: Change, cx: &mut Cx<'_>) -> bool {
         self.listeners.old = core::mem::take(&mut self.listeners.list);
         let mut new = Vec::new();
-        for wanted in self.wanted() {
+        for wanted in wanted(&self.config.settings) {
             match self.listeners.old.iter().position(|l| l.at == wanted.at) {
                 Some(i) => {
                     let kept = self.listeners.old.remove(i);
@@ -234,7 +194,7 @@ impl<D: Dataset> Node<D> {
             return None;
         };
         // A node that is to listen somewhere never ends up listening nowhere: all optional ones missing is a failure.
-        let deaf = self.listeners.list.is_empty() && !self.wanted().is_empty();
+        let deaf = self.listeners.list.is_empty() && !wanted(&self.config.settings).is_empty();
         let done = !failed && !deaf;
         if done {
             for old in self.listeners.old.drain(..).filter(|l| l.standing) {

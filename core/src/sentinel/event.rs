@@ -264,6 +264,15 @@ pub enum What {
     },
     /// A listener stands.
     Listening(Endpoint),
+    /// A listener could not be had.
+    NotListening {
+        /// Where.
+        at: Endpoint,
+        /// Why, and what to do.
+        why: Box<str>,
+        /// It was marked optional (`-` in `bind`).
+        skipped: bool,
+    },
     /// The process was asked to end.
     Ending(Signal),
 }
@@ -309,7 +318,7 @@ impl What {
             Self::ScriptError { .. } => "-script-error",
             Self::ScriptChild { .. } => "+script-child",
             Self::ScriptEnded { .. } => "-script-child",
-            Self::Note { .. } | Self::Listening(_) | Self::Ending(_) => return None,
+            Self::Note { .. } | Self::Listening(_) | Self::NotListening { .. } | Self::Ending(_) => return None,
         })
     }
 
@@ -334,6 +343,10 @@ impl What {
             Self::ScriptEnded { pid, code, signal } => alloc::format!("{pid} {code} {signal}"),
             Self::Note { text, .. } => text.as_ref().into(),
             Self::Listening(at) => alloc::format!("Ready to accept connections at {at}"),
+            Self::NotListening { at, why, .. } => {
+                let port = at.tcp().map_or(0, |a| a.port());
+                alloc::format!("Failed listening on port {port}: could not create server socket {at}: {why}")
+            }
             Self::Ending(signal) => alloc::format!("{signal:?} received: the sentinel ends."),
         }
     }
@@ -361,6 +374,7 @@ impl LogLine for Event {
             What::ScriptChild { .. } | What::ScriptEnded { .. } => Level::Debug,
             What::Note { level, .. } => *level,
             What::Listening(_) => Level::Notice,
+            What::NotListening { skipped: true, .. } => Level::Verbose,
             _ => Level::Warning,
         }
     }

@@ -17,6 +17,7 @@ mod hello;
 mod info;
 mod instance;
 mod links;
+mod listen;
 mod ops;
 mod reconf;
 mod refresh;
@@ -126,6 +127,7 @@ pub struct Sentinel {
     names: BTreeMap<Box<str>, GroupId>,
     last_group: u32,
     links: links::Links,
+    listeners: listen::Listeners,
     scripts: scripts::Scripts,
     my_id: RunId,
     /// The current epoch, as it may be told.
@@ -348,7 +350,9 @@ impl Sentinel {
     fn publish(&mut self, _channel: &str, _payload: &str, _cx: &mut Cx<'_>) {}
 
     fn done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) {
-        if let Some(result) = self.link_done(op, result, cx) {
+        if let Some(result) = self.listen_done(op, result, cx)
+            && let Some(result) = self.link_done(op, result, cx)
+        {
             // What is nobody's was cancelled.
             let _ = self.script_done(op, result, cx);
         }

@@ -31,6 +31,7 @@ impl Sentinel {
             names: alloc::collections::BTreeMap::new(),
             last_group: 0,
             links: super::links::Links::default(),
+            listeners: super::listen::Listeners::default(),
             scripts: super::scripts::Scripts::default(),
             my_id,
             tickets: 0,
@@ -47,6 +48,7 @@ impl Sentinel {
     }
 
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) {
+        self.listen(cx);
         for set in self.config.masters.clone() {
             self.monitor(set, cx);
         }

@@ -9,7 +9,7 @@ use std::format;
 
 use crate::config::sentinel::{KnownSentinel, MasterSettings, SentinelConfig};
 use crate::ids::{ConnId, RunId};
-use crate::machine::{Action, Actions, Chunks, Closed, Endpoint, Input, Machine, NoMeter, Outcome};
+use crate::machine::{Action, Actions, Chunks, Closed, Endpoint, Input, Job, Machine, NoMeter, Outcome};
 use crate::resp::{Args, RequestLimits, Requests};
 use crate::sentinel::{Event, Sentinel};
 use crate::time::{Instant, Now};
@@ -183,6 +183,9 @@ impl Rig {
                 self.feed(Input::Sent { conn, len });
             }
             Action::Event(event) => self.events.push((self.now, event)),
+            Action::Start { op, job: Job::Listen { at, .. } } => {
+                self.feed(Input::Done { op, result: Outcome::Listening(at) });
+            }
             Action::Start { op, .. } => self.feed(Input::Done { op, result: Outcome::Written }),
             _ => {}
         }
@@ -286,6 +289,23 @@ impl Rig {
             self.conns.remove(&conn);
             self.feed(Input::Closed { conn, reason: Closed::Reset });
         }
+    }
+
+    /// A frozen process answers the first thing that waits, and stays frozen.
+    pub fn answer_one(&mut self, port: u16) {
+        let (conn, words) = self.fakes.get_mut(&port).unwrap().held.remove(0);
+        let bytes = self.answer(port, &words);
+        self.later(Coming::Bytes(conn, bytes));
+    }
+
+    /// Lets time pass until a process was sent `n` more PINGs; when the last one arrived.
+    pub fn pings(&mut self, port: u16, n: usize) -> Instant {
+        let count = |r: &Self| r.fakes[&port].heard.iter().filter(|h| *h == "PING").count();
+        let before = count(self);
+        while count(self) < before + n {
+            self.pass(Duration::from_micros(1));
+        }
+        self.now
     }
 
     /// A frozen process goes on: what waited is answered.

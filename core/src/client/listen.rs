@@ -1,0 +1,48 @@
+//! What a configuration asks to be listened on.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::config::Settings;
+use crate::machine::Endpoint;
+
+/// An endpoint that is to be listened on.
+pub(crate) struct Wanted {
+    /// Where.
+    pub(crate) at: Endpoint,
+    /// Whether it may be missing: marked `-` in `bind`.
+    pub(crate) optional: bool,
+    /// Permissions of a unix socket.
+    pub(crate) mode: Option<u32>,
+}
+
+/// The addresses of `bind`, each with whether it may be missing.
+fn addresses(set: &Settings) -> Vec<(IpAddr, bool)> {
+    let mut list = Vec::new();
+    for bind in &set.bind {
+        let optional = bind.optional;
+        match bind.address.as_str() {
+            "*" => list.push((Ipv4Addr::UNSPECIFIED.into(), optional)),
+            "::*" => list.push((Ipv6Addr::UNSPECIFIED.into(), true)),
+            "localhost" => list.extend([(Ipv4Addr::LOCALHOST.into(), optional), (Ipv6Addr::LOCALHOST.into(), true)]),
+            // The configuration was checked to hold addresses only.
+            name => list.extend(name.parse::<IpAddr>().map(|ip| (ip, optional))),
+        }
+    }
+    list
+}
+
+/// What the configuration asks for.
+pub(crate) fn wanted(set: &Settings) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    if set.port != 0 {
+        for (ip, optional) in addresses(set) {
+            wanted.push(Wanted { at: Endpoint::Tcp(SocketAddr::new(ip, set.port)), optional, mode: None });
+        }
+    }
+    if !set.unixsocket.is_empty() {
+        let mode = u32::from_str_radix(&set.unixsocketperm, 8).ok().filter(|m| *m != 0);
+        wanted.push(Wanted { at: Endpoint::Unix(set.unixsocket.as_str().into()), optional: false, mode });
+    }
+    wanted
+}
