@@ -98,6 +98,12 @@ pub fn quote(bytes: &[u8]) -> String {
     out
 }
 
+/// One word of a line: as it is where that is safe, else in quotes.
+pub fn spell(text: &str) -> String {
+    let safe = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
+    if !text.is_empty() && text.bytes().all(safe) { text.into() } else { quote(text.as_bytes()) }
+}
+
 /// White space as C's `isspace` knows it.
 fn is_space(b: u8) -> bool {
     matches!(b, b' ' | 0x09..=0x0d)
@@ -139,6 +145,16 @@ mod tests {
 
         fn any_line_is_taken(line: Vec<u8>) -> bool {
             split(&line).is_ok_and(|w| w.iter().map(Vec::len).sum::<usize>() <= line.len()) || split(&line).is_err()
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_where_they_must_be() {
+        for plain in ["a", "a.b-c_d", "#x", "10.0.0.1"] {
+            assert_eq!(spell(plain), plain);
+        }
+        for (text, quoted) in [("", r#""""#), ("a b", r#""a b""#), ("it's", r#""it's""#), ("é", r#""\xc3\xa9""#)] {
+            assert_eq!(spell(text), quoted);
         }
     }
 

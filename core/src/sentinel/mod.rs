@@ -51,6 +51,7 @@ pub use links::{LinkId, MAX_PENDING};
 pub use ops::{FailoverRefused, Judgement, Quorum};
 pub use scripts::{MAX_QUEUE, MAX_RUNNING, MAX_TRIES, ScriptJob};
 pub use simulate::{Crash, EXIT_CODE};
+pub use state::{Durable, Merged, Opened, Record, Remembered, StateError, Step, Store};
 pub use timing::Timing;
 
 use crate::config::sentinel::SentinelConfig;
@@ -60,7 +61,6 @@ use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
 use failover::How;
-use state::Record;
 
 /// What a deadline of a sentinel is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use super::check;
 use super::options::{By, GLOBAL, MasterOption, OF_MASTER, global, of_master};
 use super::{MasterSettings, SentinelConfig, SentinelSettings};
-use crate::config::rewrite::{SIGNATURE, word};
+use crate::config::rewrite::SIGNATURE;
 use crate::config::syntax::words_of;
+use crate::words::spell;
 
 /// What a line is about: there is at most one line for each.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +33,7 @@ struct Wanted {
 impl Wanted {
     fn text(&self) -> String {
         let master = Some(&self.key.master).filter(|m| !m.is_empty());
-        let words = master.into_iter().chain(&self.values).map(|w| word(w));
+        let words = master.into_iter().chain(&self.values).map(|w| spell(w));
         format!("sentinel {} {}", self.key.option, words.collect::<Vec<_>>().join(" "))
     }
 }
