@@ -6,6 +6,7 @@
 //!
 //! Nothing ticks: every decision is made when the answer that it waits for arrives, or at its exact deadline.
 
+mod call;
 mod choose;
 mod detect;
 mod discover;
@@ -38,6 +39,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+pub use call::Call;
 pub use choose::Unfit;
 pub use discover::{MAX_LEAD, MAX_PEERS};
 pub use elect::{MAX_EPOCH, Voted};
@@ -106,17 +108,6 @@ enum Said {
 struct Cx<'a> {
     now: Now,
     out: &'a mut Actions<Event>,
-}
-
-/// What an embedding program asks of a sentinel.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Call {
-    /// Fail over now, as `SENTINEL FAILOVER name` does.
-    Failover {
-        /// The master.
-        name: Box<str>,
-    },
 }
 
 /// A sentinel as a state machine.
