@@ -1,4 +1,4 @@
-//! The program `primacy-async-std`: the server of `primacy`, over async-std.
+//! The program `primacy-async-std`: the server and the sentinel of `primacy`, over async-std.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use primacy_core::Machine;
 use primacy_host::program::{self, Runtime};
 use primacy_host::{Drive, TurnMeter};
 
-/// The server over async-std, or over smol where only that is built in.
+/// The program over async-std, or over smol where only that is built in.
 struct OverAsyncStd;
 
 impl Runtime for OverAsyncStd {
@@ -28,15 +28,18 @@ impl Runtime for OverAsyncStd {
 }
 
 const HELP: &str = "\
-A Redis server with high availability, as `primacy server`, over async-std.
+A Redis server and a sentinel, as `primacy server` and `primacy sentinel`, over async-std.
 
 Usage:
   primacy-async-std server [FILE | -] [--DIRECTIVE VALUE ...]   run a server, as redis-server does
-  primacy-async-std server --help                               directives and examples
+  primacy-async-std sentinel FILE [--DIRECTIVE VALUE ...]       watch masters and fail over, as redis-sentinel does
+  primacy-async-std replay FILE [--print] ...                   run a recording again, and check that it does the same
+  primacy-async-std server --help, ... sentinel --help          directives and examples
   primacy-async-std --version
 
-Under a file name that ends in -server the program is `primacy-async-std server` itself:
+Under a file name that ends in -server or -sentinel the program is that command itself:
   ln -s primacy-async-std redis-server && ./redis-server --port 6380
+  ln -s primacy-async-std redis-sentinel && ./redis-sentinel sentinel.conf
 
 Logs go to standard output or `logfile`; `loglevel` says how much, and RUST_LOG (trace, debug, info, warn)
 outranks it.

@@ -1,18 +1,20 @@
 //! What the program says of itself.
 
 pub(crate) const MAIN: &str = "\
-Redis high availability: a server, its replicas, and a group to watch.
+Redis high availability: a server, its replicas, the sentinels that watch them, and a group to look at.
 
 Usage:
   primacy server [FILE | -] [--DIRECTIVE VALUE ...]   run a server, as redis-server does
+  primacy sentinel FILE [--DIRECTIVE VALUE ...]       watch masters and fail over, as redis-sentinel does
   primacy replay FILE [--print] ...                   run a recording again, and check that it does the same
   primacy demo [--keep] [--replicas N] [--seconds S]  run a master and replicas, and watch them
   primacy sim [--seed N] [--runs N | --for 60s] ...   run whole groups in a simulated world, with faults
-  primacy server --help                               directives and examples
+  primacy server --help, primacy sentinel --help      directives and examples
   primacy --version
 
-Under a file name that ends in -server the program is `primacy server` itself:
+Under a file name that ends in -server or -sentinel the program is that command itself:
   ln -s primacy redis-server && ./redis-server --port 6380
+  ln -s primacy redis-sentinel && ./redis-sentinel sentinel.conf
 
 Logs go to standard output or `logfile`; `loglevel` says how much, and RUST_LOG (trace, debug, info, warn)
 outranks it.

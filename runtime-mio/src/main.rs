@@ -1,4 +1,5 @@
-//! The program `primacy`: a server that takes what redis-server takes, and a demonstration of a whole group.
+//! The program `primacy`: a server and a sentinel that take what redis-server and redis-sentinel take, and a
+//! demonstration of a whole group.
 
 #![allow(
     clippy::std_instead_of_core,
@@ -18,7 +19,7 @@ use primacy_host::program::{self, Runtime};
 use primacy_host::{Drive, TurnMeter};
 use primacy_mio::Driver;
 
-/// The server over mio.
+/// The program over mio.
 struct OverMio;
 
 impl Runtime for OverMio {
@@ -38,7 +39,7 @@ impl Runtime for OverMio {
     }
 }
 
-/// What the program does beside serving.
+/// What the program does beside.
 const COMMANDS: &[program::Command] = &[
     ("demo", demo::run),
     #[cfg(feature = "sim")]

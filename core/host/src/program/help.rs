@@ -1,6 +1,6 @@
-//! What a server program says of itself.
+//! What a server program says of itself; PROGRAM stands for its name.
 
-const SERVER: &str = "\
+pub(super) const SERVER: &str = "\
 Run a server: a master, or a replica of a Redis, Valkey or Primacy master.
 
 Usage:
@@ -33,10 +33,37 @@ SIGTERM and SIGINT end it in order: waiting replicas are served, a snapshot is w
 A second one ends it at once.
 ";
 
-/// The answer to `server --help`, for a program of this name.
-pub(super) fn server(program: &str) -> String {
-    SERVER.replace("PROGRAM", program)
-}
+pub(super) const SENTINEL: &str = "\
+Run a sentinel: it watches masters, agrees with other sentinels on who is down, and makes a replica the master.
+redis-sentinel, valkey-sentinel and Primacy's may watch the same masters.
+
+Usage:
+  PROGRAM sentinel FILE [--record FILE] [--DIRECTIVE VALUE ...]
+  PROGRAM server FILE --sentinel                   the same, as redis-server starts it
+
+  FILE   a sentinel.conf. It is rewritten with what the sentinel learns, in the form that redis-sentinel reads too
+  --DIRECTIVE VALUE ...
+         any directive of sentinel.conf; it outranks the file's
+  --record FILE [--record-max SIZE]
+         write everything that the sentinel is told to FILE, for `primacy replay`; passwords are in it, in the clear
+
+Examples:
+  PROGRAM sentinel /etc/redis/sentinel.conf
+  PROGRAM sentinel sentinel.conf --port 26380 --loglevel debug
+  PROGRAM sentinel sentinel.conf --sentinel state-file /var/lib/primacy/sentinel.state
+  redis-cli -p 26379 SENTINEL MASTERS
+
+A file to begin with, for one of three sentinels:
+  port 26379
+  sentinel monitor mymaster 10.0.0.1 6379 2        the master's address, and how many have to see it down
+  sentinel down-after-milliseconds mymaster 5000
+  sentinel failover-timeout mymaster 60000
+
+Directives of its own, beside redis-sentinel's:
+  sentinel state-file PATH   where epochs and votes are kept, for a FILE that cannot be written; beside FILE otherwise
+
+SIGTERM and SIGINT end it in order.
+";
 
 /// The answer to `--version`.
 pub(super) fn version(program: &str) -> String {

@@ -33,7 +33,7 @@ pub enum Unusable {
     #[error("it records a machine of the kind {came}; this program replays {expected}")]
     Machine {
         /// What this program has.
-        expected: &'static str,
+        expected: String,
         /// What the recording names.
         came: String,
     },
@@ -78,12 +78,31 @@ enum Ended {
     Damaged(JournalError),
 }
 
-/// Runs `primacy replay` with these arguments. `program` is this program's name and version; `build` makes a fresh
-/// machine of what a recording's header says. Exit code 0: the same, 1: it differs, 2: it cannot be read.
-pub fn run<M>(args: Vec<OsString>, program: &str, build: impl Fn(&Header, &Playback) -> Result<M, Unusable>) -> ExitCode
-where
-    M: Machine<Call: Recorded + Debug, Event: LogLine>,
-{
+/// Replays recordings of one kind of machine.
+pub struct Player {
+    kind: &'static str,
+    play: Box<dyn Fn(&Wish, &str) -> Result<Outcome, Trouble>>,
+}
+
+impl core::fmt::Debug for Player {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Player").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Player {
+    /// Of machines that recordings call `kind`; `build` makes a fresh one of what a recording's header says.
+    pub fn new<M>(kind: &'static str, build: fn(&Header, &Playback) -> Result<M, Unusable>) -> Self
+    where
+        M: Machine<Call: Recorded + Debug, Event: LogLine> + 'static,
+    {
+        Self { kind, play: Box::new(move |wish, program| replay(wish, program, build)) }
+    }
+}
+
+/// Runs `primacy replay` with these arguments. `program` is this program's name and version; of `players` the one that
+/// fits the recording is taken. Exit code 0: the same, 1: it differs, 2: it cannot be read.
+pub fn run(args: Vec<OsString>, program: &str, players: &[Player]) -> ExitCode {
     let wish = match Wish::parse(args) {
         Ok(Some(wish)) => wish,
         Ok(None) => {
@@ -95,7 +114,7 @@ where
             return ExitCode::from(2);
         }
     };
-    match replay(&wish, program, build).and_then(|outcome| report(&wish, outcome)) {
+    match play(&wish, program, players).and_then(|outcome| report(&wish, outcome)) {
         Ok(code) => code,
         // Who closed the pipe has seen enough.
         Err(Trouble::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -106,26 +125,30 @@ where
     }
 }
 
+fn play(wish: &Wish, program: &str, players: &[Player]) -> Result<Outcome, Trouble> {
+    // Of the header alone, which is the same in all of them.
+    let header = Source::open(wish)?.header(&mut Reader::<()>::new())?;
+    match players.iter().find(|p| p.kind == header.machine) {
+        Some(player) => (player.play)(wish, program),
+        None => {
+            let expected = players.iter().map(|p| p.kind).collect::<Vec<_>>().join(" and ");
+            let error = Unusable::Machine { expected, came: header.machine };
+            Err(Trouble::Unusable { file: wish.file.clone(), error })
+        }
+    }
+}
+
 fn replay<M>(
     wish: &Wish,
     program: &str,
-    build: impl Fn(&Header, &Playback) -> Result<M, Unusable>,
+    build: fn(&Header, &Playback) -> Result<M, Unusable>,
 ) -> Result<Outcome, Trouble>
 where
     M: Machine<Call: Recorded + Debug, Event: LogLine>,
 {
     let mut file = Source::open(wish)?;
     let mut reader = Reader::<M::Call>::new();
-    let header = loop {
-        match reader.next().map_err(|e| file.journal(e))? {
-            Some(Item::Header(header)) => break header,
-            _ => {
-                if !file.feed(&mut reader)? {
-                    return Err(file.journal(reader.finish().err().unwrap_or(JournalError::NoEnd { offset: 0 })));
-                }
-            }
-        }
-    };
+    let header = file.header(&mut reader)?;
     if header.program != program {
         eprintln!("primacy replay: recorded by {}, this is {program}: they may differ on purpose", header.program);
     }
@@ -318,6 +341,20 @@ impl Source {
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Trouble::Read { file: self.path.clone(), error }),
+            }
+        }
+    }
+
+    /// What the recording begins with.
+    fn header<C: Recorded>(&mut self, reader: &mut Reader<C>) -> Result<Header, Trouble> {
+        loop {
+            match reader.next().map_err(|e| self.journal(e))? {
+                Some(Item::Header(header)) => return Ok(header),
+                _ => {
+                    if !self.feed(reader)? {
+                        return Err(self.journal(reader.finish().err().unwrap_or(JournalError::NoEnd { offset: 0 })));
+                    }
+                }
             }
         }
     }
