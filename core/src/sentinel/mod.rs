@@ -58,7 +58,7 @@ pub use timing::Timing;
 
 use crate::config::sentinel::SentinelConfig;
 use crate::ids::{ConnId, Ids, OpId, RunId};
-use crate::machine::{Action, Actions, Chunks, Input, Level, Machine, Meter, Outcome};
+use crate::machine::{Action, Actions, Chunks, Input, Level, Machine, Meter, Outcome, Path};
 use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
@@ -92,6 +92,8 @@ enum Key {
 /// What may be said once it is on the disk.
 #[derive(Clone, Debug)]
 enum Said {
+    /// Our id, and what a start found out: nothing follows.
+    Begun,
     /// We begin a failover.
     Started { group: GroupId, epoch: u64, how: How, ticket: u64 },
     /// We gave our vote to another.
@@ -105,9 +107,29 @@ enum Said {
 }
 
 /// What one input brings along: its time, and where actions go.
-struct Cx<'a> {
-    now: Now,
-    out: &'a mut Actions<Event>,
+type Cx<'a> = crate::client::Cx<'a, Event>;
+
+/// The part of a sentinel that a part of it takes for one step.
+macro_rules! turn {
+    ($sentinel:expr, $cx:expr) => {
+        $crate::machine::Turn {
+            now: $cx.now,
+            timers: &mut $sentinel.timers,
+            out: &mut *$cx.out,
+            ids: &mut $sentinel.ids,
+            rng: &mut $sentinel.rng,
+        }
+    };
+}
+use turn;
+
+/// The files of a sentinel.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Files {
+    /// sentinel.conf, which follows what happens; none for a sentinel without.
+    pub config: Option<Path>,
+    /// The state file; without one nothing outlives the process.
+    pub state: Option<Path>,
 }
 
 /// A sentinel as a state machine.
@@ -129,8 +151,10 @@ pub struct Sentinel {
     tickets: u64,
     /// Votes that were written while this input was handled: their answers go out.
     tickets_done: Vec<u64>,
-    /// What is on the disk and was not said yet.
-    ready: VecDeque<Said>,
+    /// The state file.
+    store: Store<Said>,
+    /// What is on the disk, or could not be put there, and was not said yet.
+    ready: VecDeque<Durable<Said>>,
     /// Since when nothing is decided.
     tilt: Option<Instant>,
     /// How often that was.
@@ -245,6 +269,7 @@ impl Sentinel {
     /// What had to be on the disk first is there: now it is said.
     fn durable(&mut self, said: Said, cx: &mut Cx<'_>) {
         match said {
+            Said::Begun => {}
             Said::Started { group, epoch, how, ticket } => {
                 self.ticket_done(group, ticket);
                 self.failover_started(group, epoch, how, cx);
@@ -330,9 +355,10 @@ impl Sentinel {
 
 impl Sentinel {
     /// Writes what must not be forgotten; `said` follows when it is on the disk.
-    fn record(&mut self, records: Vec<Record>, said: Said, _cx: &mut Cx<'_>) {
-        let _ = records;
-        self.ready.push_back(said);
+    fn record(&mut self, records: Vec<Record>, said: Said, cx: &mut Cx<'_>) {
+        // What is answered at once is said at the end of the input, too: whoever records is in the middle of something.
+        let at_once = self.store.record(records, said, &mut turn!(self, cx));
+        self.ready.extend(at_once);
     }
 
     /// sentinel.conf is to follow.
@@ -341,7 +367,8 @@ impl Sentinel {
     fn publish(&mut self, _channel: &str, _payload: &str, _cx: &mut Cx<'_>) {}
 
     fn done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) {
-        if let Some(result) = self.listen_done(op, result, cx)
+        if let Some(result) = self.store_done(op, result, cx)
+            && let Some(result) = self.listen_done(op, result, cx)
             && let Some(result) = self.link_done(op, result, cx)
         {
             // What is nobody's was cancelled.
@@ -351,8 +378,11 @@ impl Sentinel {
 
     /// The end of every input: what became sayable is said.
     fn settle(&mut self, cx: &mut Cx<'_>) {
-        while let Some(said) = self.ready.pop_front() {
-            self.durable(said, cx);
+        while let Some(Durable { token, result }) = self.ready.pop_front() {
+            match result {
+                Ok(()) => self.durable(token, cx),
+                Err(error) => self.not_durable(&token, &error, cx),
+            }
         }
         self.tickets_done.clear();
     }

@@ -22,7 +22,7 @@ fn settings(group: &Group) -> MasterSettings {
         host: group.master.addr.host.to_string(),
         port: group.master.addr.port,
         config_epoch: group.config_epoch,
-        leader_epoch: group.vote.map_or(0, |v| v.epoch),
+        leader_epoch: group.vote.map_or(0, |v| v.epoch).max(group.set.leader_epoch),
         replicas: group.replicas.values().map(|r| (r.server.addr.host.to_string(), r.server.addr.port)).collect(),
         sentinels: (group.peers.values())
             .filter(|p| p.addr.port > 0)

@@ -2,26 +2,34 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use super::event::What;
+use super::failover::Blocked;
 use super::failover::Failover;
 use super::info::Role;
 use super::instance::{Address, Group, GroupId, Server, Slot, Vote, Who};
-use super::{Cx, Key, Sentinel};
+use super::state::{Record, StateError, Step, Store};
+use super::{Cx, Files, Key, Said, Sentinel, turn};
 use crate::config::sentinel::{MasterSettings, SentinelConfig};
-use crate::ids::{Ids, RunId};
-use crate::machine::Meter;
+use crate::ids::{Ids, OpId, RunId};
+use crate::machine::{Action, Level, Meter, Outcome};
 use crate::rng::{Rng, Seed};
 use crate::time::Instant;
 use crate::timers::Timers;
 
+/// How long a failover waits that could not be written down.
+const DISK_PATIENCE: Duration = Duration::from_secs(1);
+
 impl Sentinel {
     /// A sentinel with this configuration. It begins to act at its first `Tick`, which is due at once.
-    pub fn new(config: SentinelConfig, seed: Seed, meter: Box<dyn Meter>) -> Self {
+    pub fn new(config: SentinelConfig, files: Files, seed: Seed, meter: Box<dyn Meter>) -> Self {
         let mut rng = Rng::new(seed);
         let mut timers = Timers::new();
         timers.set(Key::Start, Instant::ZERO);
+        // Until the state file is read, which may know better.
         let my_id = config.global.myid.unwrap_or_else(|| RunId::random(&mut rng));
+        let Files { config: _, state } = files;
         Self {
             epoch: config.global.current_epoch,
             epoch_written: config.global.current_epoch,
@@ -36,6 +44,7 @@ impl Sentinel {
             my_id,
             tickets: 0,
             tickets_done: alloc::vec::Vec::new(),
+            store: Store::new(state),
             ready: VecDeque::new(),
             tilt: None,
             tilts: 0,
@@ -47,10 +56,84 @@ impl Sentinel {
         }
     }
 
+    /// The first tick: what must not have been forgotten is read before anything is done.
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) {
+        if !self.store.open(&mut turn!(self, cx)) {
+            self.begin(cx);
+        }
+    }
+
+    /// The end of a job of the state file; anything else is handed back.
+    pub(super) fn store_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
+        match self.store.done(op, result, &mut turn!(self, cx)) {
+            Err(result) => return Some(result),
+            Ok(Step::Nothing) => {}
+            Ok(Step::Opened(opened)) => {
+                if opened.dropped > 0 {
+                    let text = alloc::format!(
+                        "The last line of the state file was not whole: its {} bytes were dropped. Nobody heard of them.",
+                        opened.dropped
+                    );
+                    self.note(Level::Notice, &text, cx);
+                }
+                self.begin(cx);
+            }
+            Ok(Step::Unusable(error)) => {
+                self.note(Level::Warning, &alloc::format!("{error}"), cx);
+                cx.out.push(Action::Exit { code: 1 });
+            }
+            Ok(Step::Durable(list)) => self.ready.extend(list),
+        }
+        None
+    }
+
+    /// What is known is put together, and the work begins.
+    fn begin(&mut self, cx: &mut Cx<'_>) {
+        for merged in self.store.state_mut().merge(&mut self.config) {
+            self.note(Level::Notice, &alloc::format!("{merged}"), cx);
+        }
+        self.my_id = self.config.global.myid.unwrap_or(self.my_id);
+        self.epoch = self.config.global.current_epoch;
+        self.epoch_written = self.epoch;
+        if self.store.state().my_id() != Some(self.my_id) {
+            self.record(alloc::vec![Record::MyId(self.my_id)], Said::Begun, cx);
+        }
         self.listen(cx);
         for set in self.config.masters.clone() {
             self.monitor(set, cx);
+        }
+        self.touch_conf();
+    }
+
+    /// What had to be on the disk first is not: it is not said, and will be tried anew where that makes sense.
+    pub(super) fn not_durable(&mut self, said: &Said, error: &StateError, cx: &mut Cx<'_>) {
+        self.note(Level::Warning, &alloc::format!("{error}"), cx);
+        let later = Blocked::Wait { until: cx.now.mono + DISK_PATIENCE };
+        match said {
+            Said::Begun => {}
+            Said::Epoch(_) => self.epoch_written = self.epoch,
+            Said::Started { group, ticket, .. } => {
+                self.ticket_done(*group, *ticket);
+                if let Some(g) = self.groups.get_mut(group) {
+                    g.failover.starting = false;
+                    g.failover.blocked = Some(later);
+                }
+                self.consider(*group, cx);
+            }
+            // Its answer is the vote that stands; in this epoch no other one is given.
+            Said::Voted { group, ticket, .. } => self.ticket_done(*group, *ticket),
+            // It is seen again with the next INFO.
+            Said::Promoted { group, .. } => {
+                if let Some(g) = self.groups.get_mut(group) {
+                    g.failover.switching = false;
+                }
+            }
+            // It is told again with the next hello.
+            Said::Configured { group, .. } => {
+                if let Some(g) = self.groups.get_mut(group) {
+                    g.config_written = g.config_epoch;
+                }
+            }
         }
     }
 
@@ -69,7 +152,9 @@ impl Sentinel {
             renamed: set.renamed.clone(),
         };
         let link = self.acquire(key, &addr, who, cx);
-        let vote = (set.leader_epoch > 0).then_some(Vote { leader: self.my_id, epoch: set.leader_epoch });
+        // sentinel.conf tells in which epoch the last vote was given, and not to whom: it binds all the same.
+        let vote = self.store.state().vote(&set.name).filter(|(epoch, _)| *epoch >= set.leader_epoch);
+        let vote = vote.map(|(epoch, leader)| Vote { leader, epoch });
         let failover = Failover { reserved: set.leader_epoch, ..Failover::default() };
         let (quorum, name) = (set.quorum, Box::from(set.name.as_str()));
         self.names.insert(name, id);

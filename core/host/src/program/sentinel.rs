@@ -9,7 +9,7 @@ use primacy_core::journal::{Header, Playback, Recorder};
 use primacy_core::machine::Meter;
 use primacy_core::node::About;
 use primacy_core::rng::Seed;
-use primacy_core::sentinel::{Call, Sentinel};
+use primacy_core::sentinel::{Call, Files, Sentinel};
 use rustix::fs::{Access, access};
 
 use super::help;
@@ -97,8 +97,13 @@ fn text(config: &SentinelConfig) -> Result<String, Fatal> {
     same.then_some(text).ok_or_else(Fatal::unrecordable)
 }
 
-fn build(config: SentinelConfig, _about: About, seed: Seed, meter: Box<dyn Meter>) -> Sentinel {
-    Sentinel::new(config, seed, meter)
+fn build(config: SentinelConfig, about: About, seed: Seed, meter: Box<dyn Meter>) -> Sentinel {
+    let state = match config.global.state_file.as_str() {
+        "" => format!("{}.state", about.config_file),
+        elsewhere => elsewhere.into(),
+    };
+    let files = Files { config: Some((*about.config_file).into()), state: Some(state.into()) };
+    Sentinel::new(config, files, seed, meter)
 }
 
 /// A fresh sentinel like the one that was recorded.

@@ -133,7 +133,7 @@ pub fn rig(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64) -> Rig
     }
     config.masters.push(set);
     config.global.myid = Some(run_id(1));
-    let sentinel = Sentinel::new(config, [7; 32], Box::new(NoMeter));
+    let sentinel = Sentinel::new(config, crate::sentinel::Files::default(), [7; 32], Box::new(NoMeter));
     let mut rig = Rig {
         sentinel,
         now: Instant::from_micros(1),
