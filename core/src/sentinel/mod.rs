@@ -8,6 +8,7 @@
 
 mod call;
 mod choose;
+pub mod conf_file;
 mod detect;
 mod discover;
 mod elect;

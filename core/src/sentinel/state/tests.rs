@@ -1,5 +1,4 @@
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::ToString;
 use alloc::vec;
 
@@ -100,7 +99,7 @@ fn a_tail_that_was_cut_is_dropped() {
 fn damage_is_named_where_it_stands() {
     let bytes = file(&some());
     let last = file(&some()[..some().len() - 1]).len();
-    let line_of = |at: usize| 1 + bytes[..at].iter().filter(|&&b| b == b'\n').count();
+    let line_of = |at: usize| bytes[..at].split(|&b| b == b'\n').count();
     for at in 0..bytes.len() {
         let mut bad = bytes.clone();
         bad[at] ^= 0x04;
