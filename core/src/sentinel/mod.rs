@@ -42,6 +42,7 @@ use core::net::IpAddr;
 
 pub use call::Call;
 pub use choose::Unfit;
+pub use conf_file::{ConfFile, ConfFileError};
 pub use discover::{MAX_LEAD, MAX_PEERS};
 pub use elect::{MAX_EPOCH, Voted};
 pub use event::{DownReason, Event, Plain, Subject, What};
@@ -54,7 +55,7 @@ pub use links::{LinkId, MAX_PENDING};
 pub use ops::{FailoverRefused, Judgement, Quorum};
 pub use scripts::{MAX_QUEUE, MAX_RUNNING, MAX_TRIES, ScriptJob};
 pub use simulate::{Crash, EXIT_CODE};
-pub use state::{Durable, Merged, Opened, Record, Remembered, StateError, Step, Store};
+use state::{Durable, Merged, Opened, Record, Remembered, StateError, Step, Store};
 pub use timing::Timing;
 
 use crate::config::sentinel::SentinelConfig;
@@ -88,6 +89,23 @@ enum Key {
     Scripts,
     /// The end of tilt mode.
     Tilt,
+    /// sentinel.conf is behind.
+    Conf,
+}
+
+impl From<conf_file::Timer> for Key {
+    fn from(_: conf_file::Timer) -> Self {
+        Self::Conf
+    }
+}
+
+/// Who waits for sentinel.conf to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waits {
+    /// `SENTINEL FLUSHCONFIG` of this client.
+    Client(ConnId),
+    /// The end of the process.
+    End,
 }
 
 /// What may be said once it is on the disk.
@@ -152,6 +170,12 @@ pub struct Sentinel {
     tickets: u64,
     /// Votes that were written while this input was handled: their answers go out.
     tickets_done: Vec<u64>,
+    /// sentinel.conf.
+    conf: ConfFile<Waits>,
+    /// Clients whose FLUSHCONFIG came to its end while this input was handled.
+    flushed: Vec<(ConnId, Result<(), ConfFileError>)>,
+    /// The process was asked to end.
+    ending: bool,
     /// The state file.
     store: Store<Said>,
     /// What is on the disk, or could not be put there, and was not said yet.
@@ -308,6 +332,7 @@ impl Sentinel {
                 Key::Beat(id) => self.beat(id, cx),
                 Key::Scripts => self.run_scripts(cx),
                 Key::Tilt => self.leave_tilt(cx),
+                Key::Conf => self.conf.due(&mut turn!(self, cx)),
                 // Nothing is decided in tilt mode; what was missed is looked at when it ends.
                 _ if self.tilt.is_some() => {}
                 Key::Down(id) => self.down_due(id, cx),
@@ -363,7 +388,40 @@ impl Sentinel {
     }
 
     /// sentinel.conf is to follow.
-    fn touch_conf(&mut self) {}
+    fn touch_conf(&mut self) {
+        self.conf.touch();
+    }
+
+    /// A job of sentinel.conf ended; anything else is handed back.
+    fn conf_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
+        let config = self.as_config();
+        let saved = match self.conf.done(op, result, |old| config.rewrite(old), &mut turn!(self, cx)) {
+            Ok(saved) => saved?,
+            Err(result) => return Some(result),
+        };
+        match &saved.result {
+            Err(error) if saved.news => self.note(Level::Warning, &alloc::format!("{error}"), cx),
+            Ok(()) if saved.news => self.note(Level::Notice, "Sentinel new configuration saved on disk", cx),
+            _ => {}
+        }
+        if saved.current && self.store.state().has_forgotten() {
+            self.record(alloc::vec![Record::Settled], Said::Begun, cx);
+        }
+        for waits in saved.tokens {
+            match waits {
+                Waits::Client(conn) => self.flushed.push((conn, saved.result.clone())),
+                Waits::End => cx.out.push(Action::Exit { code: 0 }),
+            }
+        }
+        None
+    }
+
+    /// The process is to end: sentinel.conf says all first, unless that was waited for already.
+    fn end_process(&mut self, cx: &mut Cx<'_>) {
+        if core::mem::replace(&mut self.ending, true) || self.conf.flush(Waits::End, &mut turn!(self, cx)).is_some() {
+            cx.out.push(Action::Exit { code: 0 });
+        }
+    }
 
     fn publish(&mut self, _channel: &str, _payload: &str, _cx: &mut Cx<'_>) {}
 
@@ -372,8 +430,9 @@ impl Sentinel {
             && let Some(result) = self.listen_done(op, result, cx)
             && let Some(result) = self.link_done(op, result, cx)
         {
+            let rest = self.script_done(op, result, cx);
             // What is nobody's was cancelled.
-            let _ = self.script_done(op, result, cx);
+            let _ = rest.and_then(|result| self.conf_done(op, result, cx));
         }
     }
 
@@ -386,6 +445,8 @@ impl Sentinel {
             }
         }
         self.tickets_done.clear();
+        self.flushed.clear();
+        self.conf.settle(&mut turn!(self, cx));
     }
 }
 
@@ -405,6 +466,21 @@ impl Machine for Sentinel {
             Input::Closed { conn, reason } if conn.is_opened() => self.link_closed(conn, reason, cx),
             Input::Began { op, pid } => self.script_began(op, pid, cx),
             Input::Done { op, result } => self.done(op, result, cx),
+            Input::Call(Call::Failover { name }) => {
+                if let Some(&id) = self.names.get(&name)
+                    && let Err(why) = self.failover_asked(id, false, cx)
+                {
+                    self.note(
+                        Level::Warning,
+                        &alloc::format!("The failover of {name} that the host asked for: {why}"),
+                        cx,
+                    );
+                }
+            }
+            Input::Shutdown { signal } => {
+                self.tell_alone(What::Ending(signal), cx);
+                self.end_process(cx);
+            }
             _ => {}
         }
         self.settle(cx);

@@ -29,7 +29,7 @@ impl Sentinel {
         timers.set(Key::Start, Instant::ZERO);
         // Until the state file is read, which may know better.
         let my_id = config.global.myid.unwrap_or_else(|| RunId::random(&mut rng));
-        let Files { config: _, state } = files;
+        let Files { config: conf, state } = files;
         Self {
             epoch: config.global.current_epoch,
             epoch_written: config.global.current_epoch,
@@ -44,6 +44,9 @@ impl Sentinel {
             my_id,
             tickets: 0,
             tickets_done: alloc::vec::Vec::new(),
+            conf: super::ConfFile::new(conf),
+            flushed: alloc::vec::Vec::new(),
+            ending: false,
             store: Store::new(state),
             ready: VecDeque::new(),
             tilt: None,
