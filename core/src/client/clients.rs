@@ -37,6 +37,8 @@ pub(crate) struct Clients<R> {
     pub(crate) waiting: BTreeSet<ConnId>,
     /// Clients that got bytes while another input was handled: told to the runtime when it ends.
     pub(crate) stirred: BTreeSet<ConnId>,
+    /// Messages to a client that was taken out as they were published: it gets them once it is served.
+    aside: Vec<(ConnId, Aside)>,
     pub(crate) pause: Option<Pause>,
     pub(crate) stats: Stats,
     pub(crate) meter: Box<dyn Meter>,
@@ -57,6 +59,7 @@ impl<R> Clients<R> {
             pubsub: PubSub::default(),
             waiting: BTreeSet::new(),
             stirred: BTreeSet::new(),
+            aside: Vec::new(),
             pause: None,
             meter,
             usage: UsageCache::default(),
@@ -77,7 +80,7 @@ impl<R> Clients<R> {
         if self.pubsub.is_empty() {
             return 0;
         }
-        let Self { pubsub, sessions, stirred, .. } = self;
+        let Self { pubsub, sessions, stirred, aside, .. } = self;
         let mut count = 0;
         for (pattern, listeners) in pubsub.receivers(channel) {
             let message = Message { pattern, channel, body };
@@ -87,7 +90,10 @@ impl<R> Clients<R> {
                 let s = match own.as_deref_mut() {
                     Some(s) if s.conn == conn => s,
                     _ => {
-                        let Some(s) = sessions.get_mut(conn) else { continue };
+                        let Some(s) = sessions.get_mut(conn) else {
+                            aside.push((conn, Aside::of(message)));
+                            continue;
+                        };
                         stirred.insert(conn);
                         s
                     }
@@ -99,6 +105,17 @@ impl<R> Clients<R> {
             }
         }
         count
+    }
+
+    /// Gives a client that was taken out the messages that were published meanwhile.
+    #[inline]
+    pub(crate) fn hand_over(&mut self, s: &mut Session) {
+        if !self.aside.is_empty() {
+            let own = s.conn;
+            for (_, message) in self.aside.extract_if(.., |(conn, _)| *conn == own) {
+                message.as_message().write(&mut s.reply());
+            }
+        }
     }
 
     /// Ends all subscriptions of a client without a word.
@@ -169,6 +186,23 @@ impl Message<'_> {
         }
         r.bulk(self.channel);
         r.bulk(self.body);
+    }
+}
+
+/// A message that waits until the one who gets it is served.
+struct Aside {
+    pattern: Option<Box<[u8]>>,
+    channel: Box<[u8]>,
+    body: Box<[u8]>,
+}
+
+impl Aside {
+    fn of(message: Message<'_>) -> Self {
+        Self { pattern: message.pattern.map(Into::into), channel: message.channel.into(), body: message.body.into() }
+    }
+
+    fn as_message(&self) -> Message<'_> {
+        Message { pattern: self.pattern.as_deref(), channel: &self.channel, body: &self.body }
     }
 }
 
@@ -250,5 +284,19 @@ mod tests {
         let mut own = clients.sessions.take(ConnId::accepted(1)).unwrap();
         assert_eq!(clients.publish(Some(&mut own), b"news", b"hi"), 4);
         assert!(!own.outbox.is_empty() && !clients.stirred.contains(&own.conn));
+    }
+
+    #[test]
+    fn who_listens_and_is_being_served_gets_the_message_behind_its_reply() {
+        let mut clients = listeners();
+        let mut served = clients.sessions.take(ConnId::accepted(3)).unwrap();
+        assert_eq!(clients.publish(None, b"news", b"hi"), 4);
+        served.reply().ok();
+        clients.hand_over(&mut served);
+        clients.hand_over(&mut served);
+        clients.sessions.put(served);
+        let mut chunks = Chunks::new();
+        clients.transmit(ConnId::accepted(3), usize::MAX, &mut chunks);
+        assert_eq!(chunks.concat(), b"+OK\r\n>3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n");
     }
 }

@@ -80,6 +80,7 @@ pub(crate) trait Connections: Server {
             }
             return;
         }
+        self.clients_mut().hand_over(&mut s);
         self.check_output(&mut s, cx);
         let owed = !s.outbox.is_empty();
         if s.close == CloseWhen::Now || (s.close == CloseWhen::Drained && !owed) {

@@ -7,7 +7,7 @@ use super::OverLimit;
 use crate::machine::{Endpoint, Level};
 
 /// Something that happened among the clients of a node or a sentinel.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// A client's bytes are no protocol.

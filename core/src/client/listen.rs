@@ -1,5 +1,6 @@
 //! What a configuration asks to be listened on.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -30,6 +31,14 @@ fn addresses(set: &Settings) -> Vec<(IpAddr, bool)> {
         }
     }
     list
+}
+
+/// A listener as `INFO` shows it.
+pub(crate) fn listener_line(at: &Endpoint) -> Box<str> {
+    match at {
+        Endpoint::Tcp(a) => alloc::format!("name=tcp,bind={},port={}", a.ip(), a.port()).into(),
+        Endpoint::Unix(path) => alloc::format!("name=unix,path={path}").into(),
+    }
 }
 
 /// What the configuration asks for.

@@ -64,7 +64,7 @@ pub enum Blocked {
     },
     /// `CLIENT PAUSE` holds its command back.
     Paused,
-    /// Its reply waits for a file to be written (`SAVE`).
+    /// Its reply waits for a file to be written (`SAVE`, a vote of a sentinel).
     Saving,
     /// It asked for `SHUTDOWN`, which waits for replicas or a file.
     Shutdown,

@@ -6,8 +6,7 @@ use core::time::Duration;
 
 use super::load::Purpose;
 use super::{Cx, Node, What};
-use crate::client::{Connections as _, Dispatch as _, VERSION, info};
-use crate::client::{Wanted, wanted};
+use crate::client::{Connections as _, Dispatch as _, VERSION, Wanted, info, listener_line, wanted};
 use crate::config::{Config, Settings};
 use crate::dataset::{Dataset, LoadMode};
 use crate::ids::{ConnId, OpId};
@@ -260,10 +259,6 @@ impl<D: Dataset> Node<D> {
 
     /// What is listened on, each as `INFO` shows it.
     pub(super) fn listener_lines(&self) -> Vec<Box<str>> {
-        let shown = |at: &Endpoint| match at {
-            Endpoint::Tcp(a) => alloc::format!("name=tcp,bind={},port={}", a.ip(), a.port()).into(),
-            Endpoint::Unix(path) => alloc::format!("name=unix,path={path}").into(),
-        };
-        self.listeners.list.iter().filter(|l| l.standing).map(|l| shown(&l.at)).collect()
+        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at)).collect()
     }
 }

@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::info::Role;
+use crate::client;
 use crate::ids::RunId;
 use crate::machine::{Endpoint, Level, LogLine, Signal};
 
@@ -262,6 +263,8 @@ pub enum What {
         /// What is to be said.
         text: Box<str>,
     },
+    /// Something among its clients.
+    Client(client::Event),
     /// A listener stands.
     Listening(Endpoint),
     /// A listener could not be had.
@@ -318,7 +321,9 @@ impl What {
             Self::ScriptError { .. } => "-script-error",
             Self::ScriptChild { .. } => "+script-child",
             Self::ScriptEnded { .. } => "-script-child",
-            Self::Note { .. } | Self::Listening(_) | Self::NotListening { .. } | Self::Ending(_) => return None,
+            Self::Note { .. } | Self::Client(_) | Self::Listening(_) | Self::NotListening { .. } | Self::Ending(_) => {
+                return None;
+            }
         })
     }
 
@@ -342,6 +347,7 @@ impl What {
             Self::ScriptChild { pid } => alloc::format!("{pid}"),
             Self::ScriptEnded { pid, code, signal } => alloc::format!("{pid} {code} {signal}"),
             Self::Note { text, .. } => text.as_ref().into(),
+            Self::Client(event) => alloc::format!("{event}"),
             Self::Listening(at) => alloc::format!("Ready to accept connections at {at}"),
             Self::NotListening { at, why, .. } => {
                 let port = at.tcp().map_or(0, |a| a.port());
@@ -373,6 +379,7 @@ impl LogLine for Event {
             What::RoleChange { .. } => Level::Verbose,
             What::ScriptChild { .. } | What::ScriptEnded { .. } => Level::Debug,
             What::Note { level, .. } => *level,
+            What::Client(event) => event.level(),
             What::Listening(_) => Level::Notice,
             What::NotListening { skipped: true, .. } => Level::Verbose,
             _ => Level::Warning,

@@ -8,6 +8,7 @@
 
 mod call;
 mod choose;
+mod commands;
 pub mod conf_file;
 mod detect;
 mod discover;
@@ -25,6 +26,7 @@ mod reconf;
 mod refresh;
 mod saved;
 mod scripts;
+mod serve;
 mod simulate;
 mod start;
 mod state;
@@ -40,6 +42,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+pub use crate::client::About;
 pub use call::Call;
 pub use choose::Unfit;
 pub use conf_file::{ConfFile, ConfFileError};
@@ -58,9 +61,10 @@ pub use simulate::{Crash, EXIT_CODE};
 use state::{Durable, Merged, Opened, Record, Remembered, StateError, Step, Store};
 pub use timing::Timing;
 
+use crate::client::{self, Clients, Connections as _, Handler};
 use crate::config::sentinel::SentinelConfig;
 use crate::ids::{ConnId, Ids, OpId, RunId};
-use crate::machine::{Action, Actions, Chunks, Input, Level, Machine, Meter, Outcome, Path};
+use crate::machine::{Action, Actions, Chunks, Input, Level, Machine, Outcome, Path};
 use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
@@ -68,7 +72,7 @@ use failover::How;
 
 /// What a deadline of a sentinel is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Key {
+pub(crate) enum Key {
     /// The first tick.
     Start,
     /// What is done again and again for one process.
@@ -91,6 +95,14 @@ enum Key {
     Tilt,
     /// sentinel.conf is behind.
     Conf,
+    /// Of the clients' side.
+    Client(client::Timer),
+}
+
+impl From<client::Timer> for Key {
+    fn from(t: client::Timer) -> Self {
+        Self::Client(t)
+    }
 }
 
 impl From<conf_file::Timer> for Key {
@@ -126,7 +138,7 @@ enum Said {
 }
 
 /// What one input brings along: its time, and where actions go.
-type Cx<'a> = crate::client::Cx<'a, Event>;
+type Cx<'a> = client::Cx<'a, Event>;
 
 /// The part of a sentinel that a part of it takes for one step.
 macro_rules! turn {
@@ -160,6 +172,9 @@ pub struct Sentinel {
     last_group: u32,
     links: links::Links,
     listeners: listen::Listeners,
+    clients: Clients<Handler<Sentinel>>,
+    /// Clients whose question waits for a vote that is being written.
+    owed: Vec<commands::Owed>,
     scripts: scripts::Scripts,
     my_id: RunId,
     /// The current epoch, as it may be told.
@@ -189,7 +204,6 @@ pub struct Sentinel {
     timers: Timers<Key>,
     ids: Ids,
     rng: Rng,
-    meter: Box<dyn Meter>,
 }
 
 impl Sentinel {
@@ -262,7 +276,7 @@ impl Sentinel {
 
     fn emit(&mut self, group: Option<GroupId>, event: Event, cx: &mut Cx<'_>) {
         if let Some(channel) = event.channel() {
-            self.publish(channel, &event.payload(), cx);
+            self.clients.publish(None, channel.as_bytes(), event.payload().as_bytes());
         }
         self.notify_script(group, &event, cx);
         cx.out.push(Action::Event(event));
@@ -333,6 +347,7 @@ impl Sentinel {
                 Key::Scripts => self.run_scripts(cx),
                 Key::Tilt => self.leave_tilt(cx),
                 Key::Conf => self.conf.due(&mut turn!(self, cx)),
+                Key::Client(t) => self.client_tick(t, cx),
                 // Nothing is decided in tilt mode; what was missed is looked at when it ends.
                 _ if self.tilt.is_some() => {}
                 Key::Down(id) => self.down_due(id, cx),
@@ -423,29 +438,33 @@ impl Sentinel {
         }
     }
 
-    fn publish(&mut self, _channel: &str, _payload: &str, _cx: &mut Cx<'_>) {}
-
     fn done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) {
         if let Some(result) = self.store_done(op, result, cx)
             && let Some(result) = self.listen_done(op, result, cx)
             && let Some(result) = self.link_done(op, result, cx)
         {
             let rest = self.script_done(op, result, cx);
+            let rest = rest.and_then(|result| self.conf_done(op, result, cx));
             // What is nobody's was cancelled.
-            let _ = rest.and_then(|result| self.conf_done(op, result, cx));
+            let _ = rest.and_then(|result| self.clients.usage.done(op, result));
         }
     }
 
     /// The end of every input: what became sayable is said.
     fn settle(&mut self, cx: &mut Cx<'_>) {
-        while let Some(Durable { token, result }) = self.ready.pop_front() {
-            match result {
-                Ok(()) => self.durable(token, cx),
-                Err(error) => self.not_durable(&token, &error, cx),
+        loop {
+            while let Some(Durable { token, result }) = self.ready.pop_front() {
+                match result {
+                    Ok(()) => self.durable(token, cx),
+                    Err(error) => self.not_durable(&token, &error, cx),
+                }
+            }
+            // Who was answered goes on with what it sent meanwhile, and may have to wait again.
+            if !self.answer_waiting(cx) {
+                break;
             }
         }
-        self.tickets_done.clear();
-        self.flushed.clear();
+        self.finish_stirred(cx);
         self.conf.settle(&mut turn!(self, cx));
     }
 }
@@ -464,6 +483,11 @@ impl Machine for Sentinel {
             Input::Sent { conn, len } if conn.is_opened() => self.link_sent(conn, len, cx),
             Input::Eof { conn } if conn.is_opened() => self.link_eof(conn, cx),
             Input::Closed { conn, reason } if conn.is_opened() => self.link_closed(conn, reason, cx),
+            Input::Accepted { conn, local, peer, .. } => self.accepted(conn, local, peer, cx),
+            Input::Received { conn, bytes } => self.received(conn, bytes, cx),
+            Input::Sent { conn, len } => self.sent(conn, len, cx),
+            Input::Eof { conn } => self.eof(conn, cx),
+            Input::Closed { conn, .. } => self.gone(conn, cx),
             Input::Began { op, pid } => self.script_began(op, pid, cx),
             Input::Done { op, result } => self.done(op, result, cx),
             Input::Call(Call::Failover { name }) => {
@@ -481,7 +505,7 @@ impl Machine for Sentinel {
                 self.tell_alone(What::Ending(signal), cx);
                 self.end_process(cx);
             }
-            _ => {}
+            Input::Resume => {}
         }
         self.settle(cx);
         debug_assert!(
@@ -496,7 +520,9 @@ impl Machine for Sentinel {
     }
 
     fn transmit(&mut self, conn: ConnId, budget: usize, out: &mut Chunks) {
-        if let Some(link) = self.links.of_conn(conn) {
+        if !conn.is_opened() {
+            self.clients.transmit(conn, budget, out);
+        } else if let Some(link) = self.links.of_conn(conn) {
             link.transmit(budget, out);
         }
     }

@@ -8,6 +8,7 @@ use super::info::Role;
 use super::instance::{Address, Group, GroupId, Slot, Who};
 use super::{Cx, Key, Plain, Sentinel, What};
 use crate::ids::RunId;
+use crate::time::Instant;
 
 /// Why a failover that was asked for does not begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -79,6 +80,17 @@ impl Sentinel {
         Judgement { down, vote }
     }
 
+    /// Why a failover that a person asks for would not begin.
+    pub(super) fn failover_refusal(&self, group: &Group, coordinated: bool, now: Instant) -> Option<FailoverRefused> {
+        if group.failover.is_under_way() || group.failover.starting {
+            return Some(FailoverRefused::InProgress);
+        }
+        if coordinated && !group.master.knows_failover {
+            return Some(FailoverRefused::NoSupport);
+        }
+        self.best(group, now).is_none().then_some(FailoverRefused::NoReplica)
+    }
+
     /// Begins a failover that a person asks for.
     pub(super) fn failover_asked(
         &mut self,
@@ -86,16 +98,9 @@ impl Sentinel {
         coordinated: bool,
         cx: &mut Cx<'_>,
     ) -> Result<(), FailoverRefused> {
-        let now = cx.now.mono;
         let Some(group) = self.groups.get(&id) else { return Ok(()) };
-        if group.failover.is_under_way() || group.failover.starting {
-            return Err(FailoverRefused::InProgress);
-        }
-        if coordinated && !group.master.knows_failover {
-            return Err(FailoverRefused::NoSupport);
-        }
-        if self.best(group, now).is_none() {
-            return Err(FailoverRefused::NoReplica);
+        if let Some(why) = self.failover_refusal(group, coordinated, cx.now.mono) {
+            return Err(why);
         }
         self.start_failover(id, if coordinated { How::Coordinated } else { How::Forced }, cx);
         Ok(())

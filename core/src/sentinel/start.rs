@@ -11,6 +11,7 @@ use super::info::Role;
 use super::instance::{Address, Group, GroupId, Server, Slot, Vote, Who};
 use super::state::{Record, StateError, Step, Store};
 use super::{Cx, Files, Key, Said, Sentinel, turn};
+use crate::client::{About, Clients, info};
 use crate::config::sentinel::{MasterSettings, SentinelConfig};
 use crate::ids::{Ids, OpId, RunId};
 use crate::machine::{Action, Level, Meter, Outcome};
@@ -23,7 +24,7 @@ const DISK_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Sentinel {
     /// A sentinel with this configuration. It begins to act at its first `Tick`, which is due at once.
-    pub fn new(config: SentinelConfig, files: Files, seed: Seed, meter: Box<dyn Meter>) -> Self {
+    pub fn new(config: SentinelConfig, files: Files, seed: Seed, meter: Box<dyn Meter>, about: About) -> Self {
         let mut rng = Rng::new(seed);
         let mut timers = Timers::new();
         timers.set(Key::Start, Instant::ZERO);
@@ -40,6 +41,8 @@ impl Sentinel {
             last_group: 0,
             links: super::links::Links::default(),
             listeners: super::listen::Listeners::default(),
+            clients: Clients::new(super::commands::all(), meter, about),
+            owed: alloc::vec::Vec::new(),
             scripts: super::scripts::Scripts::default(),
             my_id,
             tickets: 0,
@@ -55,12 +58,13 @@ impl Sentinel {
             timers,
             ids: Ids::default(),
             rng,
-            meter,
         }
     }
 
     /// The first tick: what must not have been forgotten is read before anything is done.
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) {
+        self.clients.started = Some(cx.now);
+        info::refresh_usage(self, cx);
         if !self.store.open(&mut turn!(self, cx)) {
             self.begin(cx);
         }

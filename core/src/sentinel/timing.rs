@@ -60,3 +60,26 @@ impl Timing {
         self.ask_period * 5
     }
 }
+
+/// One of the times, as `SENTINEL DEBUG` calls it.
+pub(super) struct Knob {
+    pub(super) name: &'static str,
+    pub(super) of: fn(&mut Timing) -> &mut Duration,
+}
+
+/// All of them, in Redis's order.
+pub(super) static KNOBS: [Knob; 13] = [
+    Knob { name: "INFO-PERIOD", of: |t| &mut t.info_period },
+    Knob { name: "PING-PERIOD", of: |t| &mut t.ping_period },
+    Knob { name: "ASK-PERIOD", of: |t| &mut t.ask_period },
+    Knob { name: "PUBLISH-PERIOD", of: |t| &mut t.publish_period },
+    Knob { name: "DEFAULT-DOWN-AFTER", of: |t| &mut t.default_down_after },
+    Knob { name: "DEFAULT-FAILOVER-TIMEOUT", of: |t| &mut t.default_failover_timeout },
+    Knob { name: "TILT-TRIGGER", of: |t| &mut t.tilt_trigger },
+    Knob { name: "TILT-PERIOD", of: |t| &mut t.tilt_period },
+    Knob { name: "SLAVE-RECONF-TIMEOUT", of: |t| &mut t.reconf_timeout },
+    Knob { name: "MIN-LINK-RECONNECT-PERIOD", of: |t| &mut t.link_reconnect },
+    Knob { name: "ELECTION-TIMEOUT", of: |t| &mut t.election_timeout },
+    Knob { name: "SCRIPT-MAX-RUNTIME", of: |t| &mut t.script_max_runtime },
+    Knob { name: "SCRIPT-RETRY-DELAY", of: |t| &mut t.script_retry_delay },
+];

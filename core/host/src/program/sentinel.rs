@@ -103,7 +103,7 @@ fn build(config: SentinelConfig, about: About, seed: Seed, meter: Box<dyn Meter>
         elsewhere => elsewhere.into(),
     };
     let files = Files { config: Some((*about.config_file).into()), state: Some(state.into()) };
-    Sentinel::new(config, files, seed, meter)
+    Sentinel::new(config, files, seed, meter, about)
 }
 
 /// A fresh sentinel like the one that was recorded.

@@ -2,9 +2,9 @@
 
 use alloc::string::String;
 
+use super::super::Session;
 use super::super::about::REDIS_VERSION;
 use super::super::server::{Cx, Server};
-use super::super::{CloseWhen, Session};
 use super::client::{BAD_NAME, valid_name};
 use crate::resp::{Args, Proto, parse_i64};
 
@@ -40,11 +40,6 @@ pub(super) fn ping<S: Server>(_: &mut S, s: &mut Session, args: Args<'_>, _: &mu
         (false, Some(message)) => r.bulk(message),
         (false, None) => r.simple("PONG"),
     }
-}
-
-pub(super) fn quit<S: Server>(_: &mut S, s: &mut Session, _: Args<'_>, _: &mut Cx<'_, S::Event>) {
-    s.reply().ok();
-    s.close(CloseWhen::Drained);
 }
 
 /// Logs a client in if `user` and `password` are right, else counts the failure and answers it. There is one user,

@@ -56,7 +56,7 @@ pub(crate) mod row {
     pub(crate) use rows;
 }
 
-use row::{A, AUTH, C, F, L, N, NONE, NOW, P, QUIET, rows};
+use row::{A, AUTH, C, F, L, N, NONE, P, QUIET, rows};
 
 /// Appends the rows of all commands that every server serves.
 pub(crate) fn rows_for_all<S: Server>(list: &mut Vec<(&'static Spec, S::Run)>) {
@@ -64,7 +64,6 @@ pub(crate) fn rows_for_all<S: Server>(list: &mut Vec<(&'static Spec, S::Run)>) {
         "auth" -2 [N, L, F, AUTH, QUIET] NONE "1.0.0" auth "Proves who the client is.";
         "hello" -1 [N, L, F, AUTH, QUIET] NONE "6.0.0" hello "Agrees on the protocol version and shows what the server is.";
         "ping" -1 [F] NONE "1.0.0" ping "Answers PONG, or its argument.";
-        "quit" -1 [N, L, F, AUTH, NOW] NONE "1.0.0" quit "Closes the connection after the answer.";
     }
     rows! { list, S, in [pubsub], "pubsub":
         "subscribe" -2 [P, N, L] NONE "2.0.0" subscribe "Listens to channels.";

@@ -1,13 +1,18 @@
 //! Commands about the connection itself that a sentinel does not serve.
 
 use super::super::{Cx, Node};
-use crate::client::{ReplyMode, Session};
+use crate::client::{CloseWhen, ReplyMode, Session};
 use crate::dataset::Dataset;
 use crate::resp::{Args, Proto, parse_i64};
 
 impl<D: Dataset> Node<D> {
     pub(in super::super) fn cmd_echo(&mut self, s: &mut Session, args: Args<'_>, _: &mut Cx<'_>) {
         s.reply().bulk(args.at(1));
+    }
+
+    pub(in super::super) fn cmd_quit(&mut self, s: &mut Session, _: Args<'_>, _: &mut Cx<'_>) {
+        s.reply().ok();
+        s.close(CloseWhen::Drained);
     }
 
     pub(in super::super) fn cmd_select(&mut self, s: &mut Session, args: Args<'_>, _: &mut Cx<'_>) {

@@ -45,6 +45,7 @@ pub(super) fn all<D: Dataset>(data: &D) -> Vec<(&'static Spec, Run<D>)> {
 fn connection_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
     rows! { list, Node<D>, in [Node::<D>], "connection":
         "echo" 2 [L, F] NONE "1.0.0" cmd_echo "Answers its argument.";
+        "quit" -1 [N, L, F, AUTH, NOW] NONE "1.0.0" cmd_quit "Closes the connection after the answer.";
         "reset" 1 [N, L, F, AUTH, NOW] NONE "6.2.0" cmd_reset "Brings the connection back to how it began.";
         "select" 2 [L, F] NONE "1.0.0" cmd_select "Changes the database of the connection.";
     }

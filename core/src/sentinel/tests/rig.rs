@@ -11,7 +11,7 @@ use crate::config::sentinel::{KnownSentinel, MasterSettings, SentinelConfig};
 use crate::ids::{ConnId, RunId};
 use crate::machine::{Action, Actions, Chunks, Closed, Endpoint, Input, Job, Machine, NoMeter, Outcome};
 use crate::resp::{Args, RequestLimits, Requests};
-use crate::sentinel::{Event, Sentinel};
+use crate::sentinel::{About, Event, Sentinel};
 use crate::time::{Instant, Now};
 
 /// How long a byte is on its way.
@@ -133,7 +133,8 @@ pub fn rig(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64) -> Rig
     }
     config.masters.push(set);
     config.global.myid = Some(run_id(1));
-    let sentinel = Sentinel::new(config, crate::sentinel::Files::default(), [7; 32], Box::new(NoMeter));
+    let sentinel =
+        Sentinel::new(config, crate::sentinel::Files::default(), [7; 32], Box::new(NoMeter), About::default());
     let mut rig = Rig {
         sentinel,
         now: Instant::from_micros(1),
@@ -174,7 +175,7 @@ impl Rig {
                 self.later(if dead { Coming::Refused(conn) } else { Coming::Stands(conn) });
             }
             Action::Close { conn } => drop(self.conns.remove(&conn)),
-            Action::Interest { conn, write: true, .. } => {
+            Action::Interest { conn, write: true, .. } if conn.is_opened() => {
                 let mut chunks = Chunks::new();
                 self.sentinel.transmit(conn, usize::MAX, &mut chunks);
                 let bytes = chunks.concat();
