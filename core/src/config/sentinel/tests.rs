@@ -149,6 +149,18 @@ sentinel leader-epoch \"new one\" 0
 }
 
 #[test]
+fn nothing_is_written_twice() {
+    let mut config = SentinelConfig::new();
+    let mut m = MasterSettings::new("m", "::1", 1, 1);
+    let known = KnownSentinel { host: "::1".into(), port: 5, run_id: Some(ID.parse().unwrap()) };
+    m.sentinels = vec![known.clone(), KnownSentinel { port: 6, ..known }];
+    m.replicas = vec![("::1".into(), 2), ("::1".into(), 2)];
+    config.masters = vec![m.clone(), m];
+    let again = parsed(&config.rewrite(""));
+    assert_eq!((again.masters.len(), again.masters[0].replicas.len(), again.masters[0].sentinels.len()), (1, 1, 1));
+}
+
+#[test]
 fn errors_say_where_and_what() {
     let monitor = "sentinel monitor m 127.0.0.1 6379 2\n";
     let resolve = "sentinel resolve-hostnames yes\n";
