@@ -172,7 +172,7 @@ pub struct Sentinel {
     last_group: u32,
     links: links::Links,
     listeners: listen::Listeners,
-    clients: Clients<Handler<Sentinel>>,
+    clients: Clients<Handler<Self>>,
     /// Clients whose question waits for a vote that is being written.
     owed: Vec<commands::Owed>,
     scripts: scripts::Scripts,

@@ -6,7 +6,7 @@ use core::fmt::Display;
 
 use super::super::Sentinel;
 use super::super::instance::{Down, Group, Peer, Reconf, Replica, Server, Slot};
-use super::super::links::LinkId;
+use super::super::links::{InstanceLink, LinkId};
 use crate::resp::Reply;
 use crate::time::Instant;
 
@@ -97,7 +97,7 @@ impl Sentinel {
 
     fn link_fields(&self, f: &mut Fields, group: &Group, slot: Slot, id: LinkId, down: Option<&Down>, now: Instant) {
         let link = self.links.get(id);
-        f.put("link-pending-commands", link.map_or(0, |l| l.pending()));
+        f.put("link-pending-commands", link.map_or(0, InstanceLink::pending));
         // Servers count as not shared, as they are not in Redis.
         f.put("link-refcount", link.filter(|l| !l.is_server()).map_or(1, |l| l.users.len()));
         if slot == Slot::Master && group.failover.is_under_way() {
@@ -134,7 +134,7 @@ impl Sentinel {
             (master, "master"),
             (replica.is_some(), "slave"),
             (peer.is_some(), "sentinel"),
-            (link.is_none_or(|l| l.is_disconnected()), "disconnected"),
+            (link.is_none_or(InstanceLink::is_disconnected), "disconnected"),
             (answer.is_some_and(|a| a.down), "master_down"),
             (master && failover.is_under_way(), "failover_in_progress"),
             (promoted, "promoted"),

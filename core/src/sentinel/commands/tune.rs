@@ -29,7 +29,7 @@ impl Sentinel {
                 r.bulk(name.as_bytes());
                 r.bulk(value.as_bytes());
             }
-        } else if args.is(2, "SET") && words.len() % 2 == 0 {
+        } else if args.is(2, "SET") && words.len().is_multiple_of(2) {
             let peers_before = self.peer_credentials();
             let config = &mut self.config;
             if let Err(error) = config.global.set(&mut config.settings.loglevel, &words) {
