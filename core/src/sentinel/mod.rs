@@ -29,7 +29,7 @@ mod scripts;
 mod serve;
 mod simulate;
 mod start;
-mod state;
+pub mod state;
 mod switch;
 mod talk;
 #[cfg(test)]
@@ -58,7 +58,7 @@ pub use links::{LinkId, MAX_PENDING};
 pub use ops::{FailoverRefused, Judgement, Quorum};
 pub use scripts::{MAX_QUEUE, MAX_RUNNING, MAX_TRIES, ScriptJob};
 pub use simulate::{Crash, EXIT_CODE};
-use state::{Durable, Merged, Opened, Record, Remembered, StateError, Step, Store};
+use state::{Durable, Record, Store};
 pub use timing::Timing;
 
 use crate::client::{self, Clients, Connections as _, Handler};

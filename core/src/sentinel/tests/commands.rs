@@ -84,7 +84,7 @@ impl Slow {
         let mut slow = Self { sentinel, now: Instant::from_micros(1), jobs: Vec::new(), notes: Vec::new() };
         slow.feed(Input::Tick);
         slow.finish_all();
-        slow.now = slow.now + ms(5000);
+        slow.now += ms(5000);
         slow.feed(Input::Tick);
         slow.finish_all();
         slow
@@ -192,7 +192,7 @@ fn a_master_that_is_down_shows_since_when() {
     assert!((1000..=1200).contains(&since), "{since}");
     assert!(r.ask(c, "INFO sentinel").contains(",status=odown,address=127.0.0.1:6379,slaves=0,sentinels=1\r\n"));
     assert_eq!(r.ask(c, "SENTINEL IS-MASTER-DOWN-BY-ADDR 127.0.0.1 6379 0 *"), "*3\r\n:1\r\n$1\r\n*\r\n:0\r\n");
-    assert!(r.ask(c, "SENTINEL FAILOVER mymaster").starts_with("-"));
+    assert!(r.ask(c, "SENTINEL FAILOVER mymaster").starts_with('-'));
 }
 
 /// Commands that change nothing or only what a later line asks for, with their answers by a real sentinel.
