@@ -27,6 +27,7 @@ pub mod program;
 pub mod proxy;
 pub mod resp;
 pub mod rng;
+pub mod sentinel;
 pub mod server;
 pub mod wait;
 pub mod world;

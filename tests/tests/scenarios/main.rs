@@ -14,7 +14,7 @@ mod interop;
 mod program;
 mod record;
 mod scale;
-mod sentinel_conf;
+mod sentinel;
 
 use libtest_mimic::Arguments;
 use std::process::ExitCode;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         program::all(),
         record::all(),
         scale::all(),
-        sentinel_conf::all(),
+        sentinel::all(),
     ];
     libtest_mimic::run(&args, all.into_iter().flatten().collect()).exit_code()
 }

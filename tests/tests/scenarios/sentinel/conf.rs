@@ -5,6 +5,7 @@ use primacy_core::config::sentinel::{KnownSentinel, MasterSettings, SentinelConf
 use primacy_core::ids::RunId;
 use primacy_tests::peers::Peer;
 use primacy_tests::program::{Kind, Program};
+use primacy_tests::sentinel;
 use primacy_tests::server::Server;
 use primacy_tests::world::{World, scenario};
 use primacy_tests::{Result, ensure, ports};
@@ -14,17 +15,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn all() -> Vec<Trial> {
     [Peer::Redis70, Peer::Valkey91, Peer::Valkey90]
-        .map(|peer| scenario(&format!("sentinel_conf::{}", peer.name()), LIMIT, move || peer.find(), there_and_back))
+        .map(|peer| scenario(&format!("sentinel::conf::{}", peer.name()), LIMIT, move || peer.find(), there_and_back))
         .into()
-}
-
-/// The program under a name that makes it a sentinel.
-fn sentinel(w: &World, server: &Program) -> Result<Program> {
-    let name = if matches!(server.kind, Kind::Valkey(..)) { "valkey-sentinel" } else { "redis-sentinel" };
-    let link = w.folder.join(name);
-    let path = server.words.first().ok_or("a program without a path")?;
-    std::os::unix::fs::symlink(path, &link)?;
-    Ok(Program { words: vec![link.to_string_lossy().into_owned()], ..server.clone() })
 }
 
 fn id(letter: &str) -> Result<RunId> {
@@ -76,7 +68,7 @@ fn sorted(text: &str) -> Result<SentinelConfig> {
 }
 
 fn there_and_back(w: &World, found: Program) -> Result<()> {
-    let program = sentinel(w, &found)?;
+    let program = sentinel::program(w, &found)?;
     let server = w.prepare("sentinel", &program, &["# a person wrote this", "loglevel verbose"])?;
     // Before Valkey 9.1 values are written as they are: what needs quotes they could not read again themselves.
     let mut config = everything(matches!(found.kind, Kind::Valkey(9, 1)))?;

@@ -1,0 +1,11 @@
+//! Sentinels as whole programs, beside real ones.
+
+mod conf;
+mod program;
+mod quorum;
+
+use libtest_mimic::Trial;
+
+pub(crate) fn all() -> Vec<Trial> {
+    [conf::all(), program::all(), quorum::all()].into_iter().flatten().collect()
+}
