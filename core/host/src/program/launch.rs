@@ -5,7 +5,9 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use primacy_core::config::{LogLevel, Settings};
 use primacy_core::journal::wire::Cursor;
@@ -21,6 +23,8 @@ use crate::{Clock, TurnMeter, logging, record, seed};
 
 /// The least bound of a recording, bytes.
 const RECORD_MIN: u64 = 1 << 20;
+/// How long the start waits for the listeners at most: a slow disk may stand before them.
+const UP_MAX: Duration = Duration::from_secs(10);
 
 /// A configuration of which a machine can be made.
 pub(super) trait Launch: Sized {
@@ -37,6 +41,8 @@ pub(super) trait Launch: Sized {
     fn plan(words: Words<'_>) -> Result<Plan<Self>, Fatal>;
     /// The directives of the process.
     fn settings(&mut self) -> &mut Settings;
+    /// Whether this says that it can be reached.
+    fn is_listening(event: &<Self::Machine as Machine>::Event) -> bool;
     /// The machine, not yet started. Called in the working folder, with the log open.
     fn machine(self, made: Made) -> Result<Recorder<Self::Machine>, Fatal>;
 }
@@ -231,13 +237,24 @@ fn serve<R: Runtime, L: Launch>(mut plan: Plan<L>, daemon: bool) -> Result<i32, 
     let seed = seed().map_err(|e| Fatal::new("take a seed from the operating system", e))?;
     let about = about(plan.file.as_deref(), R::REACTOR);
     let machine = plan.config.machine(Made { about, seed, meter: meter.clone(), sink })?;
-    let mut driver =
-        R::start(machine, &meter, |event| logging::write(&event)).map_err(|e| Fatal::new("start the event loop", e))?;
+    let listening = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&listening);
+    let sink = move |event| {
+        if L::is_listening(&event) {
+            heard.store(true, Relaxed);
+        }
+        logging::write(&event);
+    };
+    let mut driver = R::start(machine, &meter, sink).map_err(|e| Fatal::new("start the event loop", e))?;
     driver.catch_signals().map_err(|e| Fatal::new("catch signals", e))?;
-    // In the first turn the machine asks for its listeners, in the second it hears of them: it is up after both, and a
-    // second one on the same port is gone before it touches the pid file of the first.
-    for _ in 0..2 {
-        let code = driver.turn(Some(Duration::ZERO)).map_err(|e| Fatal::new("event loop", e))?;
+    // A second one on the same port is gone before it touches the pid file of the first.
+    let begun = Instant::now();
+    let mut up = false;
+    while !up && begun.elapsed() < UP_MAX {
+        // One turn more: what came of a second listener is acted on in it.
+        up = listening.load(Relaxed);
+        let wait = if up { Duration::ZERO } else { UP_MAX };
+        let code = driver.turn(Some(wait)).map_err(|e| Fatal::new("event loop", e))?;
         if let Some(code) = code {
             return Ok(code);
         }

@@ -9,7 +9,7 @@ use primacy_core::journal::{Header, Playback, Recorder};
 use primacy_core::machine::Meter;
 use primacy_core::node::About;
 use primacy_core::rng::Seed;
-use primacy_core::sentinel::{Call, Files, Sentinel};
+use primacy_core::sentinel::{Call, Event, Files, Sentinel, What};
 use rustix::fs::{Access, access};
 
 use super::help;
@@ -48,6 +48,10 @@ impl Launch for SentinelConfig {
 
     fn settings(&mut self) -> &mut Settings {
         &mut self.settings
+    }
+
+    fn is_listening(event: &Event) -> bool {
+        matches!(event.what, What::Listening(_))
     }
 
     fn machine(self, made: Made) -> Result<Recorder<Sentinel>, Fatal> {

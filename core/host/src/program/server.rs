@@ -6,7 +6,7 @@ use primacy_core::config::{Config, ConfigError, Settings};
 use primacy_core::journal::{Header, Playback, Recorder};
 use primacy_core::keyspace::Keyspace;
 use primacy_core::machine::Meter;
-use primacy_core::node::{About, Call, Node};
+use primacy_core::node::{About, Call, Event, Node, What};
 use primacy_core::rng::{Rng, Seed};
 
 use super::help;
@@ -52,6 +52,10 @@ impl Launch for Config {
 
     fn settings(&mut self) -> &mut Settings {
         &mut self.settings
+    }
+
+    fn is_listening(event: &Event) -> bool {
+        matches!(event.what, What::Listening(_))
     }
 
     fn machine(self, made: Made) -> Result<Server, Fatal> {
