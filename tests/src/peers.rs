@@ -75,7 +75,17 @@ pub fn python() -> Result<PathBuf, String> {
 
 /// Debian's own redis.conf, or why not.
 pub fn debian_conf() -> Result<PathBuf, String> {
-    let candidates = [PathBuf::from("/etc/redis/redis.conf"), folder().join("redis.conf")];
+    debian("redis.conf")
+}
+
+/// Debian's own sentinel.conf, or why not.
+pub fn debian_sentinel_conf() -> Result<PathBuf, String> {
+    debian("sentinel.conf")
+}
+
+fn debian(name: &str) -> Result<PathBuf, String> {
+    // A copy comes first: a sentinel that runs here has rewritten its own.
+    let candidates = [folder().join(name), PathBuf::from("/etc/redis").join(name)];
     let readable = candidates.into_iter().find(|p| std::fs::read(p).is_ok());
-    readable.ok_or_else(|| format!("no readable redis.conf of Debian: {ADVICE}"))
+    readable.ok_or_else(|| format!("no readable {name} of Debian: {ADVICE}"))
 }

@@ -26,7 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn program(w: &World, server: &Program) -> Result<Program> {
     let file = path(server)?;
     if server.is_primacy() {
-        return Ok(Program { words: vec![file.to_string_lossy().into_owned(), "sentinel".into()], ..server.clone() });
+        let more = server.words.iter().skip(1).filter(|w| *w != "server").cloned();
+        let words = [file.to_string_lossy().into_owned(), "sentinel".into()].into_iter().chain(more).collect();
+        return Ok(Program { words, ..server.clone() });
     }
     let name = if matches!(server.kind, Kind::Valkey(..)) { "valkey-sentinel" } else { "redis-sentinel" };
     let words = vec![named(w, server, name)?.to_string_lossy().into_owned()];

@@ -1,5 +1,6 @@
 //! Sentinels as whole programs, beside real ones.
 
+mod clients;
 mod conf;
 mod program;
 mod quorum;
@@ -7,5 +8,5 @@ mod quorum;
 use libtest_mimic::Trial;
 
 pub(crate) fn all() -> Vec<Trial> {
-    [conf::all(), program::all(), quorum::all()].into_iter().flatten().collect()
+    [clients::all(), conf::all(), program::all(), quorum::all()].into_iter().flatten().collect()
 }
