@@ -49,7 +49,7 @@ fn file(text: &str) {
 }
 
 /// An error names its line, says what is wrong, and brings no line of its own into a log.
-fn clear(error: &ConfigError, text: Option<&str>) {
+pub(super) fn clear(error: &ConfigError, text: Option<&str>) {
     if let Some(text) = text {
         let line = text.split('\n').nth(error.line - 1).expect("an error names a line that is there");
         assert!(line.contains(&error.text[..]) || error.text.chars().count() == 1024, "another line is shown");

@@ -17,6 +17,7 @@ mod node;
 mod rdb;
 mod resp;
 mod roundtrip;
+mod sentinel_conf;
 mod served;
 mod world;
 
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "resp", run: resp::run, base: 1 << 20 },
     Target { name: "rdb", run: rdb::run, base: 2 << 20 },
     Target { name: "config", run: config::run, base: 4 << 20 },
+    Target { name: "sentinel_conf", run: sentinel_conf::run, base: 4 << 20 },
     Target { name: "handshake", run: handshake::run, base: 2 << 20 },
     Target { name: "master", run: master::run, base: 4 << 20 },
     Target { name: "node", run: node::run, base: 256 << 20 },

@@ -63,7 +63,7 @@ impl fmt::Display for Record {
 
 impl Record {
     /// The record that these words spell; an error says what was expected.
-    pub(super) fn read(words: &[String]) -> Result<Self, String> {
+    pub(crate) fn read(words: &[String]) -> Result<Self, String> {
         let number = |text: &str| parse_u64(text.as_bytes()).ok_or_else(|| format!("'{text}' is no whole number"));
         let id = |text: &str| text.parse::<RunId>().map_err(|e| e.to_string());
         let words: alloc::vec::Vec<&str> = words.iter().map(|w| &w[..]).collect();
