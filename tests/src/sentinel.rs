@@ -17,7 +17,7 @@ use std::time::Duration;
 /// What the sentinels call the master.
 pub const NAME: &str = "mymaster";
 /// `down-after-milliseconds` of all groups.
-pub const DOWN_AFTER: Duration = Duration::from_millis(1000);
+pub const DOWN_AFTER: Duration = Duration::from_secs(1);
 /// How long a failover may take, and how long until all is in order afterwards. Real sentinels that disagree wait for
 /// twice their `failover-timeout`, which is 5 s here.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,5 +2,6 @@
 
 mod commands;
 mod detection;
+mod exhaustive;
 mod failovers;
 mod rig;

@@ -68,6 +68,40 @@ impl Fake {
         }
     }
 
+    /// What it answers to a command.
+    pub fn answer(&mut self, port: u16, words: &[String]) -> Vec<u8> {
+        let w: Vec<&str> = words.iter().map(String::as_str).collect();
+        match w[..] {
+            ["PING"] => format!("{}\r\n", self.ping).into_bytes(),
+            ["INFO"] => {
+                let text = self.info(port);
+                format!("${}\r\n{text}\r\n", text.len()).into_bytes()
+            }
+            ["SUBSCRIBE", name] => format!("*3\r\n$9\r\nsubscribe\r\n${}\r\n{name}\r\n:1\r\n", name.len()).into_bytes(),
+            ["SLAVEOF", "NO", "ONE"] => {
+                self.master = None;
+                b"+QUEUED\r\n".into()
+            }
+            ["SLAVEOF", _, port] => {
+                self.master = port.parse().ok();
+                b"+QUEUED\r\n".into()
+            }
+            ["SENTINEL", "is-master-down-by-addr", _, _, epoch, id] => {
+                let epoch: u64 = epoch.parse().unwrap();
+                if let Ok(id) = id.parse::<RunId>()
+                    && !self.abstains
+                {
+                    self.votes.entry(epoch).or_insert(id);
+                }
+                let vote = self.votes.last_key_value().filter(|_| id != "*");
+                let (leader, at) = vote.map_or(("*".to_string(), 0), |(e, l)| (l.to_string(), *e));
+                format!("*3\r\n:{}\r\n${}\r\n{leader}\r\n:{at}\r\n", i32::from(self.says_down), leader.len())
+                    .into_bytes()
+            }
+            _ => b"+OK\r\n".into(),
+        }
+    }
+
     fn info(&self, port: u16) -> String {
         let Self { run_id, offset, priority, .. } = self;
         let id = format!("{:040x}", 7);
@@ -249,37 +283,7 @@ impl Rig {
     }
 
     fn answer(&mut self, port: u16, words: &[String]) -> Vec<u8> {
-        let Some(fake) = self.fakes.get_mut(&port) else { return Vec::new() };
-        let w: Vec<&str> = words.iter().map(String::as_str).collect();
-        match w[..] {
-            ["PING"] => format!("{}\r\n", fake.ping).into_bytes(),
-            ["INFO"] => {
-                let text = fake.info(port);
-                format!("${}\r\n{text}\r\n", text.len()).into_bytes()
-            }
-            ["SUBSCRIBE", name] => format!("*3\r\n$9\r\nsubscribe\r\n${}\r\n{name}\r\n:1\r\n", name.len()).into_bytes(),
-            ["SLAVEOF", "NO", "ONE"] => {
-                fake.master = None;
-                b"+QUEUED\r\n".into()
-            }
-            ["SLAVEOF", _, port] => {
-                fake.master = port.parse().ok();
-                b"+QUEUED\r\n".into()
-            }
-            ["SENTINEL", "is-master-down-by-addr", _, _, epoch, id] => {
-                let epoch: u64 = epoch.parse().unwrap();
-                if let Ok(id) = id.parse::<RunId>()
-                    && !fake.abstains
-                {
-                    fake.votes.entry(epoch).or_insert(id);
-                }
-                let vote = fake.votes.last_key_value().filter(|_| id != "*");
-                let (leader, at) = vote.map_or(("*".to_string(), 0), |(e, l)| (l.to_string(), *e));
-                format!("*3\r\n:{}\r\n${}\r\n{leader}\r\n:{at}\r\n", i32::from(fake.says_down), leader.len())
-                    .into_bytes()
-            }
-            _ => b"+OK\r\n".into(),
-        }
+        self.fakes.get_mut(&port).map(|fake| fake.answer(port, words)).unwrap_or_default()
     }
 
     /// A process dies: its connections are reset.
