@@ -59,6 +59,7 @@
 
 mod agenda;
 mod apply;
+pub mod campaign;
 mod carry;
 mod choices;
 mod clock;
@@ -74,6 +75,8 @@ pub mod page;
 mod process;
 #[cfg(feature = "keyspace")]
 pub mod replication;
+#[cfg(feature = "keyspace")]
+pub mod sentinel;
 mod step;
 pub mod story;
 mod tell;

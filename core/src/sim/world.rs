@@ -350,6 +350,11 @@ impl<M: Machine> World<M> {
         }
     }
 
+    /// What the machine of the last step showed to be sent, if that step is [`Seen::Sent`]: the first bytes of it were.
+    pub(super) fn shown(&self) -> &Chunks {
+        &self.chunks
+    }
+
     /// How many hosts there are.
     pub fn hosts(&self) -> u32 {
         self.hosts.len() as u32

@@ -1,0 +1,370 @@
+//! A client as libraries are: asks a sentinel for the master, writes there, and follows `+switch-master`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use super::situations::{Situation, Situations};
+use crate::ids::{ConnId, Ids};
+use crate::link::Link;
+use crate::machine::{Action, Actions, Chunks, Endpoint, Input, SocketOptions};
+use crate::resp::{Command, ReplyLimits, Value};
+use crate::rng::{Rng, Seed};
+use crate::time::Instant;
+use crate::timers::Timers;
+
+/// The channel on which sentinels tell of a new master.
+const SWITCH: &str = "+switch-master";
+/// After something went wrong it rests for so long.
+const REST: Duration = Duration::from_millis(50);
+
+/// How a client behaves.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Its number: its key is made of it.
+    pub number: u32,
+    /// The master's name.
+    pub master: String,
+    /// The sentinels that it may ask.
+    pub sentinels: Vec<SocketAddr>,
+    /// The longest time between two writes, ms.
+    pub think_ms: u64,
+    /// Per mille of writes that end with a `WAIT 1`.
+    pub waits: u64,
+    /// No answer for so long: it begins anew.
+    pub patience: Duration,
+}
+
+/// What a client is told by the program of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCall {
+    /// It writes no more, and reads its key once at the master.
+    Finish,
+}
+
+/// What a connection of a client is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Job {
+    /// Asking a sentinel for the master.
+    Ask,
+    /// Writing.
+    Write,
+    /// Listening for `+switch-master`.
+    Listen,
+}
+
+const JOBS: [Job; 3] = [Job::Ask, Job::Write, Job::Listen];
+
+/// What a command is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    Address,
+    Set(u64),
+    Wait(u64),
+    Get,
+    Subscribe,
+}
+
+/// What a deadline of a client is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Timer {
+    Begin(Job),
+    Patience(Job),
+    Write,
+}
+
+/// A client. See the [module](self).
+#[derive(Debug)]
+pub struct Client {
+    config: ClientConfig,
+    rng: Rng,
+    ids: Ids,
+    timers: Timers<Timer>,
+    /// Connections by [`Job`].
+    links: [Option<Link<Asked>>; 3],
+    /// Where it takes the master to be.
+    master: Option<SocketAddr>,
+    /// The number of its last write.
+    last: u64,
+    /// The highest number that was acknowledged, and that a WAIT saw on a replica.
+    acknowledged: u64,
+    waited: u64,
+    writes: u64,
+    finishing: bool,
+    /// What it read at the end.
+    read: Option<u64>,
+    /// When a write was acknowledged last.
+    acknowledged_at: Option<Instant>,
+    /// What occurred.
+    pub situations: Situations,
+}
+
+impl Client {
+    /// A client that begins to work at its first tick.
+    pub fn new(config: ClientConfig, seed: Seed) -> Self {
+        let mut timers = Timers::new();
+        timers.set(Timer::Begin(Job::Ask), Instant::from_micros(1));
+        timers.set(Timer::Begin(Job::Listen), Instant::from_micros(2));
+        Self {
+            config,
+            rng: Rng::new(seed),
+            ids: Ids::default(),
+            timers,
+            links: [const { None }; 3],
+            master: None,
+            last: 0,
+            acknowledged: 0,
+            waited: 0,
+            writes: 0,
+            finishing: false,
+            read: None,
+            acknowledged_at: None,
+            situations: Situations::default(),
+        }
+    }
+
+    /// How many writes were acknowledged.
+    pub fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// When the last one was, in its own time.
+    pub fn acknowledged_at(&self) -> Option<Instant> {
+        self.acknowledged_at
+    }
+
+    /// The highest number that was acknowledged, and the highest that a WAIT saw on a replica.
+    pub fn acknowledged(&self) -> (u64, u64) {
+        (self.acknowledged, self.waited)
+    }
+
+    /// What it read at the end, 0 for nothing; `None`: it did not get to that.
+    pub fn read(&self) -> Option<u64> {
+        self.read
+    }
+
+    /// Takes one thing that happened.
+    pub fn handle<E>(&mut self, now: Instant, input: Input<'_, ClientCall>, out: &mut Actions<E>) {
+        match input {
+            Input::Tick => {
+                while let Some(timer) = self.timers.pop_due(now) {
+                    self.due(now, timer, out);
+                }
+            }
+            Input::Connected { conn, .. } => {
+                if let Some(job) = self.job_of(conn) {
+                    self.connected(now, job, out);
+                }
+            }
+            Input::Received { conn, bytes } => {
+                if let Some(job) = self.job_of(conn) {
+                    self.received(now, job, bytes, out);
+                }
+            }
+            Input::Sent { conn, len } => {
+                if let Some(link) = self.job_of(conn).and_then(|job| self.links[job as usize].as_mut()) {
+                    link.sent(len, out);
+                }
+            }
+            Input::Eof { conn } | Input::Closed { conn, .. } => {
+                if let Some(job) = self.job_of(conn) {
+                    if matches!(input, Input::Eof { .. }) {
+                        out.push(Action::Close { conn });
+                    }
+                    self.links[job as usize] = None;
+                    self.anew(now, job, out);
+                }
+            }
+            Input::Call(ClientCall::Finish) => {
+                self.finishing = true;
+                self.timers.set(Timer::Write, now + Duration::from_micros(1));
+            }
+            _ => {}
+        }
+    }
+
+    /// Its next deadline.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Shows unsent bytes.
+    pub fn transmit(&mut self, conn: ConnId, budget: usize, out: &mut Chunks) {
+        if let Some(link) = self.job_of(conn).and_then(|job| self.links[job as usize].as_mut()) {
+            link.transmit(budget, out);
+        }
+    }
+
+    fn job_of(&self, conn: ConnId) -> Option<Job> {
+        JOBS.into_iter().find(|job| self.links[*job as usize].as_ref().is_some_and(|l| l.conn() == conn))
+    }
+
+    fn hang_up<E>(&mut self, job: Job, out: &mut Actions<E>) {
+        if let Some(link) = self.links[job as usize].take() {
+            out.push(Action::Close { conn: link.conn() });
+        }
+        self.timers.clear(Timer::Patience(job));
+    }
+
+    /// Something went wrong with a connection.
+    fn anew<E>(&mut self, now: Instant, job: Job, out: &mut Actions<E>) {
+        self.hang_up(job, out);
+        let job = if job == Job::Write { Job::Ask } else { job };
+        let rest = REST + Duration::from_micros(self.rng.below(REST.as_micros() as u64));
+        self.timers.set(Timer::Begin(job), now + rest);
+    }
+
+    fn due<E>(&mut self, now: Instant, timer: Timer, out: &mut Actions<E>) {
+        match timer {
+            Timer::Begin(job) => self.begin(now, job, out),
+            Timer::Patience(job) => self.anew(now, job, out),
+            Timer::Write => self.write(now, out),
+        }
+    }
+
+    fn begin<E>(&mut self, now: Instant, job: Job, out: &mut Actions<E>) {
+        self.hang_up(job, out);
+        let to = match job {
+            Job::Write => self.master,
+            _ => {
+                let any = self.rng.below(self.config.sentinels.len() as u64) as usize;
+                self.config.sentinels.get(any).copied()
+            }
+        };
+        let Some(to) = to else { return };
+        if job == Job::Ask {
+            self.situations.count(Situation::AskedAgain);
+        }
+        let conn = self.ids.conn();
+        self.links[job as usize] = Some(Link::new(conn, ReplyLimits::default()));
+        let options = SocketOptions::default();
+        out.push(Action::Connect { conn, to: Endpoint::Tcp(to), from: None, tls: false, options });
+        self.timers.set(Timer::Patience(job), now + self.config.patience);
+    }
+
+    fn connected<E>(&mut self, now: Instant, job: Job, out: &mut Actions<E>) {
+        let Some(link) = &mut self.links[job as usize] else { return };
+        link.connected(out);
+        match job {
+            Job::Ask => {
+                let question = Command::new(&["SENTINEL", "get-master-addr-by-name", &self.config.master]);
+                link.ask(&question, Asked::Address, out);
+            }
+            Job::Listen => link.ask(&Command::new(&["SUBSCRIBE", SWITCH]), Asked::Subscribe, out),
+            Job::Write => {
+                self.timers.clear(Timer::Patience(job));
+                self.timers.set(Timer::Write, now + Duration::from_micros(1));
+            }
+        }
+    }
+
+    fn write<E>(&mut self, now: Instant, out: &mut Actions<E>) {
+        let waits = self.rng.below(1000) < self.config.waits;
+        let Some(link) = &mut self.links[Job::Write as usize] else { return };
+        if link.asked().len() > 0 {
+            return;
+        }
+        let key = alloc::format!("c{}", self.config.number);
+        if self.finishing {
+            if self.read.is_some() {
+                return;
+            }
+            link.ask(&Command::new(&["GET", &key]), Asked::Get, out);
+        } else {
+            self.last += 1;
+            let value = alloc::format!("{}", self.last);
+            link.ask(&Command::new(&["SET", &key, &value]), Asked::Set(self.last), out);
+            if waits {
+                link.ask(&Command::new(&["WAIT", "1", "300"]), Asked::Wait(self.last), out);
+            }
+        }
+        self.timers.set(Timer::Patience(Job::Write), now + self.config.patience);
+    }
+
+    fn received<E>(&mut self, now: Instant, job: Job, bytes: &[u8], out: &mut Actions<E>) {
+        let mut input = bytes;
+        while let Some(link) = &mut self.links[job as usize] {
+            match link.next(&mut input) {
+                Ok(Some((asked, value))) => self.answer(now, job, asked, &value, out),
+                Ok(None) => return,
+                Err(_) => return self.anew(now, job, out),
+            }
+        }
+    }
+
+    fn answer<E>(&mut self, now: Instant, job: Job, asked: Option<Asked>, value: &Value, out: &mut Actions<E>) {
+        match asked {
+            Some(Asked::Address) => {
+                self.hang_up(Job::Ask, out);
+                match value.as_array().and_then(|a| address(a.first()?, a.get(1)?)) {
+                    Some(to) => self.go_to(now, to, out),
+                    None => self.anew(now, Job::Ask, out),
+                }
+            }
+            Some(Asked::Subscribe) => self.timers.clear(Timer::Patience(Job::Listen)),
+            None => {
+                let payload = value.as_array().and_then(|a| a.get(2)?.as_str());
+                if let Some(to) = payload.and_then(|text| switched(text, &self.config.master)) {
+                    self.situations.count(Situation::FollowedSwitch);
+                    self.go_to(now, to, out);
+                }
+            }
+            Some(Asked::Set(n)) if value.is("OK") => {
+                (self.acknowledged, self.acknowledged_at) = (n, Some(now));
+                self.writes += 1;
+                self.next(now);
+            }
+            Some(Asked::Wait(n)) if value.as_i64().is_some() => {
+                let kept = value.as_i64().is_some_and(|r| r > 0) && self.acknowledged == n;
+                if kept {
+                    self.waited = n;
+                }
+                self.situations.count(if kept { Situation::WaitKept } else { Situation::WaitTimedOut });
+                self.next(now);
+            }
+            Some(Asked::Get) if value.as_error().is_none() => {
+                self.read = Some(value.as_str().and_then(|t| t.parse().ok()).unwrap_or(0));
+                self.hang_up(job, out);
+            }
+            Some(Asked::Set(_) | Asked::Wait(_) | Asked::Get) => {
+                if value.is_error("READONLY") {
+                    self.situations.count(Situation::RefusedReadOnly);
+                }
+                self.anew(now, job, out);
+            }
+        }
+    }
+
+    /// The next write, once all was answered.
+    fn next(&mut self, now: Instant) {
+        if self.links[Job::Write as usize].as_ref().is_some_and(|l| l.asked().len() == 0) {
+            self.timers.clear(Timer::Patience(Job::Write));
+            let think = Duration::from_micros(1 + self.rng.below(self.config.think_ms * 1000));
+            self.timers.set(Timer::Write, now + think);
+        }
+    }
+
+    fn go_to<E>(&mut self, now: Instant, to: SocketAddr, out: &mut Actions<E>) {
+        if self.master == Some(to) && self.links[Job::Write as usize].is_some() {
+            return;
+        }
+        self.master = Some(to);
+        self.begin(now, Job::Write, out);
+    }
+}
+
+fn address(host: &Value, port: &Value) -> Option<SocketAddr> {
+    let host: IpAddr = host.as_str()?.parse().ok()?;
+    Some(SocketAddr::new(host, port.as_str()?.parse().ok()?))
+}
+
+/// The new address of a master in a message on [`SWITCH`]: `name old-host old-port host port`.
+fn switched(text: &str, name: &str) -> Option<SocketAddr> {
+    let mut words = text.split(' ');
+    if words.next()? != name {
+        return None;
+    }
+    let (host, port) = (words.nth(2)?, words.next()?);
+    Some(SocketAddr::new(host.parse().ok()?, port.parse().ok()?))
+}
