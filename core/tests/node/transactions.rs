@@ -11,7 +11,8 @@ over_both! {
     only_more_than_one_step_is_wrapped_for_replicas
     select_is_put_before_a_write_to_another_database
     a_change_of_role_inside_a_transaction_keeps_the_stream_whole
-    what_answers_later_is_not_for_transactions
+    what_answers_later_is_not_for_transactions,
+    what_a_sentinel_says_within_a_transaction_is_done
 }
 
 fn exec_runs_what_was_queued_and_discard_forgets_it<D: Make>() {
@@ -157,8 +158,19 @@ fn a_change_of_role_inside_a_transaction_keeps_the_stream_whole<D: Make>() {
 
 fn what_answers_later_is_not_for_transactions<D: Make>() {
     let (mut w, c) = World::<D>::one("");
-    for late in ["DEBUG RELOAD", "CONFIG REWRITE"] {
-        let answer = w.ask(c, &format!("MULTI\n{late}\nPING\nEXEC"));
-        assert!(answer.contains("-ERR Command not allowed inside a transaction"), "{answer}");
-    }
+    let answer = w.ask(c, "MULTI\nDEBUG RELOAD\nPING\nEXEC");
+    assert!(answer.contains("-ERR Command not allowed inside a transaction"), "{answer}");
+}
+
+fn what_a_sentinel_says_within_a_transaction_is_done<D: Make>() {
+    let mut w = World::<D>::family(5, &["", "--replicaof 127.0.0.1_7000"]);
+    let r = w.client(1);
+    let answer = w.ask(
+        r,
+        "MULTI\nSLAVEOF NO ONE\nCONFIG REWRITE\nCLIENT KILL TYPE normal\nCLIENT KILL TYPE pubsub\nEXEC\nROLE",
+    );
+    assert!(answer.starts_with("OK | QUEUED | QUEUED | QUEUED | QUEUED | [OK, OK, "), "{answer}");
+    assert!(answer.contains("[master, "), "{answer}");
+    w.advance(100);
+    assert!(w.log(1).contains("CONFIG REWRITE"), "{}", w.log(1));
 }

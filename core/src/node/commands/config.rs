@@ -17,7 +17,8 @@ const FILE_MAX: usize = 16 * 1024 * 1024;
 /// A CONFIG REWRITE under way: the old text is read, the new one written in its place.
 #[derive(Debug)]
 pub(in super::super) struct Rewrite {
-    conn: ConnId,
+    /// Who waits for it; nobody within a transaction.
+    conn: Option<ConnId>,
     file: Path,
     reading: bool,
 }
@@ -106,8 +107,14 @@ impl<D: Dataset> Node<D> {
         let op = self.ids.op();
         let file: Path = (*self.clients.about.config_file).into();
         cx.out.push(Action::Start { op, job: Job::Read { file: file.clone(), at: 0, len: FILE_MAX } });
-        self.rewrites.push_back((op, Rewrite { conn: s.conn, file, reading: true }));
-        s.blocked = Some(Blocked::Saving);
+        // Sentinels say it between MULTI and EXEC, which cannot wait: there it is answered once it has begun, and what
+        // becomes of it is in the log.
+        let conn = self.unit.is_none().then_some(s.conn);
+        self.rewrites.push_back((op, Rewrite { conn, file, reading: true }));
+        match conn {
+            Some(_) => s.blocked = Some(Blocked::Saving),
+            None => s.reply().ok(),
+        }
     }
 
     /// The next step of a CONFIG REWRITE; the outcome back if it is not one's.
@@ -127,7 +134,7 @@ impl<D: Dataset> Node<D> {
             Outcome::Failed(e) => Err(e.message),
             other => Err(alloc::format!("unexpected outcome {other:?}").into()),
         };
-        if let Some(mut s) = self.clients.sessions.take(rewrite.conn) {
+        if let Some(mut s) = rewrite.conn.and_then(|conn| self.clients.sessions.take(conn)) {
             s.late(|r| match &outcome {
                 Ok(()) => r.ok(),
                 Err(why) => r.error_fmt(format_args!("ERR Rewriting config file: {why}")),

@@ -107,7 +107,7 @@ fn container_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
         "config|get" -3 [A, L] NONE "2.0.0" config_get "Shows directives.";
         "config|help" 2 [L] NONE "5.0.0" config_help "Shows the subcommands.";
         "config|resetstat" 2 [A, L] NONE "2.0.0" config_resetstat "Begins the statistics anew.";
-        "config|rewrite" 2 [A, L, ALONE] NONE "2.8.0" config_rewrite "Writes the configuration to its file.";
+        "config|rewrite" 2 [A, L] NONE "2.8.0" config_rewrite "Writes the configuration to its file.";
         "config|set" -4 [A, L] NONE "2.0.0" config_set "Changes directives.";
         "debug|change-repl-id" 2 [A, L] NONE "1.0.0" debug_change_repl_id "Takes a new replication id.";
         "debug|digest-value" -2 [A, L] NONE "1.0.0" debug_digest_value "Shows digests of single keys.";
