@@ -5,6 +5,7 @@ use core::cmp::Reverse;
 use core::time::Duration;
 
 use super::Sentinel;
+use super::info::Role;
 use super::instance::{Group, Replica};
 use crate::time::Instant;
 
@@ -42,11 +43,16 @@ impl Sentinel {
         let server = &replica.server;
         let Some(link) = self.links.get(server.link) else { return Some(Unfit::Disconnected) };
         let since_down = group.master.down.as_ref().map(|d| now.since(d.since));
+        // Nobody has a link to a master that became a replica: it is gone since then, long before it counts as down.
+        let gone = match group.master.role {
+            Role::Replica => Some(now.since(group.master.role_since)).max(since_down),
+            Role::Master => since_down,
+        };
         let info_max = match since_down {
             Some(_) => Duration::from_secs(5),
             None => self.timing.info_period * 3,
         };
-        let link_max = group.down_after() * LINK_DOWN_FACTOR + since_down.unwrap_or_default();
+        let link_max = group.down_after() * LINK_DOWN_FACTOR + gone.unwrap_or_default();
         match () {
             () if server.down.is_some() => Some(Unfit::Down),
             () if !link.is_up() => Some(Unfit::Disconnected),
