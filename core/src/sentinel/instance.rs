@@ -191,6 +191,8 @@ pub struct Replica {
     pub announced: bool,
     /// When it was last told whom to follow.
     pub told_at: Option<Instant>,
+    /// It has said itself, since it was started and since it is no master, that it is a replica.
+    pub followed: bool,
     /// How far it is in following a promoted one.
     pub reconf: Reconf,
     /// Since when.
@@ -209,6 +211,7 @@ impl Replica {
             priority: 100,
             announced: true,
             told_at: None,
+            followed: false,
             reconf: Reconf::None,
             reconf_at: now,
         }

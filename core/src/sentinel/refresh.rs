@@ -50,6 +50,11 @@ impl Sentinel {
                 server.rebooted = Some(now);
             }
             self.tell(who, What::Plain(Plain::Reboot), cx);
+            if let Slot::Replica(n) = who.slot
+                && let Some(r) = self.groups.get_mut(&who.group).and_then(|g| g.replicas.get_mut(&n))
+            {
+                r.followed = false;
+            }
         }
         if let Some(role) = info.role {
             self.role_reported(who, role, cx);
@@ -95,6 +100,7 @@ impl Sentinel {
             r.master.clone_from(&info.master);
             r.master_since = cx.now.mono;
         }
+        r.followed |= info.role == Some(Role::Replica);
         r.link_up = info.link_up;
         r.link_down = info.link_down.unwrap_or_default();
         if let Some(priority) = info.priority {
@@ -139,8 +145,12 @@ impl Sentinel {
         if told || (group.failover.is_under_way() && group.failover.state != State::ReconfSlaves) {
             return;
         }
-        // What a majority of sentinels says too is not going to be told otherwise; else there is time for that.
-        let wait = if self.agreed(group, now) { Duration::ZERO } else { self.timing.publish_period * 4 };
+        // One that has never followed is an old master that comes back, and what a majority of sentinels says too is not
+        // going to be told otherwise. One that followed may have been promoted by another just now: there is time for
+        // that to be told.
+        let elsewhere = group.vote.is_some_and(|v| v.epoch > group.config_epoch && v.leader != self.my_id());
+        let at_once = !r.followed && !elsewhere && self.agreed(group, now);
+        let wait = if at_once { Duration::ZERO } else { self.timing.publish_period * 4 };
         let settled = now.since(r.server.role_since) >= wait && r.server.down.is_none();
         if self.is_sane(group, now) && settled {
             self.tell(Who { group: id, slot: Slot::Replica(n) }, What::Plain(Plain::ConvertToReplica), cx);
