@@ -174,6 +174,7 @@ impl Sentinel {
     /// One vote per epoch and master, first come, first served. Unlike in Redis an election of another master does not
     /// void this one: what counts is this master's own last vote and configuration.
     pub(super) fn vote_for(&mut self, id: GroupId, epoch: u64, leader: RunId, cx: &mut Cx<'_>) -> Voted {
+        let (now, me) = (cx.now.mono, self.my_id());
         let Some(group) = self.groups.get_mut(&id) else { return Voted::Stands(None) };
         if let Some(ticket) = group.failover.writing.filter(|_| epoch <= group.failover.reserved) {
             return Voted::Writing(ticket);
@@ -183,6 +184,12 @@ impl Sentinel {
             return Voted::Stands(group.vote);
         }
         group.failover.reserved = epoch;
+        if leader != me {
+            // It may win and be promoting before our vote is on the disk, let alone heard of: we wait until it is down
+            // itself, or had its time, and do not try beside it.
+            group.failover.blocked = Some(Blocked::Beaten { leader, until: now + group.failover_timeout() });
+            self.timers.clear(Key::Rank(id));
+        }
         let name = group.set.name.clone();
         let mut records = Vec::new();
         if epoch > self.epoch {
@@ -198,16 +205,10 @@ impl Sentinel {
 
     /// A vote for another is on the disk.
     pub(super) fn voted(&mut self, id: GroupId, epoch: u64, leader: RunId, cx: &mut Cx<'_>) {
-        let (now, me) = (cx.now.mono, self.my_id());
         self.raise_epoch(epoch, cx);
         let Some(group) = self.groups.get_mut(&id) else { return };
         if group.vote.is_none_or(|v| v.epoch < epoch) {
             group.vote = Some(Vote { leader, epoch });
-        }
-        if leader != me {
-            // Whom we voted for may win and be promoting: we wait until it is down itself, or had its time.
-            group.failover.blocked = Some(Blocked::Beaten { leader, until: now + group.failover_timeout() });
-            self.timers.clear(Key::Rank(id));
         }
         self.tell_alone(What::Vote { leader, epoch }, cx);
         self.touch_conf();
