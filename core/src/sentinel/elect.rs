@@ -115,6 +115,11 @@ impl Sentinel {
         group.failover.starting = false;
         group.failover.begin(epoch, how, now);
         let patience = self.timing.election_timeout.min(group.failover_timeout());
+        if how == How::Down && group.odown.is_none() {
+            // It came back while we wrote. Our vote is given, and nobody was asked for theirs.
+            (group.vote, group.failover.state) = (Some(Vote { leader: me, epoch }), State::None);
+            return;
+        }
         if how != How::Forced {
             group.vote = Some(Vote { leader: me, epoch });
         }
