@@ -26,7 +26,7 @@ use crate::keyspace::Keyspace;
 use crate::machine::NoMeter;
 use crate::node::{About, Node};
 use crate::rng::{Rng, Seed};
-use crate::sentinel::{Sentinel, State};
+use crate::sentinel::{Files, Sentinel, State};
 use crate::sim::campaign::{Report, Trace};
 use crate::sim::story::{LaneKind, Mark, MarkKind, Story};
 use crate::sim::{BootInfo, Choices, Fault, HostId, Violation, World};
@@ -41,8 +41,9 @@ const LOOK: Duration = Duration::from_millis(200);
 const STAYS: Duration = Duration::from_secs(3);
 /// Between two looks whether somebody came to the state in which it is to be hit.
 const TRAP: Duration = Duration::from_micros(200);
-/// The state file of a sentinel.
-const STATE: &str = "sentinel.state";
+/// The files of a sentinel.
+const CONF: &str = "sentinel.conf";
+const STATE: &str = "sentinel.conf.state";
 
 /// Who is to be hit in which state.
 #[derive(Clone, Copy, Debug)]
@@ -139,7 +140,6 @@ fn sentinel_config(i: usize, setup: &Setup) -> SentinelConfig {
     let mut config = SentinelConfig::new();
     config.settings.port = SENTINEL_PORT;
     config.global.myid = Some(sentinel_id(setup.seed, i));
-    config.global.state_file = STATE.into();
     config.global.resolve_hostnames = setup.named;
     let first_sentinel = setup.servers();
     for master in 0..setup.scenario.masters {
@@ -166,8 +166,14 @@ fn sentinel_config(i: usize, setup: &Setup) -> SentinelConfig {
     config
 }
 
-fn boot_sentinel(i: usize, setup: &Setup, info: &BootInfo<'_>) -> Actor {
-    Actor::sentinel(Sentinel::new(sentinel_config(i, setup), info.seed, Box::new(NoMeter)))
+/// A sentinel with what its file says now.
+fn boot_sentinel(info: &BootInfo<'_>) -> Actor {
+    let text = info.disk.get(CONF).map(String::from_utf8_lossy).unwrap_or_default();
+    // The file is put in place as a whole: it is the one before or the one behind a change.
+    let config = SentinelConfig::parse(CONF, &text);
+    debug_assert!(config.is_ok(), "{config:?}: {text}");
+    let files = Files { config: Some(CONF.into()), state: Some(STATE.into()) };
+    Actor::sentinel(Sentinel::new(config.unwrap_or_default(), files, info.seed, Box::new(NoMeter)))
 }
 
 impl<'s> Run<'s> {
@@ -183,10 +189,9 @@ impl<'s> Run<'s> {
             world.start(host);
         }
         for i in 0..setup.scenario.sentinels {
-            let mine = shared.clone();
-            let boot = move |info: &BootInfo<'_>| boot_sentinel(i, &mine, info);
             let name = format!("h{}", setup.servers() + i);
-            let host = world.add(&name, [sentinel_address(i).ip()].into(), Box::new(boot));
+            let host = world.add(&name, [sentinel_address(i).ip()].into(), Box::new(boot_sentinel));
+            world.disk_mut(host).put(CONF, sentinel_config(i, setup).rewrite("").into_bytes());
             world.start(host);
         }
         let mut clients = Vec::new();

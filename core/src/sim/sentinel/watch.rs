@@ -267,7 +267,9 @@ impl Watch {
                 self.states.retain(|(s, _), _| *s != place.i);
                 self.writing[place.i] = false;
             }
-            Seen::Sent { conn, len } => self.wires.sent(h, conn, world.shown(), len, place.now),
+            Seen::Sent { conn, len } => {
+                self.wires.sent(h, conn, world.just_sent(place.host, conn, len), place.now);
+            }
             Seen::Received { conn, bytes } => {
                 for answer in self.wires.received(h, conn, bytes, place.now) {
                     self.answer(&answer, sentinel)?;

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::ids::{ConnId, RunId};
-use crate::machine::Chunks;
 use crate::resp::{Args, Replies, ReplyLimits, RequestLimits, Requests, Value};
 use crate::time::Instant;
 
@@ -98,22 +97,17 @@ impl Wires {
         self.pings.get(&(host, to))
     }
 
-    /// The first `len` of these bytes were sent.
-    pub fn sent(&mut self, host: u32, conn: ConnId, shown: &Chunks, mut len: usize, now: Instant) {
+    /// A sentinel sent these bytes.
+    pub fn sent(&mut self, host: u32, conn: ConnId, bytes: &[u8], now: Instant) {
         let Some(wire) = self.map.get_mut(&(host, conn)) else { return };
-        let limits = RequestLimits::default();
-        for chunk in shown.iter() {
-            let n = len.min(chunk.len());
-            len -= n;
-            let mut input = &chunk[..n];
-            while let Ok(Some(args)) = wire.requests.next(&mut input, &limits) {
-                let asked = read(args, now);
-                wire.subscribed |= args.is(0, "SUBSCRIBE");
-                if let Asked::Ping(at) = asked {
-                    self.pings.entry((host, wire.to)).or_default().open.push_back(at);
-                }
-                wire.asked.push_back(asked);
+        let (mut input, limits) = (bytes, RequestLimits::default());
+        while let Ok(Some(args)) = wire.requests.next(&mut input, &limits) {
+            let asked = read(args, now);
+            wire.subscribed |= args.is(0, "SUBSCRIBE");
+            if let Asked::Ping(at) = asked {
+                self.pings.entry((host, wire.to)).or_default().open.push_back(at);
             }
+            wire.asked.push_back(asked);
         }
     }
 
