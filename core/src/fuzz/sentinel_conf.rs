@@ -84,7 +84,7 @@ fn rewritten(config: &SentinelConfig, old: &str) {
     }
     assert_eq!(config.rewrite(&text), text, "to rewrite what was rewritten changes something");
     let comments = |text: &str| -> Vec<String> {
-        text.lines().filter(|l| l.trim_start().starts_with('#')).map(String::from).collect()
+        text.split_terminator('\n').filter(|l| l.trim_start().starts_with('#')).map(String::from).collect()
     };
     let (before, after) = (comments(old), comments(&text));
     assert_eq!(after.get(..before.len()), Some(&before[..]), "a comment is lost");

@@ -1,5 +1,6 @@
 //! A sentinel.conf and a state file come to one: the higher epoch counts.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
@@ -7,6 +8,9 @@ use core::mem;
 use super::Remembered;
 use crate::config::sentinel::{MasterSettings, SentinelConfig};
 use crate::ids::RunId;
+
+/// Votes about masters that sentinel.conf does not name which are kept: one may be named again.
+pub const VOTES_KEPT: usize = 1024;
 
 /// Where the state file knew better than sentinel.conf; [`core::fmt::Display`] is a line for the log.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -64,15 +68,21 @@ impl Remembered {
         }
         self.epoch = epoch;
         config.global.current_epoch = epoch;
-        let unknown: Vec<String> =
-            self.masters.keys().filter(|name| config.masters.iter().all(|m| m.name != **name)).cloned().collect();
-        for name in unknown {
-            if let Some(known) = self.masters.get_mut(&name) {
-                known.place = None;
-            }
-            self.drop_old(&name);
-        }
+        self.drop_unnamed(config);
         told
+    }
+
+    /// Of masters that sentinel.conf does not name only the votes are kept, and of these the latest.
+    fn drop_unnamed(&mut self, config: &SentinelConfig) {
+        let named: BTreeSet<&str> = config.masters.iter().map(|m| &m.name[..]).collect();
+        let unnamed: Vec<String> = self.masters.keys().filter(|n| !named.contains(&n[..])).cloned().collect();
+        unnamed.iter().for_each(|name| self.drop_place(name));
+        let mut votes: Vec<(u64, &String)> =
+            { unnamed.iter() }.filter_map(|name| Some((self.masters.get(name)?.vote?.0, name))).collect();
+        votes.sort_unstable();
+        for (_, name) in votes.iter().rev().skip(VOTES_KEPT) {
+            self.masters.remove(*name);
+        }
     }
 
     fn bring_up(&self, m: &mut MasterSettings, told: &mut Vec<Merged>) {

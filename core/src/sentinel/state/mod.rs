@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use error::StateError;
-pub use merge::Merged;
+pub use merge::{Merged, VOTES_KEPT};
 pub use record::Record;
 pub use store::{Durable, Opened, Step, Store};
 
@@ -96,20 +96,20 @@ impl Remembered {
             }
             Record::Forget { master } => {
                 self.forgotten.insert(master.clone());
-                if let Some(known) = self.masters.get_mut(master) {
-                    known.place = None;
-                }
-                self.drop_old(master);
+                // The vote stays: the master may be watched again, and be voted on in the same epoch.
+                self.drop_place(master);
             }
             Record::Settled => self.forgotten.clear(),
         }
     }
 
-    /// Drops a master without a place, unless it was voted on in an epoch in which a vote may still be asked for.
-    fn drop_old(&mut self, master: &str) {
-        let epoch = self.epoch;
-        if self.masters.get(master).is_some_and(|k| k.place.is_none() && k.vote.is_none_or(|(e, _)| e < epoch)) {
-            self.masters.remove(master);
+    /// Forgets where a master is; all of it, if it was never voted on.
+    fn drop_place(&mut self, master: &str) {
+        if let Some(known) = self.masters.get_mut(master) {
+            known.place = None;
+            if known.vote.is_none() {
+                self.masters.remove(master);
+            }
         }
     }
 

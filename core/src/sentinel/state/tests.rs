@@ -156,8 +156,9 @@ fn higher_epochs_win() {
 fn who_is_forgotten_is_not_voted_on_again_in_the_same_epoch() {
     let s = state(&[vote("m", 5, 'a'), config("m", 5, "x"), forget("m")]);
     assert_eq!((s.vote("m"), s.place("m"), s.has_forgotten()), (Some((5, id('a'))), None, true));
-    let s = state(&[vote("m", 5, 'a'), Record::CurrentEpoch(6), forget("m")]);
-    assert_eq!(s.vote("m"), None, "no vote can be asked for in epoch 5 any more");
+    let s = state(&[vote("m", 5, 'a'), Record::CurrentEpoch(6), forget("m"), config("m", 0, "x"), vote("m", 5, 'b')]);
+    assert_eq!(s.vote("m"), Some((5, id('a'))), "a vote may be asked for in an epoch that others went past");
+    assert_eq!(state(&[config("m", 5, "x"), forget("m")]).records().len(), 2);
     assert!(!state(&[forget("m"), config("m", 6, "x")]).has_forgotten());
     assert!(!state(&[forget("m"), Record::Settled]).has_forgotten());
 }
@@ -225,10 +226,17 @@ fn an_id_from_another_file_is_not_taken() {
 }
 
 #[test]
-fn masters_that_nobody_names_are_forgotten_once_their_votes_are_old() {
-    let mut s = state(&[vote("x", 5, 'a'), config("x", 5, "h"), vote("y", 9, 'a'), Record::CurrentEpoch(9)]);
+fn of_masters_that_nobody_names_the_latest_votes_are_kept() {
+    let mut s = state(&[vote("x", 5, 'a'), config("x", 5, "h"), config("y", 5, "h"), Record::CurrentEpoch(9)]);
     s.merge(&mut conf(0));
-    assert_eq!((s.vote("x"), s.place("x"), s.vote("y")), (None, None, Some((9, id('a')))));
+    assert_eq!((s.vote("x"), s.place("x"), s.place("y")), (Some((5, id('a'))), None, None));
+    let mut s = state(&[vote("m", 1, 'a')]);
+    for n in 0..VOTES_KEPT as u64 + 2 {
+        s.apply(&vote(&n.to_string(), 10 + n, 'a'));
+    }
+    s.merge(&mut conf(0));
+    assert_eq!((s.vote("0"), s.vote("1")), (None, None));
+    assert!(s.vote("2").is_some() && s.vote("m").is_some(), "a master that is named keeps its vote");
 }
 
 impl Arbitrary for Record {
