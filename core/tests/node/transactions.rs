@@ -165,10 +165,8 @@ fn what_answers_later_is_not_for_transactions<D: Make>() {
 fn what_a_sentinel_says_within_a_transaction_is_done<D: Make>() {
     let mut w = World::<D>::family(5, &["", "--replicaof 127.0.0.1_7000"]);
     let r = w.client(1);
-    let answer = w.ask(
-        r,
-        "MULTI\nSLAVEOF NO ONE\nCONFIG REWRITE\nCLIENT KILL TYPE normal\nCLIENT KILL TYPE pubsub\nEXEC\nROLE",
-    );
+    let answer =
+        w.ask(r, "MULTI\nSLAVEOF NO ONE\nCONFIG REWRITE\nCLIENT KILL TYPE normal\nCLIENT KILL TYPE pubsub\nEXEC\nROLE");
     assert!(answer.starts_with("OK | QUEUED | QUEUED | QUEUED | QUEUED | [OK, OK, "), "{answer}");
     assert!(answer.contains("[master, "), "{answer}");
     w.advance(100);

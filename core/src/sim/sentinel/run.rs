@@ -173,7 +173,13 @@ fn boot_sentinel(info: &BootInfo<'_>) -> Actor {
     let config = SentinelConfig::parse(CONF, &text);
     debug_assert!(config.is_ok(), "{config:?}: {text}");
     let files = Files { config: Some(CONF.into()), state: Some(STATE.into()) };
-    Actor::sentinel(Sentinel::new(config.unwrap_or_default(), files, info.seed, Box::new(NoMeter)))
+    Actor::sentinel(Sentinel::new(
+        config.unwrap_or_default(),
+        files,
+        info.seed,
+        Box::new(NoMeter),
+        crate::node::About::default(),
+    ))
 }
 
 impl<'s> Run<'s> {
@@ -203,16 +209,7 @@ impl<'s> Run<'s> {
             clients.push(host);
         }
         let watch = Watch::new(setup, roles);
-        Self {
-            setup,
-            world,
-            watch,
-            clients,
-            trap: None,
-            disks: BTreeMap::new(),
-            deeds: 0,
-            healing: Duration::ZERO,
-        }
+        Self { setup, world, watch, clients, trap: None, disks: BTreeMap::new(), deeds: 0, healing: Duration::ZERO }
     }
 
     fn all(&mut self, only: Option<&[usize]>) -> Result<(), Violation> {

@@ -62,7 +62,10 @@ impl Stand {
             Input::Tick => {
                 if self.start.take().is_some() {
                     let at = Endpoint::Tcp(([0, 0, 0, 0], self.port).into());
-                    out.push(Action::Start { op: OpId::from_u64(1), job: Job::Listen { at, backlog: 511, mode: None } });
+                    out.push(Action::Start {
+                        op: OpId::from_u64(1),
+                        job: Job::Listen { at, backlog: 511, mode: None },
+                    });
                 }
             }
             Input::Accepted { conn, .. } => {

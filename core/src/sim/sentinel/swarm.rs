@@ -439,8 +439,8 @@ fn deed(c: &mut Choices, kind: usize, setup: &Setup) -> What {
     match kind {
         0 => return What::Masters { masters: 1, how: how(c), lasts },
         1 => {
-            let at = [State::WaitStart, State::SelectSlave, State::WaitPromotion, State::ReconfSlaves]
-                [c.below(4) as usize];
+            let at =
+                [State::WaitStart, State::SelectSlave, State::WaitPromotion, State::ReconfSlaves][c.below(4) as usize];
             return What::Leader { at, how: how(c), lasts };
         }
         2 => {

@@ -289,7 +289,9 @@ impl Watch {
                     }
                 }
                 Action::Close { conn } => self.wires.closed(h, *conn),
-                Action::Start { job: crate::machine::Job::Append { .. } | crate::machine::Job::Replace { .. }, .. } => {
+                Action::Start {
+                    job: crate::machine::Job::Append { .. } | crate::machine::Job::Replace { .. }, ..
+                } => {
                     self.writing[place.i] = true;
                 }
                 _ => {}
@@ -408,11 +410,7 @@ impl Watch {
             What::Switch { name, .. } => {
                 let Some(master) = master_of(name) else { return Ok(()) };
                 let lead = self.states.get(&(place.i, master)) == Some(&State::WaitPromotion);
-                self.situations.count(if lead {
-                    Situation::SwitchedByLeader
-                } else {
-                    Situation::SwitchedByHello
-                });
+                self.situations.count(if lead { Situation::SwitchedByLeader } else { Situation::SwitchedByHello });
                 if lead {
                     self.leaders.switched(master, place.at);
                 }
@@ -492,7 +490,8 @@ impl Watch {
         self.checks += 2;
         let Some(group) = sentinel.groups().find(|g| master_of(g.name()) == Some(master)) else { return Ok(()) };
         let at = &group.master.addr;
-        let server = (0..self.servers as u32).map(HostId).find(|h| at.ip.is_some_and(|ip| world.addrs(*h).contains(&ip)));
+        let server =
+            (0..self.servers as u32).map(HostId).find(|h| at.ip.is_some_and(|ip| world.addrs(*h).contains(&ip)));
         let sentinels = core::mem::take(&mut self.sentinels);
         let one = Elected {
             master,
@@ -504,8 +503,7 @@ impl Watch {
             sentinels: &sentinels,
             server,
         };
-        let (leader, promotion) =
-            (self.leaders.one_leader(&one), self.leaders.one_promotion(&one, &self.disturbed));
+        let (leader, promotion) = (self.leaders.one_leader(&one), self.leaders.one_promotion(&one, &self.disturbed));
         self.sentinels = sentinels;
         self.if_strict(leader)?;
         self.if_strict(promotion)?;

@@ -32,7 +32,10 @@ pub fn check(setup: &Setup, world: &World<Actor>) -> Result<(), String> {
                 return Err(format!("sentinel {i} has {name} at {at:?}, another at {address:?}"));
             }
             if *epoch.get_or_insert(group.config_epoch) != group.config_epoch {
-                return Err(format!("sentinel {i} has configuration {} of {name}, another {epoch:?}", group.config_epoch));
+                return Err(format!(
+                    "sentinel {i} has configuration {} of {name}, another {epoch:?}",
+                    group.config_epoch
+                ));
             }
         }
         let Some((host, _)) = address else { return Err(format!("nobody watches {name}")) };
