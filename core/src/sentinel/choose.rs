@@ -43,23 +43,21 @@ impl Sentinel {
         let server = &replica.server;
         let Some(link) = self.links.get(server.link) else { return Some(Unfit::Disconnected) };
         let since_down = group.master.down.as_ref().map(|d| now.since(d.since));
-        // Nobody has a link to a master that became a replica: it is gone since then, long before it counts as down.
-        let gone = match group.master.role {
-            Role::Replica => Some(now.since(group.master.role_since)).max(since_down),
-            Role::Master => since_down,
-        };
         let info_max = match since_down {
             Some(_) => Duration::from_secs(5),
             None => self.timing.info_period * 3,
         };
-        let link_max = group.down_after() * LINK_DOWN_FACTOR + gone.unwrap_or_default();
+        let link_max = group.down_after() * LINK_DOWN_FACTOR + since_down.unwrap_or_default();
+        // Fresher data than a replica's are waited for only where there is a master that may have them: one that became a
+        // replica throws its own away, and nobody has a link to it since.
+        let master_lives = group.master.role == Role::Master;
         match () {
             () if server.down.is_some() => Some(Unfit::Down),
             () if !link.is_up() => Some(Unfit::Disconnected),
             () if now.since(link.good) > ANSWER_MAX => Some(Unfit::Silent),
             () if replica.priority == 0 => Some(Unfit::Priority),
             () if server.info_at.is_none_or(|at| now.since(at) > info_max) => Some(Unfit::Stale),
-            () if replica.link_down > link_max => Some(Unfit::LinkDown),
+            () if master_lives && replica.link_down > link_max => Some(Unfit::LinkDown),
             () => None,
         }
     }
