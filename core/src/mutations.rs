@@ -2,7 +2,7 @@
 //!
 //! A test switches one on for its thread. In every other build [`on`] is the constant `false` and nothing is left of it.
 
-/// One way in which a node is wrong.
+/// One way in which a node or a sentinel is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(not(test), allow(dead_code))]
 pub(crate) enum Mutation {
@@ -24,6 +24,18 @@ pub(crate) enum Mutation {
     NeverReconnects,
     /// GET answers with the value of another key.
     ReadsOtherKey,
+    /// A sentinel gives its vote to whoever asks last in an epoch.
+    VotesAgain,
+    /// A sentinel leads a failover with its own vote alone.
+    LeadsAlone,
+    /// A sentinel that gave its vote away tries beside it.
+    TriesBesideVote,
+    /// A sentinel that restarts has the configurations of its first start.
+    ForgetsConfigurations,
+    /// A sentinel has less patience than it was told.
+    Impatient,
+    /// Nobody tells an old master to follow.
+    LeavesOldMaster,
 }
 
 #[cfg(test)]

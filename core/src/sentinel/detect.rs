@@ -10,6 +10,7 @@ use super::instance::{Down, Group, GroupId, Slot, Who};
 use super::links::{Ask, End, LinkId};
 use super::{Cx, Key, Sentinel};
 use crate::machine::Level;
+use crate::mutations::{self, Mutation};
 use crate::resp::Value;
 use crate::time::Instant;
 
@@ -102,7 +103,10 @@ impl Sentinel {
     fn verdict(&self, who: Who) -> Option<(Instant, DownReason)> {
         let group = self.groups.get(&who.group)?;
         let link = self.links.get(group.link(who.slot)?)?;
-        let after = group.down_after();
+        let mut after = group.down_after();
+        if mutations::on(Mutation::Impatient) {
+            after = after * 9 / 10;
+        }
         let why = || match (&link.refusal, link.is_up()) {
             (Some(answer), true) => DownReason::Refuses(answer.clone()),
             (None, true) => DownReason::Silent,

@@ -9,6 +9,7 @@ use super::instance::{Group, GroupId, Slot, Vote, Who};
 use super::state::Record;
 use super::{Cx, Key, Said, Sentinel};
 use crate::ids::RunId;
+use crate::mutations::{self, Mutation};
 use crate::time::Instant;
 
 /// How far the attempts of sentinels that see a master down at one time lie apart, by rank: long enough for the first
@@ -184,12 +185,15 @@ impl Sentinel {
         if let Some(ticket) = group.failover.writing.filter(|_| epoch <= group.failover.reserved) {
             return Voted::Writing(ticket);
         }
-        let last = group.vote.map_or(0, |v| v.epoch).max(group.failover.reserved);
+        let mut last = group.vote.map_or(0, |v| v.epoch).max(group.failover.reserved);
+        if mutations::on(Mutation::VotesAgain) {
+            last = last.saturating_sub(1);
+        }
         if epoch > MAX_EPOCH || epoch <= last || epoch <= group.config_epoch {
             return Voted::Stands(group.vote);
         }
         group.failover.reserved = epoch;
-        if leader != me {
+        if leader != me && !mutations::on(Mutation::TriesBesideVote) {
             // It may win and be promoting before our vote is on the disk, let alone heard of: we wait until it is down
             // itself, or had its time, and do not try beside it.
             group.failover.blocked = Some(Blocked::Beaten { leader, until: now + group.failover_timeout() });
@@ -212,7 +216,7 @@ impl Sentinel {
     pub(super) fn voted(&mut self, id: GroupId, epoch: u64, leader: RunId, cx: &mut Cx<'_>) {
         self.raise_epoch(epoch, cx);
         let Some(group) = self.groups.get_mut(&id) else { return };
-        if group.vote.is_none_or(|v| v.epoch < epoch) {
+        if group.vote.is_none_or(|v| v.epoch < epoch) || mutations::on(Mutation::VotesAgain) {
             group.vote = Some(Vote { leader, epoch });
         }
         self.tell_alone(What::Vote { leader, epoch }, cx);

@@ -11,6 +11,7 @@ use super::info::{Info, Role};
 use super::instance::{Address, Group, GroupId, Reconf, Slot, Who};
 use super::links::LinkId;
 use super::{Cx, Sentinel};
+use crate::mutations::{self, Mutation};
 use crate::time::Instant;
 
 /// How long a server may take to show that it follows before it is told again.
@@ -152,7 +153,7 @@ impl Sentinel {
         let at_once = !r.followed && !elsewhere && self.agreed(group, now);
         let wait = if at_once { Duration::ZERO } else { self.timing.publish_period * 4 };
         let settled = now.since(r.server.role_since) >= wait && r.server.down.is_none();
-        if self.is_sane(group, now) && settled {
+        if self.is_sane(group, now) && settled && !mutations::on(Mutation::LeavesOldMaster) {
             self.tell(Who { group: id, slot: Slot::Replica(n) }, What::Plain(Plain::ConvertToReplica), cx);
             self.send_follow(id, n, cx);
         }

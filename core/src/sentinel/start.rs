@@ -15,6 +15,7 @@ use crate::client::{About, Clients, info};
 use crate::config::sentinel::{MasterSettings, SentinelConfig};
 use crate::ids::{Ids, OpId, RunId};
 use crate::machine::{Action, Level, Meter, Outcome};
+use crate::mutations::{self, Mutation};
 use crate::rng::{Rng, Seed};
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -167,7 +168,7 @@ impl Sentinel {
         self.names.insert(name, id);
         let group = Group {
             id,
-            config_epoch: set.config_epoch,
+            config_epoch: if mutations::on(Mutation::ForgetsConfigurations) { 0 } else { set.config_epoch },
             config_written: set.config_epoch,
             vote,
             master: Server::new(addr, link, Role::Master, now),

@@ -63,6 +63,8 @@ enum Asked {
     Set(u64),
     Wait(u64),
     Get,
+    /// What is left of its writes at a master that it has come to.
+    Left,
     Subscribe,
 }
 
@@ -94,8 +96,6 @@ pub struct Client {
     finishing: bool,
     /// What it read at the end.
     read: Option<u64>,
-    /// When a write was acknowledged last.
-    acknowledged_at: Option<Instant>,
     /// What occurred.
     pub situations: Situations,
 }
@@ -119,7 +119,6 @@ impl Client {
             writes: 0,
             finishing: false,
             read: None,
-            acknowledged_at: None,
             situations: Situations::default(),
         }
     }
@@ -127,16 +126,6 @@ impl Client {
     /// How many writes were acknowledged.
     pub fn writes(&self) -> u64 {
         self.writes
-    }
-
-    /// When the last one was, in its own time.
-    pub fn acknowledged_at(&self) -> Option<Instant> {
-        self.acknowledged_at
-    }
-
-    /// The highest number that was acknowledged, and the highest that a WAIT saw on a replica.
-    pub fn acknowledged(&self) -> (u64, u64) {
-        (self.acknowledged, self.waited)
     }
 
     /// What it read at the end, 0 for nothing; `None`: it did not get to that.
@@ -253,19 +242,22 @@ impl Client {
             }
             Job::Listen => link.ask(&Command::new(&["SUBSCRIBE", SWITCH]), Asked::Subscribe, out),
             Job::Write => {
-                self.timers.clear(Timer::Patience(job));
-                self.timers.set(Timer::Write, now + Duration::from_micros(1));
+                link.ask(&Command::new(&["GET", &self.key()]), Asked::Left, out);
             }
         }
     }
 
+    fn key(&self) -> String {
+        alloc::format!("c{}", self.config.number)
+    }
+
     fn write<E>(&mut self, now: Instant, out: &mut Actions<E>) {
         let waits = self.rng.below(1000) < self.config.waits;
+        let key = self.key();
         let Some(link) = &mut self.links[Job::Write as usize] else { return };
         if link.asked().len() > 0 {
             return;
         }
-        let key = alloc::format!("c{}", self.config.number);
         if self.finishing {
             if self.read.is_some() {
                 return;
@@ -310,8 +302,21 @@ impl Client {
                     self.go_to(now, to, out);
                 }
             }
+            Some(Asked::Left) if value.as_error().is_none() => {
+                let left = number(value);
+                if left < self.acknowledged {
+                    self.situations.count(Situation::AcknowledgedLost);
+                }
+                if left < self.waited {
+                    self.situations.count(Situation::WaitedLost);
+                }
+                // Each is counted once.
+                self.acknowledged = self.acknowledged.min(left);
+                self.waited = self.waited.min(left);
+                self.next(now);
+            }
             Some(Asked::Set(n)) if value.is("OK") => {
-                (self.acknowledged, self.acknowledged_at) = (n, Some(now));
+                self.acknowledged = n;
                 self.writes += 1;
                 self.next(now);
             }
@@ -324,10 +329,10 @@ impl Client {
                 self.next(now);
             }
             Some(Asked::Get) if value.as_error().is_none() => {
-                self.read = Some(value.as_str().and_then(|t| t.parse().ok()).unwrap_or(0));
+                self.read = Some(number(value));
                 self.hang_up(job, out);
             }
-            Some(Asked::Set(_) | Asked::Wait(_) | Asked::Get) => {
+            Some(Asked::Set(_) | Asked::Wait(_) | Asked::Get | Asked::Left) => {
                 if value.is_error("READONLY") {
                     self.situations.count(Situation::RefusedReadOnly);
                 }
@@ -352,6 +357,11 @@ impl Client {
         self.master = Some(to);
         self.begin(now, Job::Write, out);
     }
+}
+
+/// The number of a write; 0 for none.
+fn number(value: &Value) -> u64 {
+    value.as_str().and_then(|t| t.parse().ok()).unwrap_or(0)
 }
 
 fn address(host: &Value, port: &Value) -> Option<SocketAddr> {

@@ -13,7 +13,6 @@ use core::time::Duration;
 use super::actor::{Actor, Call};
 use super::client::{Client, ClientCall};
 use super::invariants::{Broken, agreed};
-use super::situations::Situation;
 use super::stand::Stand;
 use super::swarm::{
     Deed, How, PORT, SENTINEL_PORT, Setup, What, master_name, sentinel_address, sentinel_id, server_address,
@@ -129,10 +128,13 @@ fn boot_node(i: usize, setup: &Setup, roles: &Roles, info: &BootInfo<'_>) -> Act
     let (mut keys, mut seed) = (Seed::default(), Seed::default());
     rng.fill(&mut keys);
     rng.fill(&mut seed);
-    let about =
-        About { pid: 1 + info.boot, os: "simulated".into(), arch_bits: 64, reactor: "sim".into(), ..About::default() };
     let data = Keyspace::new(config.settings.databases, keys);
-    Actor::node(Node::new(config, data, seed, Box::new(NoMeter), about))
+    Actor::node(Node::new(config, data, seed, Box::new(NoMeter), about(info)))
+}
+
+/// What a process knows of where it runs.
+fn about(info: &BootInfo<'_>) -> About {
+    About { pid: 1 + info.boot, os: "simulated".into(), arch_bits: 64, reactor: "sim".into(), ..About::default() }
 }
 
 /// What a sentinel's file says before its first start.
@@ -173,13 +175,7 @@ fn boot_sentinel(info: &BootInfo<'_>) -> Actor {
     let config = SentinelConfig::parse(CONF, &text);
     debug_assert!(config.is_ok(), "{config:?}: {text}");
     let files = Files { config: Some(CONF.into()), state: Some(STATE.into()) };
-    Actor::sentinel(Sentinel::new(
-        config.unwrap_or_default(),
-        files,
-        info.seed,
-        Box::new(NoMeter),
-        crate::node::About::default(),
-    ))
+    Actor::sentinel(Sentinel::new(config.unwrap_or_default(), files, info.seed, Box::new(NoMeter), about(info)))
 }
 
 impl<'s> Run<'s> {
@@ -275,7 +271,6 @@ impl<'s> Run<'s> {
                     self.world.apply(&Fault::Crash { host: HostId(i as u32), down_for: *down_for });
                 }
             }
-            What::Move { .. } => {}
             What::Remember { sentinel } => {
                 let disk = self.world.disk(self.setup.sentinel(*sentinel));
                 let files = disk.names().filter_map(|n| Some((n.to_string(), disk.get(n)?.to_vec()))).collect();
@@ -302,7 +297,9 @@ impl<'s> Run<'s> {
             How::Stop => Fault::Stop { host, down_for: lasts },
             How::Pause => Fault::Pause { host, lasts },
             How::Cut | How::Mute => {
-                for other in (0..self.world.hosts()).map(HostId).filter(|o| *o != host) {
+                // Clients go on to reach whom only the others have lost.
+                let others = (self.setup.servers() + self.setup.scenario.sentinels) as u32;
+                for other in (0..others).map(HostId).filter(|o| *o != host) {
                     let one_way = how == How::Mute;
                     self.world.apply(&Fault::Partition { a: host, b: other, one_way, lasts });
                 }
@@ -409,16 +406,8 @@ impl<'s> Run<'s> {
         for client in clients.iter().filter_map(|c| world.machine(*c)?.as_client()) {
             situations.add(&client.situations);
             writes += client.writes();
-            if let Some(read) = client.read() {
-                let (acknowledged, waited) = client.acknowledged();
-                if read < acknowledged {
-                    situations.count(Situation::AcknowledgedLost);
-                }
-                if read < waited {
-                    situations.count(Situation::WaitedLost);
-                }
-            }
         }
+        let soon = watch.won.iter().filter(|w| w.after <= Duration::from_secs(1)).count() as u64;
         let first = watch.won.iter().filter(|w| w.tries <= 1).count() as u64;
         Report {
             seed: setup.seed,
@@ -433,6 +422,7 @@ impl<'s> Run<'s> {
                 ("writes acknowledged", writes),
                 ("failovers led", watch.won.len() as u64),
                 ("of them in the first epoch", first),
+                ("of them within a second of the quorum", soon),
                 ("double votes and leaders that were excused", watch.excused),
             ],
             hash: world.trace_hash(),

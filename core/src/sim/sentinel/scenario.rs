@@ -76,9 +76,9 @@ impl Scenario {
             ..SENTINELS
         },
         Self {
-            name: "addresses",
-            about: "servers and sentinels go by names whose addresses change, and that are looked up slowly",
-            kinds: Kinds { moves: true, connect: true, master: true, crash: true, ..Kinds::NONE },
+            name: "names",
+            about: "servers and sentinels go by names that are looked up slowly or in vain",
+            kinds: Kinds { names: true, connect: true, master: true, crash: true, ..Kinds::NONE },
             every_ms: (2_000, 8_000),
             complete: false,
             ..SENTINELS

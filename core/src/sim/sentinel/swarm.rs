@@ -58,8 +58,8 @@ pub struct Kinds {
     pub clock: bool,
     /// All lose power at once.
     pub site: bool,
-    /// Somebody gets another address.
-    pub moves: bool,
+    /// Hosts go by names, which are looked up slowly or in vain.
+    pub names: bool,
     /// A sentinel is restarted from an old disk.
     pub old_disk: bool,
     /// Many masters die at once.
@@ -81,7 +81,7 @@ impl Kinds {
         disk: false,
         clock: false,
         site: false,
-        moves: false,
+        names: false,
         old_disk: false,
         many: false,
     };
@@ -115,7 +115,7 @@ impl Kinds {
             self.disk,
             self.clock,
             self.site,
-            self.moves,
+            self.names,
             self.old_disk,
             self.many,
         ]
@@ -176,13 +176,6 @@ pub enum What {
         /// The time of each host.
         down_for: Vec<Duration>,
     },
-    /// A server or sentinel goes off and comes back with another address, which its name leads to.
-    Move {
-        /// Who.
-        host: HostId,
-        /// For so long it is away.
-        lasts: Duration,
-    },
     /// The disk of a sentinel is copied.
     Remember {
         /// Which.
@@ -220,7 +213,6 @@ impl fmt::Display for Deed {
                 let list: Vec<String> = down_for.iter().map(|d| format!("{}", ms(d))).collect();
                 write!(f, "all lose power, for {} ms", list.join(", "))
             }
-            What::Move { host, lasts } => write!(f, "{host} is away for {}ms and gets another address", ms(lasts)),
             What::Remember { sentinel } => write!(f, "the disk of sentinel {sentinel} is copied"),
             What::Restore { sentinel } => write!(f, "sentinel {sentinel} restarts from its copied disk"),
         }
@@ -315,9 +307,8 @@ pub fn draw(seed: u64, scenario: &'static Scenario, nodes: usize) -> Setup {
     let n = scenario.sentinels as u64;
     let majority = n / 2 + 1;
     let quorum = if a.chance(700) { majority } else { a.between(1, n) } as u32;
-    let servers = scenario.masters * nodes;
     let heal_ms = CALM_MS + d.between(scenario.lasts_ms.0, scenario.lasts_ms.1);
-    let priorities = (0..servers).map(|_| if a.chance(700) { 100 } else { a.below(3) as u32 * 50 }).collect();
+    let priorities = priorities(&mut a, scenario.masters, nodes);
     let mut setup = Setup {
         seed,
         scenario,
@@ -327,7 +318,7 @@ pub fn draw(seed: u64, scenario: &'static Scenario, nodes: usize) -> Setup {
         failover_timeout_ms: [3_000, 6_000, 10_000, 20_000][a.below(4) as usize],
         parallel_syncs: a.between(1, 2) as u32,
         known: scenario.strict || a.chance(500),
-        named: scenario.kinds.moves,
+        named: scenario.kinds.names,
         keeps_role: a.chance(600),
         priorities,
         args: server_args(&mut a),
@@ -354,6 +345,17 @@ fn many(setup: &mut Setup) {
     (setup.down_after_ms, setup.failover_timeout_ms) = (1_000, 10_000);
     setup.priorities = alloc::vec![100; setup.servers()];
     setup.keeps_role = true;
+}
+
+/// Of each group one server at most may never be promoted: else there may be nobody.
+fn priorities(c: &mut Choices, groups: usize, nodes: usize) -> Vec<u32> {
+    let mut all = Vec::new();
+    for _ in 0..groups {
+        let never = if nodes > 2 && c.chance(300) { Some(c.below(nodes as u64) as usize) } else { None };
+        let mut priority = |i| if Some(i) == never { 0 } else { [100, 100, 100, 50][c.below(4) as usize] };
+        all.extend((0..nodes).map(&mut priority));
+    }
+    all
 }
 
 fn net(c: &mut Choices) -> NetConfig {
@@ -455,7 +457,6 @@ fn deed(c: &mut Choices, kind: usize, setup: &Setup) -> What {
             let down_for = (0..n).map(|_| Duration::from_millis(c.between(50, 10_000))).collect();
             return What::Site { down_for };
         }
-        12 => return What::Move { host: a, lasts },
         13 => {
             let sentinel = c.below(setup.scenario.sentinels as u64) as usize;
             return if c.chance(400) { What::Remember { sentinel } } else { What::Restore { sentinel } };
@@ -485,12 +486,9 @@ fn fault(c: &mut Choices, kind: usize, a: HostId, b: HostId, lasts: Duration, lo
         8 => match c.below(3) {
             0 => Fault::RefuseConnects { host: a, lasts },
             1 => Fault::DropConnects { host: a, lasts },
-            _ => {
-                let slow = NameTrouble::Slow(c.between(2, 1_000) as u32);
-                let trouble = if c.chance(500) { slow } else { NameTrouble::Fails };
-                Fault::Name { name: format!("h{}", a.0).into(), trouble, lasts }
-            }
+            _ => name(c, a, lasts),
         },
+        12 => name(c, a, lasts),
         9 => {
             let slow = c.between(2, 60) as u32;
             let trouble = [DiskTrouble::Slow(slow), DiskTrouble::Full, DiskTrouble::Broken][c.below(3) as usize];
@@ -505,6 +503,12 @@ fn fault(c: &mut Choices, kind: usize, a: HostId, b: HostId, lasts: Duration, lo
             }
         }
     }
+}
+
+fn name(c: &mut Choices, host: HostId, lasts: Duration) -> Fault {
+    let slow = NameTrouble::Slow(c.between(2, 1_000) as u32);
+    let trouble = if c.chance(500) { slow } else { NameTrouble::Fails };
+    Fault::Name { name: format!("h{}", host.0).into(), trouble, lasts }
 }
 
 impl Plan for Setup {

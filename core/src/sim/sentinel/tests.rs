@@ -4,18 +4,113 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use std::println;
 
+use super::invariants::{NAMES, agreed, down, epochs, leaders, votes};
 use super::*;
+use crate::mutations::{self, Mutation};
+use crate::sim::campaign::{Campaign, ENOUGH, Report, Summary, shrink};
+
+/// The first violation among some seeds of a scenario.
+fn first_violation(scenario: &str, seeds: core::ops::Range<u64>) -> Option<(Setup, Report)> {
+    let scenario = Scenario::find(scenario).unwrap();
+    seeds
+        .map(|seed| draw(seed, scenario, 3))
+        .map(|setup| (run(&setup, None), setup))
+        .find_map(|(report, setup)| report.violation.is_some().then_some((setup, report)))
+}
 
 #[test]
 fn a_short_campaign_violates_nothing() {
     let scenario = Scenario::find("sentinels").unwrap();
-    let mut failed: Vec<_> = Vec::new();
-    for seed in 1..20 {
-        let report = run(&draw(seed, scenario, 3), None);
-        println!("{seed} {:?} {:?} {:?}", report.lasted, report.healing, report.violation);
-        if let Some(v) = report.violation {
-            failed.push((seed, v.to_string()));
-        }
+    let mut summary = Summary::default();
+    for seed in 1_000..1_024 {
+        summary.add(run(&draw(seed, scenario, 3), None));
     }
-    assert!(failed.is_empty(), "{failed:#?}");
+    let violations: Vec<_> =
+        summary.failed.iter().map(|r| (r.seed, r.violation.as_ref().unwrap().to_string())).collect();
+    assert!(violations.is_empty(), "{violations:#?}");
+    let of = |what: &str| summary.figures.iter().find(|(name, _)| *name == what).map_or(0, |(_, n)| *n);
+    assert!(of("failovers led") > 20 && of("writes acknowledged") > 10_000, "{:?}", summary.figures);
+}
+
+#[test]
+fn every_scenario_runs() {
+    for scenario in Scenario::ALL.iter().filter(|s| !s.stand_ins && s.sentinels < 9) {
+        let report = run(&draw(5, scenario, 3), None);
+        assert_eq!(report.violation, None, "{}", scenario.name);
+    }
+    assert!(Scenario::find("nonsense").is_none());
+}
+
+#[test]
+fn a_seed_is_one_run() {
+    let setup = draw(3, Scenario::find("sentinels").unwrap(), 3);
+    let (a, b) = (run(&setup, None), run(&setup, None));
+    assert_eq!((a.hash, a.steps, a.checks, a.lasted), (b.hash, b.steps, b.checks, b.lasted));
+    assert_ne!(a.hash, run(&draw(4, setup.scenario, 3), None).hash);
+    assert_ne!(a.hash, run(&setup, Some(&[])).hash, "a part of the list is another run");
+}
+
+/// With the code wrong in this way, one of some seeds must be told so by this invariant.
+fn fires(mutation: Mutation, scenario: &str, seeds: core::ops::Range<u64>, invariant: &str) {
+    assert!(NAMES.contains(&invariant));
+    let found = mutations::with(mutation, || first_violation(scenario, seeds.clone()));
+    let Some((setup, report)) = found else { panic!("{mutation:?} goes unseen in seeds {seeds:?} of {scenario}") };
+    let violation = report.violation.unwrap();
+    println!("{mutation:?}, seed {}: {violation}", setup.seed);
+    assert_eq!(violation.name, invariant, "{mutation:?}, seed {}: {violation}", setup.seed);
+}
+
+#[test]
+fn a_sentinel_that_votes_again_breaks_one_vote() {
+    fires(Mutation::VotesAgain, "sentinels", 1..60, votes::NAME);
+}
+
+#[test]
+fn a_sentinel_that_leads_alone_breaks_one_leader() {
+    fires(Mutation::LeadsAlone, "sentinels-5", 1..60, leaders::ONE_LEADER);
+}
+
+#[test]
+fn a_sentinel_that_tries_beside_its_vote_breaks_one_promotion() {
+    fires(Mutation::TriesBesideVote, "sentinels", 1..100, leaders::ONE_PROMOTION);
+}
+
+#[test]
+fn a_sentinel_that_forgets_configurations_breaks_epochs_grow() {
+    fires(Mutation::ForgetsConfigurations, "sentinels", 1..30, epochs::NAME);
+}
+
+#[test]
+fn an_impatient_sentinel_breaks_down_after() {
+    fires(Mutation::Impatient, "sentinels", 1..10, down::NAME);
+}
+
+#[test]
+fn an_old_master_that_nobody_tells_breaks_agreed() {
+    fires(Mutation::LeavesOldMaster, "sentinels", 1..30, agreed::NAME);
+}
+
+#[test]
+fn a_failing_list_is_shrunk_to_what_it_fails_by() {
+    mutations::with(Mutation::ForgetsConfigurations, || {
+        let (setup, report) = first_violation("sentinels", 1..30).unwrap();
+        let times: Vec<_> = setup.deeds.iter().map(|d| d.at).collect();
+        let shrunk = shrink(&times, &report, 60, |only| run(&setup, Some(only)));
+        assert!(shrunk.deeds.len() <= 4, "{shrunk:?}");
+        assert_eq!(shrunk.report.violation.unwrap().name, report.violation.unwrap().name);
+        assert_eq!(run(&setup, Some(&shrunk.deeds)).hash, shrunk.report.hash, "the short list repeats");
+    });
+}
+
+#[test]
+fn a_campaign_that_never_saw_a_situation_says_so() {
+    let scenario = Scenario::find("sentinels").unwrap();
+    let mut summary = Summary { runs: ENOUGH, ..Summary::default() };
+    summary.situations.add(&Situations::default().counts());
+    assert!(summary.proved_too_little(scenario) && summary.unseen().len() == Situation::ALL.len());
+    let mut all = Situations::default();
+    Situation::ALL.iter().for_each(|s| all.count(*s));
+    summary.situations.add(&all.counts());
+    assert!(!summary.proved_too_little(scenario));
+    assert!(scenario.complete() && !Scenario::find("site").unwrap().complete());
 }

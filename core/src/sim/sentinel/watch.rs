@@ -36,6 +36,8 @@ pub struct Won {
     pub at: Instant,
     /// How many elections it took since the master last changed.
     pub tries: u64,
+    /// How long after the first sentinel had a quorum that saw it down.
+    pub after: Duration,
 }
 
 /// The observer of a run. Hosts are the servers first, then the sentinels, then the clients.
@@ -59,6 +61,8 @@ pub struct Watch {
     /// Sentinels that write something before they say it.
     writing: Vec<bool>,
     masters: BTreeMap<usize, bool>,
+    /// When a quorum first saw each master down since it last changed.
+    odown: BTreeMap<usize, Instant>,
     /// What occurred.
     pub situations: Situations,
     /// How many invariants were checked.
@@ -67,8 +71,6 @@ pub struct Watch {
     pub excused: u64,
     /// Elections that were won.
     pub won: Vec<Won>,
-    /// When each sentinel first saw each master down.
-    pub downs: u64,
     /// Where each step goes as a line, if anybody wants it.
     pub trace: Option<Trace>,
     line: String,
@@ -124,11 +126,11 @@ impl Watch {
             disturbed: Disturbed::default(),
             states: BTreeMap::new(),
             masters: BTreeMap::new(),
+            odown: BTreeMap::new(),
             situations: Situations::default(),
             checks: 0,
             excused: 0,
             won: Vec::new(),
-            downs: 0,
             trace: None,
             line: String::new(),
             bands: None,
@@ -404,7 +406,12 @@ impl Watch {
                     down::check(pings, self.down_after, place.now, &subject.to_string())?;
                 }
             }
-            What::ODown { .. } => self.situations.count(Situation::ODown),
+            What::ODown { .. } => {
+                self.situations.count(Situation::ODown);
+                if let Some(master) = subject.and_then(|s| master_of(&s.name)) {
+                    self.odown.entry(master).or_insert(place.at);
+                }
+            }
             What::Tilt => self.situations.count(Situation::Tilt),
             What::TiltOver => self.situations.count(Situation::TiltOver),
             What::Switch { name, .. } => {
@@ -413,6 +420,7 @@ impl Watch {
                 self.situations.count(if lead { Situation::SwitchedByLeader } else { Situation::SwitchedByHello });
                 if lead {
                     self.leaders.switched(master, place.at);
+                    self.odown.remove(&master);
                 }
             }
             What::Plain(plain) => {
@@ -427,14 +435,12 @@ impl Watch {
     }
 
     fn down(&mut self, why: &DownReason, kind: Option<&str>) {
-        self.downs += 1;
         if kind == Some("sentinel") {
             self.situations.count(Situation::SentinelDown);
         }
         self.situations.count(match why {
             DownReason::Silent => Situation::DownSilent,
             DownReason::Unreachable => Situation::DownUnreachable,
-            DownReason::Refuses(_) => Situation::DownRefuses,
             DownReason::WrongRole => Situation::DownWrongRole,
             _ => return,
         });
@@ -470,7 +476,6 @@ impl Watch {
             Plain::AbortReplicaTimeout => Situation::PromotionTimeout,
             Plain::FailoverEnd => Situation::Ended,
             Plain::FailoverEndTimeout => Situation::EndedLate,
-            Plain::ReconfTimeout => Situation::ReconfTimeout,
             Plain::ConvertToReplica => Situation::Converted,
             Plain::FixReplica => Situation::Fixed,
             Plain::Reboot => Situation::Reboot,
@@ -508,7 +513,8 @@ impl Watch {
         self.if_strict(leader)?;
         self.if_strict(promotion)?;
         let tries = self.leaders.tries(master);
-        self.won.push(Won { master, at: place.at, tries });
+        let after = self.odown.get(&master).map_or(Duration::ZERO, |at| place.at - *at);
+        self.won.push(Won { master, at: place.at, tries, after });
         self.situations.count(if tries <= 1 { Situation::ElectedFirst } else { Situation::ElectedLater });
         Ok(())
     }
