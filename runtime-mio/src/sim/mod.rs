@@ -11,8 +11,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use primacy_core::sim::campaign::{self, Campaign, Plan, Report, shrink};
 use primacy_core::sim::page;
-use primacy_core::sim::replication::{NODES, Report, Scenario, Setup, draw, run_told, shrink};
+use primacy_core::sim::replication::NODES;
 use primacy_core::sim::story::{Limits, Story};
 
 use show::Screen;
@@ -30,11 +31,10 @@ enum Amount {
 }
 
 /// What the arguments ask for.
-#[derive(Debug)]
 struct Wish {
     seed: u64,
     amount: Amount,
-    scenario: &'static Scenario,
+    scenario: &'static dyn Campaign,
     nodes: usize,
     faults: Option<Vec<usize>>,
     trace: Option<PathBuf>,
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
 
 /// The scenarios, one a line.
 fn scenarios() -> String {
-    let lines: Vec<String> = Scenario::ALL.iter().map(|s| format!("  {:<12} {}", s.name, s.about)).collect();
+    let lines: Vec<String> = campaign::all().map(|s| format!("  {:<12} {}", s.name(), s.about())).collect();
     lines.join("\n")
 }
 
@@ -78,7 +78,7 @@ fn parse(args: Vec<OsString>) -> Result<Option<Wish>, lexopt::Error> {
     let mut wish = Wish {
         seed: 1,
         amount: Amount::Runs(100),
-        scenario: &Scenario::ALL[0],
+        scenario: campaign::all().next().ok_or("there is no scenario")?,
         nodes: 4,
         faults: None,
         trace: None,
@@ -139,10 +139,10 @@ fn time(parser: &mut lexopt::Parser) -> Result<Duration, lexopt::Error> {
     }
 }
 
-fn scenario(name: &OsString) -> Result<&'static Scenario, lexopt::Error> {
-    let found = name.to_str().and_then(Scenario::find);
+fn scenario(name: &OsString) -> Result<&'static dyn Campaign, lexopt::Error> {
+    let found = campaign::all().find(|s| Some(s.name()) == name.to_str());
     found.ok_or_else(|| {
-        let all: Vec<&str> = Scenario::ALL.iter().map(|s| s.name).collect();
+        let all: Vec<&str> = campaign::all().map(Campaign::name).collect();
         format!("there is no scenario '{}'; there are {}", name.display(), all.join(", ")).into()
     })
 }
@@ -156,12 +156,13 @@ fn faults(list: &OsString) -> Result<Vec<usize>, lexopt::Error> {
 
 /// One run, told in full.
 fn one(wish: &Wish) -> io::Result<bool> {
-    let setup = draw(wish.seed, wish.scenario, wish.nodes);
-    if let Some(unknown) = wish.faults.iter().flatten().find(|&&i| i >= setup.deeds.len()) {
-        let text = format!("--faults names entry {unknown}, and the list of this run has {}", setup.deeds.len());
+    let plan = wish.scenario.draw(wish.seed, wish.nodes);
+    let deeds = plan.deeds().len();
+    if let Some(unknown) = wish.faults.iter().flatten().find(|&&i| i >= deeds) {
+        let text = format!("--faults names entry {unknown}, and the list of this run has {deeds}");
         return Err(io::Error::other(text));
     }
-    show::setup(&setup, wish.faults.as_deref());
+    show::plan(&*plan, wish.faults.as_deref());
     let trace = match &wish.trace {
         Some(path) => {
             let file = File::create(path).map_err(|e| io::Error::other(format!("--trace {}: {e}", path.display())))?;
@@ -171,11 +172,11 @@ fn one(wish: &Wish) -> io::Result<bool> {
         }
         None => None,
     };
-    let all: Vec<usize> = (0..setup.deeds.len()).collect();
-    let command = command(wish, setup.seed, wish.faults.as_deref().unwrap_or(&all));
-    let title = format!("{}, seed {}", wish.scenario.name, setup.seed);
+    let all: Vec<usize> = (0..deeds).collect();
+    let command = command(wish, plan.seed(), wish.faults.as_deref().unwrap_or(&all));
+    let title = format!("{}, seed {}", wish.scenario.name(), plan.seed());
     let story = wish.html.as_ref().map(|_| Story::new(title, command, Limits::default()));
-    let (report, story) = run_told(&setup, wish.faults.as_deref(), trace, story);
+    let (report, story) = plan.run(wish.faults.as_deref(), trace, story);
     show::run(&report);
     if let (Some(path), Some(story)) = (&wish.html, story) {
         let wrong = |e: io::Error| io::Error::other(format!("--html {}: {e}", path.display()));
@@ -183,21 +184,22 @@ fn one(wish: &Wish) -> io::Result<bool> {
         println!("the page is {}", path.display());
     }
     if report.violation.is_some() && wish.faults.is_none() {
-        show_shrunk(wish, &setup, &report);
+        show_shrunk(wish, &*plan, &report);
     }
     Ok(report.violation.is_none())
 }
 
-fn show_shrunk(wish: &Wish, setup: &Setup, report: &Report) {
-    let shrunk = shrink(setup, report, SHRINK_RUNS);
-    show::shrunk(setup, &shrunk, &command(wish, setup.seed, &shrunk.deeds));
+fn show_shrunk(wish: &Wish, plan: &dyn Plan, report: &Report) {
+    let times: Vec<_> = plan.deeds().into_iter().map(|(at, _)| at).collect();
+    let shrunk = shrink(&times, report, SHRINK_RUNS, |only| plan.run(Some(only), None, None).0);
+    show::shrunk(plan, &shrunk, &command(wish, plan.seed(), &shrunk.deeds));
 }
 
 /// What repeats a run.
 fn command(wish: &Wish, seed: u64, deeds: &[usize]) -> String {
     let list: Vec<String> = deeds.iter().map(ToString::to_string).collect();
     let nodes = if wish.nodes == 4 { String::new() } else { format!(" --nodes {}", wish.nodes) };
-    format!("primacy sim --scenario {} --seed {seed}{nodes} --faults '{}'", wish.scenario.name, list.join(","))
+    format!("primacy sim --scenario {} --seed {seed}{nodes} --faults '{}'", wish.scenario.name(), list.join(","))
 }
 
 /// A campaign. `true`: nothing was violated, and everything that was to be seen was seen.
@@ -215,7 +217,7 @@ fn many(wish: &Wish) -> bool {
     });
     screen.done();
     for report in summary.failed.iter().take(SHOWN_FAILURES) {
-        show_shrunk(wish, &draw(report.seed, wish.scenario, wish.nodes), report);
+        show_shrunk(wish, &*wish.scenario.draw(report.seed, wish.nodes), report);
     }
     let too_little = summary.proved_too_little(wish.scenario);
     show::summary(&summary, wish.scenario, screen.elapsed(), too_little);
@@ -234,9 +236,13 @@ mod tests {
     #[test]
     fn arguments_are_understood_or_named() {
         let w = wish(&["--seed", "7", "--for", "5m", "--scenario", "calm", "--nodes", "3"]).unwrap();
-        assert_eq!((w.seed, w.amount, w.scenario.name, w.nodes), (7, Amount::For(Duration::from_secs(300)), "calm", 3));
+        assert_eq!(
+            (w.seed, w.amount, w.scenario.name(), w.nodes),
+            (7, Amount::For(Duration::from_secs(300)), "calm", 3)
+        );
         let w = wish(&["--faults", "3,17"]).unwrap();
         assert_eq!((w.faults, w.amount), (Some(vec![3, 17]), Amount::Runs(1)));
+        assert_eq!(wish(&["--scenario", "sentinels"]).unwrap().scenario.name(), "sentinels");
         assert!(wish(&["--scenario", "storm"]).unwrap_err().contains("there are all, calm"));
         assert!(wish(&["--faults", "3;17"]).unwrap_err().contains("such as 3,17"));
         assert!(wish(&["--for", "soon"]).unwrap_err().contains("60s"));

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use primacy_core::sim::replication::{ENOUGH, Report, Scenario, Setup, Shrunk, Summary};
+use primacy_core::sim::campaign::{Campaign, ENOUGH, Plan, Report, Shrunk, Summary};
 
 use super::Amount;
 
@@ -19,13 +19,13 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(scenario: &Scenario, amount: Amount) -> Self {
+    pub(super) fn new(scenario: &dyn Campaign, amount: Amount) -> Self {
         let goal = match amount {
             Amount::Runs(runs) => Some(runs),
             Amount::For(_) => None,
         };
         let screen = Self { live: std::io::stderr().is_terminal(), began: Instant::now(), shown: None, goal };
-        println!("scenario {}: {}", scenario.name, scenario.about);
+        println!("scenario {}: {}", scenario.name(), scenario.about());
         screen
     }
 
@@ -80,45 +80,35 @@ fn short(n: u64) -> String {
 }
 
 /// What a run is made of.
-pub(super) fn setup(setup: &Setup, only: Option<&[usize]>) {
-    println!(
-        "scenario {}, seed {}, {} nodes, {} clients",
-        setup.scenario.name,
-        setup.seed,
-        setup.nodes,
-        setup.clients.len()
-    );
-    for (i, args) in setup.args.iter().enumerate() {
-        let master = setup.follow[i].map_or_else(|| "a master".to_string(), |m| format!("follows h{m}"));
-        println!("h{i} {master}: {}", directives(args));
+pub(super) fn plan(plan: &dyn Plan, only: Option<&[usize]>) {
+    for line in plan.lines() {
+        println!("{line}");
     }
-    for (i, deed) in setup.deeds.iter().enumerate() {
+    for (i, (_, deed)) in plan.deeds().iter().enumerate() {
         if only.is_none_or(|only| only.contains(&i)) {
             println!("{i:>4}  {deed}");
         }
     }
 }
 
-/// Arguments as somebody would write them.
-fn directives(args: &[String]) -> String {
-    let quoted = |a: &String| if a.is_empty() || a.contains(' ') { format!("'{a}'") } else { a.clone() };
-    args.iter().map(quoted).collect::<Vec<_>>().join(" ")
+/// What else was counted.
+fn figures(figures: &[(&'static str, u64)]) -> String {
+    let list: Vec<String> = figures.iter().map(|(what, n)| format!("{} {what}", short(*n))).collect();
+    list.join(", ")
 }
 
 /// What came of one run.
 pub(super) fn run(report: &Report) {
     for (situation, n) in report.situations.iter().filter(|(_, n)| *n > 0) {
-        println!("{n:>8}  {}", situation.text());
+        println!("{n:>8}  {situation}");
     }
-    let (acknowledged, lost) = report.acknowledged;
+    println!("{}", figures(&report.figures));
     println!(
-        "{:.3} s simulated, {} steps, {} things went wrong, {} checks, {} answers explained, {acknowledged} writes \
-         acknowledged of which {lost} were lost by promotions and restarts, in sync {:.1} s after the healing, hash {:016x}",
+        "{:.3} s simulated, {} steps, {} things went wrong, {} checks, in order {:.1} s after the healing, hash {:016x}",
         report.lasted.as_secs_f64(),
         report.steps,
         report.deeds,
         report.checks,
-        report.answers,
         report.healing.as_secs_f64(),
         report.hash
     );
@@ -129,16 +119,17 @@ pub(super) fn run(report: &Report) {
 }
 
 /// What a failing run comes down to.
-pub(super) fn shrunk(setup: &Setup, shrunk: &Shrunk, command: &str) {
+pub(super) fn shrunk(plan: &dyn Plan, shrunk: &Shrunk<Report>, command: &str) {
+    let deeds = plan.deeds();
     println!(
         "seed {}, shrunk from {} to {} entries in {} runs:",
-        setup.seed,
-        setup.deeds.len(),
+        plan.seed(),
+        deeds.len(),
         shrunk.deeds.len(),
         shrunk.runs
     );
     for &i in &shrunk.deeds {
-        println!("{i:>4}  {}", setup.deeds[i]);
+        println!("{i:>4}  {}", deeds[i].1);
     }
     if let Some(violation) = &shrunk.report.violation {
         println!("  {violation}");
@@ -147,13 +138,12 @@ pub(super) fn shrunk(setup: &Setup, shrunk: &Shrunk, command: &str) {
 }
 
 /// What a campaign came to.
-pub(super) fn summary(summary: &Summary, scenario: &Scenario, elapsed: Duration, too_little: bool) {
+pub(super) fn summary(summary: &Summary, scenario: &dyn Campaign, elapsed: Duration, too_little: bool) {
     let seconds = elapsed.as_secs_f64().max(0.001);
     println!("\nhow often each situation occurred:");
     for (situation, n) in summary.situations.iter() {
-        println!("{n:>10}  {}", situation.text());
+        println!("{n:>10}  {situation}");
     }
-    let (acknowledged, lost) = summary.acknowledged;
     println!(
         "\n{} runs in {seconds:.1} s: {:.0} s simulated ({:.0} a second), {} steps ({:.0} a second), {} faults, {} checks",
         summary.runs,
@@ -165,18 +155,16 @@ pub(super) fn summary(summary: &Summary, scenario: &Scenario, elapsed: Duration,
         short(summary.checks),
     );
     println!(
-        "{} answers explained; {} writes acknowledged, of which promotions and restarts lost {}; in sync {:.1} s after the healing at the latest",
-        short(summary.answers),
-        short(acknowledged),
-        short(lost),
+        "{}; in order {:.1} s after the healing at the latest",
+        figures(&summary.figures),
         summary.healing.as_secs_f64()
     );
     if too_little {
         println!("NOTHING PROVED: in {} runs these never occurred:", summary.runs);
         for situation in summary.unseen() {
-            println!("  {}", situation.text());
+            println!("  {situation}");
         }
-    } else if scenario.complete && summary.runs < ENOUGH {
+    } else if scenario.complete() && summary.runs < ENOUGH {
         println!("(from {ENOUGH} runs on every situation has to occur)");
     }
     match summary.failed.len() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use primacy_core::sim::replication::{Report, Summary, draw, run};
+use primacy_core::sim::campaign::{Report, Summary};
 
 use super::{Amount, Wish};
 
@@ -33,8 +33,8 @@ pub(super) fn all(wish: &Wish, mut each: impl FnMut(&Report, &Summary)) -> Summa
                     if stop.load(Ordering::Relaxed) || enough(n) {
                         return;
                     }
-                    let setup = draw(wish.seed.wrapping_add(n), wish.scenario, wish.nodes);
-                    if send.send((n, run(&setup, None))).is_err() {
+                    let plan = wish.scenario.draw(wish.seed.wrapping_add(n), wish.nodes);
+                    if send.send((n, plan.run(None, None, None).0)).is_err() {
                         return;
                     }
                 }

@@ -36,6 +36,13 @@ pub trait Campaign: Sync {
     fn draw(&'static self, seed: u64, nodes: usize) -> Box<dyn Plan>;
 }
 
+/// Every campaign that there is, by its scenarios; the first one is the usual one.
+#[cfg(feature = "keyspace")]
+pub fn all() -> impl Iterator<Item = &'static dyn Campaign> {
+    let replication = super::replication::Scenario::ALL.iter().map(|s| s as &'static dyn Campaign);
+    replication.chain(super::sentinel::Scenario::ALL.iter().map(|s| s as &'static dyn Campaign))
+}
+
 /// A run, drawn: the same for every time that it is run.
 pub trait Plan {
     /// Its seed.

@@ -9,6 +9,7 @@ use crate::ids::ConnId;
 use crate::keyspace::Keyspace;
 use crate::machine::{Action, Actions, Chunks, Input, Level, LogLine, Machine};
 use crate::node::{self, Node};
+use crate::sim::campaign::input_for;
 use crate::time::{Instant, Now};
 
 /// A machine of the campaign.
@@ -98,24 +99,6 @@ impl Actor {
             _ => None,
         }
     }
-}
-
-/// The same input for a machine with another kind of call; `None`: the call is for another kind of machine.
-fn input_for<C>(input: Input<'_, Call>, call: impl FnOnce(Call) -> Option<C>) -> Option<Input<'_, C>> {
-    Some(match input {
-        Input::Tick => Input::Tick,
-        Input::Resume => Input::Resume,
-        Input::Accepted { conn, listener, local, peer, tls } => Input::Accepted { conn, listener, local, peer, tls },
-        Input::Connected { conn, local, peer, tls } => Input::Connected { conn, local, peer, tls },
-        Input::Received { conn, bytes } => Input::Received { conn, bytes },
-        Input::Sent { conn, len } => Input::Sent { conn, len },
-        Input::Eof { conn } => Input::Eof { conn },
-        Input::Closed { conn, reason } => Input::Closed { conn, reason },
-        Input::Began { op, pid } => Input::Began { op, pid },
-        Input::Done { op, result } => Input::Done { op, result },
-        Input::Call(c) => Input::Call(call(c)?),
-        Input::Shutdown { signal } => Input::Shutdown { signal },
-    })
 }
 
 impl Machine for Actor {

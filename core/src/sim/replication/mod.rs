@@ -1,7 +1,6 @@
 //! The replication campaign: a master, its replicas and a chain, under clients, faults and promotions.
 
 mod actor;
-mod campaign;
 pub mod client;
 pub mod history;
 pub mod invariants;
@@ -10,7 +9,6 @@ pub mod operator;
 pub mod ops;
 mod run;
 mod scenario;
-mod shrink;
 mod situations;
 pub mod stream;
 pub mod swarm;
@@ -18,12 +16,10 @@ pub mod track;
 pub mod watch;
 
 pub use actor::{Actor, Call, Event};
-pub use campaign::{ENOUGH, Summary};
 pub use client::{Client, ClientCall, ClientConfig, Entry};
 pub use ops::{Key, Kind, Mark, Op};
 pub use run::{LIVENESS, Report, run, run_from, run_told};
 pub use scenario::Scenario;
-pub use shrink::{Shrunk, shrink};
 pub use situations::{Situation, Situations};
 pub use swarm::{CALM_MS, Deed, Kinds, NODES, Setup, Sources, What, draw, draw_from};
 pub use watch::Watch;

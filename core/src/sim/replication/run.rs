@@ -15,12 +15,13 @@ use super::invariants::{Broken, converged};
 use super::operator::{Operator, Order};
 use super::situations::{Situation, Situations};
 use super::swarm::{Deed, PORT, Setup, What, address, name};
-use super::watch::{Trace, Was, Watch};
+use super::watch::{Was, Watch};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::machine::NoMeter;
 use crate::node::{self, About, Node};
 use crate::rng::{Rng, Seed};
+use crate::sim::campaign::{self, Failing, Trace};
 use crate::sim::story::{LaneKind, Mark, MarkKind, Story};
 use crate::sim::{BootInfo, Choices, Fault, HostId, Violation, World};
 use crate::time::Instant;
@@ -58,6 +59,35 @@ pub struct Report {
     pub acknowledged: (u64, u64),
     /// All that happened, in one number.
     pub hash: u64,
+}
+
+impl Failing for Report {
+    fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+}
+
+impl From<Report> for campaign::Report {
+    fn from(report: Report) -> Self {
+        let (acknowledged, lost) = report.acknowledged;
+        Self {
+            seed: report.seed,
+            violation: report.violation,
+            situations: report.situations.counts(),
+            steps: report.steps,
+            lasted: report.lasted,
+            healing: report.healing,
+            deeds: report.deeds,
+            checks: report.checks,
+            figures: [
+                ("answers explained", report.answers),
+                ("writes acknowledged", acknowledged),
+                ("of them lost by promotions and restarts", lost),
+            ]
+            .into(),
+            hash: report.hash,
+        }
+    }
 }
 
 /// Whom each node follows, as it was told last.

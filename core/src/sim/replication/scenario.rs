@@ -1,6 +1,9 @@
 //! The named scenarios: what may go wrong in each, and how often.
 
-use super::swarm::Kinds;
+use alloc::boxed::Box;
+
+use super::swarm::{Kinds, draw};
+use crate::sim::campaign::{Campaign, Plan};
 
 /// A named kind of run.
 #[derive(Clone, Copy, Debug)]
@@ -101,5 +104,23 @@ impl Scenario {
     /// The scenario of this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         Self::ALL.iter().find(|s| s.name == name)
+    }
+}
+
+impl Campaign for Scenario {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn complete(&self) -> bool {
+        self.complete
+    }
+
+    fn draw(&'static self, seed: u64, nodes: usize) -> Box<dyn Plan> {
+        Box::new(draw(seed, self, nodes))
     }
 }

@@ -7,28 +7,7 @@ use crate::replication::source::{self, Dropped, Limit, Refusal};
 
 use super::actor::Event;
 use super::track::Track;
-
-macro_rules! situations {
-    ($($name:ident = $text:literal,)*) => {
-        /// Something that a campaign wants to have seen.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-        pub enum Situation {
-            $(#[doc = $text] $name,)*
-        }
-
-        impl Situation {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// In words.
-            pub fn text(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-        }
-    };
-}
+use crate::sim::campaign::situations;
 
 situations! {
     FullAsked = "a replica without a history asked for a full resync",
@@ -79,37 +58,7 @@ situations! {
     AcknowledgedLost = "an acknowledged write was lost by a promotion or a restart",
 }
 
-/// How often each occurred.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Situations([u64; Situation::ALL.len()]);
-
-impl Default for Situations {
-    fn default() -> Self {
-        Self([0; Situation::ALL.len()])
-    }
-}
-
 impl Situations {
-    /// Counts one.
-    pub fn count(&mut self, situation: Situation) {
-        self.0[situation as usize] += 1;
-    }
-
-    /// How often it occurred.
-    pub fn of(&self, situation: Situation) -> u64 {
-        self.0[situation as usize]
-    }
-
-    /// All with their counts.
-    pub fn iter(&self) -> impl Iterator<Item = (Situation, u64)> + '_ {
-        Situation::ALL.iter().map(|s| (*s, self.of(*s)))
-    }
-
-    /// Adds another run's.
-    pub fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a += b);
-    }
-
     /// An error that a client got.
     pub fn refusal(&mut self, text: &[u8]) {
         let word = text.split(|b| *b == b' ').next().unwrap_or_default();

@@ -11,8 +11,11 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::client::ClientConfig;
+use super::run::run_told;
 use super::scenario::Scenario;
 use super::watch::FIRST_ADDRESS;
+use crate::sim::campaign::{self, Plan, Trace};
+use crate::sim::story::Story;
 use crate::sim::{Choices, DiskConfig, DiskTrouble, Fault, HostId, NameTrouble, NetConfig};
 use crate::time::Instant;
 
@@ -477,5 +480,42 @@ mod tests {
                 crate::config::Config::new().apply_args(&args).unwrap();
             }
         }
+    }
+}
+
+impl Plan for Setup {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::from([format!(
+            "scenario {}, seed {}, {} nodes, {} clients",
+            self.scenario.name,
+            self.seed,
+            self.nodes,
+            self.clients.len()
+        )]);
+        for (i, args) in self.args.iter().enumerate() {
+            let master = self.follow[i].map_or_else(|| "a master".to_string(), |m| format!("follows h{m}"));
+            // Arguments as somebody would write them.
+            let quoted = |a: &String| if a.is_empty() || a.contains(' ') { format!("'{a}'") } else { a.clone() };
+            lines.push(format!("h{i} {master}: {}", args.iter().map(quoted).collect::<Vec<_>>().join(" ")));
+        }
+        lines
+    }
+
+    fn deeds(&self) -> Vec<(Instant, String)> {
+        self.deeds.iter().map(|d| (d.at, d.to_string())).collect()
+    }
+
+    fn run(
+        &self,
+        only: Option<&[usize]>,
+        trace: Option<Trace>,
+        story: Option<Story>,
+    ) -> (campaign::Report, Option<Story>) {
+        let (report, story) = run_told(self, only, trace, story);
+        (report.into(), story)
     }
 }

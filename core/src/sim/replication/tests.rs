@@ -8,6 +8,7 @@ use super::history;
 use super::invariants::{NAMES, converged, log, stream, wait};
 use super::*;
 use crate::mutations::{self, Mutation};
+use crate::sim::campaign::{ENOUGH, Summary, shrink};
 
 /// The first violation among some seeds of a scenario.
 fn first_violation(scenario: &str, seeds: core::ops::Range<u64>) -> Option<(Setup, Report)> {
@@ -21,14 +22,16 @@ fn first_violation(scenario: &str, seeds: core::ops::Range<u64>) -> Option<(Setu
 #[test]
 fn a_short_campaign_violates_nothing() {
     let scenario = Scenario::find("all").unwrap();
-    let mut summary = Summary::default();
+    let (mut summary, mut answers) = (Summary::default(), 0);
     for seed in 1_000..1_040 {
-        summary.add(run(&draw(seed, scenario, 4), None));
+        let report = run(&draw(seed, scenario, 4), None);
+        answers += report.answers;
+        summary.add(report.into());
     }
     let violations: Vec<_> =
         summary.failed.iter().map(|r| (r.seed, r.violation.as_ref().unwrap().to_string())).collect();
     assert!(violations.is_empty(), "{violations:#?}");
-    assert!(summary.steps > 100_000 && summary.answers > 10_000, "{summary:?}");
+    assert!(summary.steps > 100_000 && answers > 10_000, "{summary:?}");
 }
 
 #[test]
@@ -115,7 +118,8 @@ fn a_read_of_another_key_breaks_explained() {
 fn a_failing_list_is_shrunk_to_what_it_fails_by() {
     mutations::with(Mutation::KeepsId, || {
         let (setup, report) = first_violation("crashes", 1..20).unwrap();
-        let shrunk = shrink(&setup, &report, 60);
+        let times: Vec<_> = setup.deeds.iter().map(|d| d.at).collect();
+        let shrunk = shrink(&times, &report, 60, |only| run(&setup, Some(only)));
         assert!(shrunk.deeds.len() < setup.deeds.len() && shrunk.deeds.len() <= 3, "{shrunk:?}");
         assert_eq!(shrunk.report.violation.unwrap().name, report.violation.unwrap().name);
         let again = run(&setup, Some(&shrunk.deeds));
@@ -127,11 +131,12 @@ fn a_failing_list_is_shrunk_to_what_it_fails_by() {
 fn a_campaign_that_never_saw_a_situation_says_so() {
     let all = Scenario::find("all").unwrap();
     let mut summary = Summary { runs: ENOUGH, ..Summary::default() };
+    summary.situations.add(&Situations::default().counts());
     assert!(summary.proved_too_little(all));
     assert_eq!(summary.unseen().len(), Situation::ALL.len());
-    for situation in Situation::ALL {
-        summary.situations.count(*situation);
-    }
+    let mut seen = Situations::default();
+    Situation::ALL.iter().for_each(|s| seen.count(*s));
+    summary.situations.add(&seen.counts());
     assert!(!summary.proved_too_little(all));
     assert!(!Summary { runs: ENOUGH, ..Summary::default() }.proved_too_little(Scenario::find("calm").unwrap()));
 }

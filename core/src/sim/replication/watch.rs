@@ -14,15 +14,13 @@ use crate::keyspace::Keyspace;
 use crate::machine::Action;
 use crate::node::{Node, What};
 use crate::replication::LinkState;
+use crate::sim::campaign::{Trace, trace_line};
 use crate::sim::story::BandKind;
 use crate::sim::{Fault, HostId, Observer, Seen, Step, Violation, World};
 use crate::time::Instant;
 
 /// Where the addresses of nodes begin: node `i` is `10.0.0.(i + 1)`.
 pub const FIRST_ADDRESS: [u8; 4] = [10, 0, 0, 1];
-
-/// Takes the lines of a trace.
-pub type Trace = alloc::boxed::Box<dyn FnMut(&str)>;
 
 /// The observer of a run. Hosts are the nodes first, then the clients, then the operator.
 pub struct Watch {
@@ -164,29 +162,6 @@ impl Watch {
             _ => Ok(()),
         }
     }
-
-    fn tell(&mut self, step: &Step<'_, Actor>) {
-        use core::fmt::Write;
-        let Some(trace) = &mut self.trace else { return };
-        self.line.clear();
-        let (us, host) = (step.at.as_micros(), step.host.unwrap_or(HostId(u32::MAX)));
-        // Writing into a string cannot fail.
-        let _ = write!(self.line, "{}.{:06} {host} ", us / 1_000_000, us % 1_000_000);
-        let _ = match step.seen {
-            Seen::Received { conn, bytes } => {
-                let shown = &bytes[..bytes.len().min(160)];
-                write!(self.line, "Received {conn:?} {} bytes {}", bytes.len(), shown.escape_ascii())
-            }
-            seen => write!(self.line, "{seen:?}"),
-        };
-        for action in step.actions {
-            let _ = match action {
-                Action::Event(event) => write!(self.line, " | {event}"),
-                action => write!(self.line, " | {action:?}"),
-            };
-        }
-        trace(&self.line);
-    }
 }
 
 /// A stream that a replica cannot apply: every one of them is a bug of one of the two.
@@ -201,8 +176,9 @@ fn stream_fault(action: &Action<Event>) -> Option<String> {
 
 impl Observer<Actor> for Watch {
     fn after(&mut self, world: &World<Actor>, step: &Step<'_, Actor>) -> Result<(), Violation> {
-        if self.trace.is_some() {
-            self.tell(step);
+        if let Some(trace) = &mut self.trace {
+            trace_line(step, &mut self.line);
+            trace(&self.line);
         }
         self.look(world, step).map_err(|Broken { name, text }| Violation { name, at: step.at, host: step.host, text })
     }

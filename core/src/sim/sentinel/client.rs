@@ -143,7 +143,7 @@ impl Client {
             }
             Input::Connected { conn, .. } => {
                 if let Some(job) = self.job_of(conn) {
-                    self.connected(now, job, out);
+                    self.connected(job, out);
                 }
             }
             Input::Received { conn, bytes } => {
@@ -232,7 +232,8 @@ impl Client {
         self.timers.set(Timer::Patience(job), now + self.config.patience);
     }
 
-    fn connected<E>(&mut self, now: Instant, job: Job, out: &mut Actions<E>) {
+    fn connected<E>(&mut self, job: Job, out: &mut Actions<E>) {
+        let key = self.key();
         let Some(link) = &mut self.links[job as usize] else { return };
         link.connected(out);
         match job {
@@ -241,9 +242,7 @@ impl Client {
                 link.ask(&question, Asked::Address, out);
             }
             Job::Listen => link.ask(&Command::new(&["SUBSCRIBE", SWITCH]), Asked::Subscribe, out),
-            Job::Write => {
-                link.ask(&Command::new(&["GET", &self.key()]), Asked::Left, out);
-            }
+            Job::Write => link.ask(&Command::new(&["GET", &key]), Asked::Left, out),
         }
     }
 

@@ -17,24 +17,8 @@ pub mod same_data;
 pub mod stream;
 pub mod wait;
 
-use alloc::string::String;
+pub use crate::sim::campaign::Broken;
 
 /// The names of all invariants of the campaign.
 pub const NAMES: [&str; 6] =
     [stream::PREFIX, stream::ONE_HISTORY, wait::NAME, log::NAME, super::history::NAME, converged::NAME];
-
-/// An invariant that does not hold: its name, and what was expected and came.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Broken {
-    /// Which.
-    pub name: &'static str,
-    /// What was expected, and what came.
-    pub text: String,
-}
-
-impl Broken {
-    /// An invariant that does not hold.
-    pub fn new(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, text: text.into() }
-    }
-}
