@@ -76,8 +76,9 @@ fn write_info<R>(table: &Table<R>, r: &mut Reply<'_>, spec: &Spec) {
     let categories = categories(spec);
     r.set(categories.len());
     categories.iter().for_each(|c| r.simple(c));
-    r.array(0);
-    r.array(0);
+    // Tips and key specifications: sets, as Redis has them.
+    r.set(0);
+    r.set(0);
     let subs = subcommands_of(table, spec);
     r.array(subs.len());
     subs.iter().for_each(|s| write_info(table, r, s));
