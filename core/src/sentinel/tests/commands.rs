@@ -331,12 +331,24 @@ fn a_vote_is_told_once_it_is_on_the_disk() {
 #[test]
 fn a_vote_that_cannot_be_written_is_not_told() {
     let mut slow = Slow::new();
-    let (a, b) = (slow.client(1), slow.client(2));
+    let a = slow.client(1);
     assert_eq!(slow.ask(a, &format!("SENTINEL IS-MASTER-DOWN-BY-ADDR 127.0.0.1 6379 1 {}", run_id(7))), "");
-    slow.feed(Input::Closed { conn: b, reason: crate::machine::Closed::Reset });
     slow.finish(false);
     assert_eq!(slow.take(a), "*3\r\n:0\r\n$1\r\n*\r\n:0\r\n");
-    assert!(slow.sentinel.owed.is_empty());
+}
+
+#[test]
+fn who_left_is_owed_no_vote() {
+    let mut slow = Slow::new();
+    let (a, b) = (slow.client(1), slow.client(2));
+    for conn in [a, b] {
+        assert_eq!(slow.ask(conn, &format!("SENTINEL IS-MASTER-DOWN-BY-ADDR 127.0.0.1 6379 1 {}", run_id(7))), "");
+    }
+    slow.feed(Input::Closed { conn: a, reason: crate::machine::Closed::Reset });
+    assert_eq!(slow.sentinel.owed.len(), 1);
+    slow.finish(true);
+    assert_eq!((slow.take(a), slow.sentinel.owed.len()), (String::new(), 0));
+    assert!(slow.take(b).starts_with("*3\r\n:0\r\n$40\r\n"));
 }
 
 #[test]
