@@ -153,6 +153,12 @@ pub(super) fn words_of(line: &str) -> Result<Option<Vec<String>>, String> {
     Ok(Some([name].into_iter().chain(values).collect()))
 }
 
+/// Whether the first word of a line can be one that `known` knows: a cheap look before the line is taken apart.
+pub(super) fn may_begin(line: &str, known: impl FnOnce(&str) -> bool) -> bool {
+    let name = line.split_ascii_whitespace().next().unwrap_or_default();
+    name.contains(['"', '\'', '\u{b}']) || known(name)
+}
+
 /// One line that says something.
 pub(super) struct Line {
     pub(super) directive: &'static Directive,
@@ -162,6 +168,9 @@ pub(super) struct Line {
 impl Line {
     /// `None` for a line that says nothing that is known.
     pub(super) fn parse(line: &str) -> Option<Self> {
+        if !may_begin(line, |name| find(name).is_some()) {
+            return None;
+        }
         let words = words_of(line).ok()??;
         let (directive, _) = find(words.first()?)?;
         Some(Self { directive, values: words.into_iter().skip(1).collect() })

@@ -9,7 +9,7 @@ use super::check;
 use super::options::{By, GLOBAL, MasterOption, OF_MASTER, global, of_master};
 use super::{MasterSettings, SentinelConfig, SentinelSettings};
 use crate::config::rewrite::SIGNATURE;
-use crate::config::syntax::words_of;
+use crate::config::syntax::{may_begin, words_of};
 use crate::words::spell;
 
 /// What a line is about: there is at most one line for each.
@@ -49,11 +49,7 @@ impl SentinelConfig {
     pub fn rewrite(&self, old: &str) -> String {
         let text = self.ordinary().rewrite_onto(Self::new().ordinary(), old);
         let mut wanted = self.wanted();
-        if text
-            .lines()
-            .filter_map(|l| words_of(l).ok()?)
-            .any(|w| w.first().is_some_and(|n| n.eq_ignore_ascii_case("include")))
-        {
+        if text.lines().any(|line| words_behind(line, "include").is_some()) {
             // Who knows what the other file says: a default is worth a line too.
             wanted.iter_mut().for_each(|w| w.needed |= w.values.iter().all(|v| !v.is_empty()));
         }
@@ -125,6 +121,16 @@ fn key_of(option: &MasterOption, master: &str, values: &[String]) -> Key {
     Key { option: name, master: master.into(), which }
 }
 
+/// The words behind a directive, if the line is one of it.
+fn words_behind(line: &str, directive: &str) -> Option<Vec<String>> {
+    let named = |name: &str| name.eq_ignore_ascii_case(directive);
+    if !may_begin(line, named) {
+        return None;
+    }
+    let mut words = words_of(line).ok()??.into_iter();
+    words.next().filter(|name| named(name)).map(|_| words.collect())
+}
+
 /// What a line of the old text says.
 enum Old {
     /// It is no `sentinel` line, or not one that is known: it stays.
@@ -136,12 +142,9 @@ enum Old {
 
 impl Old {
     fn read(line: &str) -> Self {
-        let Ok(Some(words)) = words_of(line) else { return Self::Other };
+        let Some(words) = words_behind(line, "sentinel") else { return Self::Other };
         let words: Vec<&str> = words.iter().map(|w| &w[..]).collect();
-        let [sentinel, name, values @ ..] = &words[..] else { return Self::Other };
-        if !sentinel.eq_ignore_ascii_case("sentinel") {
-            return Self::Other;
-        }
+        let [name, values @ ..] = &words[..] else { return Self::Other };
         if let Some(option) = global(name) {
             let mut scratch = SentinelSettings::default();
             let [value] = values else { return Self::Gone };
