@@ -21,6 +21,7 @@ use crate::machine::{
     Action, Actions, Chunks, Closed, Endpoint, Input, Job, JobError, JobErrorKind, Machine, NoMeter, Outcome, Usage,
 };
 use crate::resp::{Replies, ReplyLimits, RequestLimits, Requests, Value};
+use crate::rng::Rng;
 use crate::sentinel::{Call, Event, Files, Plain, Sentinel, What};
 use crate::time::{Instant, Now};
 
@@ -130,7 +131,7 @@ impl World {
         // Just before the first one sees it down.
         let good = |i: usize| world.nodes[i].sentinel.links.get(world.group(i).master.link).map(|l| l.good);
         let first = (0..N).filter_map(good).min().expect("all have a link") + ms(DOWN_AFTER);
-        world.pass(first.since(world.nodes[0].now) - Duration::from_micros(1));
+        world.pass(first.since(world.nodes[0].now).saturating_sub(Duration::from_micros(1)));
         world.exploring = Some(world.nodes[0].now);
         world
     }
@@ -175,7 +176,7 @@ impl World {
         disk.or_else(|| self.pipes.iter().find(|(_, p)| !p.is_empty()).map(|(&end, _)| Step::Deliver(end)))
     }
 
-    /// Everything that may happen next.
+    /// Everything that may happen next, crashes last.
     fn choices(&self) -> Vec<Step> {
         let mut list: Vec<Step> =
             self.pipes.iter().filter(|(_, p)| !p.is_empty()).map(|(&end, _)| Step::Deliver(end)).collect();
@@ -187,11 +188,11 @@ impl World {
             if !node.jobs.is_empty() {
                 list.push(Step::Disk(i));
             }
-            if !self.crashed {
-                list.push(Step::Crash(i, false));
-                if !node.jobs.is_empty() {
-                    list.push(Step::Crash(i, true));
-                }
+        }
+        for (i, node) in self.nodes.iter().enumerate().filter(|_| !self.crashed) {
+            list.push(Step::Crash(i, false));
+            if !node.jobs.is_empty() {
+                list.push(Step::Crash(i, true));
             }
         }
         list
@@ -421,11 +422,14 @@ struct Seen {
     later_epochs: u64,
 }
 
-/// Goes through the states, depth first, until `most` were seen. A path is run again from its beginning where it forks.
+/// Goes through the states until `most` were seen, or all. A path is run again from its beginning where it forks; which
+/// fork comes next is drawn, so that a part of the states is a sample of all.
 fn explore(most: usize, depth: usize) -> Seen {
     let mut seen = Seen::default();
+    let mut rng = Rng::new([5; 32]);
     let mut paths: Vec<Vec<Step>> = vec![Vec::new()];
-    while let Some(mut path) = paths.pop() {
+    while !paths.is_empty() {
+        let mut path = paths.swap_remove(rng.below(paths.len() as u64) as usize);
         let mut world = World::new();
         seen.runs += 1;
         for &step in &path {
@@ -435,9 +439,14 @@ fn explore(most: usize, depth: usize) -> Seen {
             if !seen.states.insert(hash(&world.digest())) || path.len() >= depth || seen.states.len() >= most {
                 break;
             }
-            let mut choices = world.choices().into_iter();
-            let Some(first) = choices.next() else { break };
-            paths.extend(choices.map(|c| path.iter().copied().chain([c]).collect()));
+            let mut choices = world.choices();
+            if choices.is_empty() {
+                break;
+            }
+            // A crash is a fork of every path, and goes on as one: else all crash before anything has happened.
+            let calm = choices.iter().filter(|c| !matches!(c, Step::Crash(..))).count().max(1);
+            let first = choices.swap_remove(rng.below(calm as u64) as usize);
+            paths.extend(choices.into_iter().map(|c| path.iter().copied().chain([c]).collect()));
             path.push(first);
             world.step(first);
         }
@@ -452,7 +461,7 @@ fn explore(most: usize, depth: usize) -> Seen {
 
 #[test]
 fn no_order_of_messages_and_no_crash_makes_two_leaders_or_two_votes() {
-    let most = std::env::var("PRIMACY_STATES").ok().and_then(|n| n.parse().ok()).unwrap_or(600);
+    let most = std::env::var("PRIMACY_STATES").ok().and_then(|n| n.parse().ok()).unwrap_or(8_000);
     let seen = explore(most, 60);
     std::println!(
         "{} states, {} runs, {} with a leader, {} of a later epoch",

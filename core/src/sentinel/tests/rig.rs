@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 use core::time::Duration;
 use std::format;
 
@@ -111,12 +112,13 @@ impl Fake {
             None => {
                 text += "role:master\r\n";
                 for (i, p) in self.replicas.iter().enumerate() {
-                    text += &format!("slave{i}:ip=127.0.0.1,port={p},state=online,offset=1,lag=0\r\n");
+                    let _ = write!(text, "slave{i}:ip=127.0.0.1,port={p},state=online,offset=1,lag=0\r\n");
                 }
             }
             Some(master) => {
                 let status = if self.link_up { "up" } else { "down" };
-                text += &format!(
+                let _ = write!(
+                    text,
                     "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:{master}\r\nmaster_link_status:{status}\r\n\
                      slave_priority:{priority}\r\nslave_repl_offset:{offset}\r\n"
                 );
