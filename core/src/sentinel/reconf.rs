@@ -104,6 +104,8 @@ impl Sentinel {
         self.timers.clear(Key::Step(id));
         if let Some(group) = self.groups.get_mut(&id) {
             group.failover.finish();
+            // How far each had come belongs to this failover, and would be shown among its flags for ever.
+            group.replicas.values_mut().for_each(|r| r.reconf = Reconf::None);
         }
         self.touch_conf();
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::rig::{MASTER, Rig, ms, rig, run_id};
-use crate::sentinel::State;
+use crate::sentinel::{Reconf, State};
 
 fn with_votes(replicas: &[u16], peers: u16) -> Rig {
     let mut r = rig(replicas, peers, u32::from(peers) / 2 + 1, 1000);
@@ -58,6 +58,7 @@ fn a_dead_master_is_replaced_by_the_best_replica_at_once() {
     assert_eq!((r.fakes[&6380].master, r.fakes[&6382].master, r.fakes[&6381].master), (Some(6381), Some(6381), None));
     let group = r.sentinel.group("mymaster").unwrap();
     assert_eq!((group.config_epoch, group.replicas.len(), group.failover.state), (1, 3, State::None));
+    assert!(group.replicas.values().all(|r| r.reconf == Reconf::None), "the flags of a failover end with it");
 }
 
 #[test]
