@@ -81,8 +81,10 @@ enum Ended {
 /// Replays recordings of one kind of machine.
 pub struct Player {
     kind: &'static str,
-    play: Box<dyn Fn(&Wish, &str) -> Result<Outcome, Trouble>>,
+    play: Play,
 }
+
+type Play = Box<dyn Fn(&Wish, &str) -> Result<Outcome, Trouble>>;
 
 impl core::fmt::Debug for Player {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
