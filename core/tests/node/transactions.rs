@@ -11,7 +11,7 @@ over_both! {
     only_more_than_one_step_is_wrapped_for_replicas
     select_is_put_before_a_write_to_another_database
     a_change_of_role_inside_a_transaction_keeps_the_stream_whole
-    what_answers_later_is_not_for_transactions,
+    what_answers_later_is_not_for_transactions
     what_a_sentinel_says_within_a_transaction_is_done
 }
 
