@@ -189,6 +189,8 @@ pub struct Sentinel {
     conf: ConfFile<Waits>,
     /// Clients whose FLUSHCONFIG came to its end while this input was handled.
     flushed: Vec<(ConnId, Result<(), ConfFileError>)>,
+    /// What is on the disk was read: what is known from here on is all that was known.
+    begun: bool,
     /// The process was asked to end.
     ending: bool,
     /// The state file.
@@ -433,7 +435,9 @@ impl Sentinel {
 
     /// The process is to end: sentinel.conf says all first, unless that was waited for already.
     fn end_process(&mut self, cx: &mut Cx<'_>) {
-        if core::mem::replace(&mut self.ending, true) || self.conf.flush(Waits::End, &mut turn!(self, cx)).is_some() {
+        // Before the start is over nothing is known yet, and sentinel.conf would lose its masters.
+        let at_once = !self.begun || core::mem::replace(&mut self.ending, true);
+        if at_once || self.conf.flush(Waits::End, &mut turn!(self, cx)).is_some() {
             cx.out.push(Action::Exit { code: 0 });
         }
     }

@@ -50,6 +50,7 @@ impl Sentinel {
             tickets_done: alloc::vec::Vec::new(),
             conf: super::ConfFile::new(conf),
             flushed: alloc::vec::Vec::new(),
+            begun: false,
             ending: false,
             store: Store::new(state),
             ready: VecDeque::new(),
@@ -97,6 +98,7 @@ impl Sentinel {
 
     /// What is known is put together, and the work begins.
     fn begin(&mut self, cx: &mut Cx<'_>) {
+        self.begun = true;
         for merged in self.store.state_mut().merge(&mut self.config) {
             self.note(Level::Notice, &alloc::format!("{merged}"), cx);
         }

@@ -5,3 +5,4 @@ mod detection;
 mod exhaustive;
 mod failovers;
 mod rig;
+mod start;
