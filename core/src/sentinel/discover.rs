@@ -98,6 +98,21 @@ impl Sentinel {
         }
     }
 
+    /// A server that is known by its name and by its address is one: as what it was known first stays. Told apart, one of
+    /// the two would be sent to follow the other.
+    pub(super) fn drop_doubles(&mut self, id: GroupId, cx: &mut Cx<'_>) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let kept = group.failover.promoted;
+        let order = || group.replicas.iter().map(|(&n, r)| (n, &r.server.addr));
+        let is_double = |(n, addr): &(u32, &Address)| {
+            let earlier = |(m, other): (u32, &Address)| (m < *n || kept == Some(m)) && m != *n && other.same(addr);
+            Some(*n) != kept && (group.master.addr.same(addr) || order().any(earlier))
+        };
+        for n in order().filter(is_double).map(|(n, _)| n).collect::<Vec<_>>() {
+            self.forget_replica(id, n, cx);
+        }
+    }
+
     /// A sentinel is not known any more: it counts among the voters no longer.
     pub(super) fn forget_peer(&mut self, id: GroupId, n: u32, cx: &mut Cx<'_>) {
         if let Some(peer) = self.groups.get_mut(&id).and_then(|g| g.peers.remove(&n)) {

@@ -390,6 +390,7 @@ impl Sentinel {
             let (addr, users) = (link.addr.clone(), link.users.clone());
             for who in users {
                 self.learn_ip(who, &addr);
+                self.drop_doubles(who.group, cx);
             }
             self.open(id, cx);
         }

@@ -61,6 +61,7 @@ impl Sentinel {
         let what = What::Switch { name, from: (from.shown(names), from.port), to: (to.shown(names), to.port) };
         self.tell_alone(what, cx);
         self.tell(new_who, What::Plain(Plain::ReplicaFound), cx);
+        self.drop_doubles(id, cx);
         self.hello_all(id, cx);
         self.touch_conf();
         self.judge(Who { group: id, slot: Slot::Master }, cx);
