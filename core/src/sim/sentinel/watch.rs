@@ -48,6 +48,8 @@ pub struct Watch {
     ids: BTreeMap<RunId, usize>,
     strict: bool,
     stand_ins: bool,
+    /// Hosts go by names: one process may be known by two, with connections of their own, which the wire does not tell apart.
+    named: bool,
     down_after: Duration,
     timeout: Duration,
     roles: Roles,
@@ -116,6 +118,7 @@ impl Watch {
             sentinels,
             strict: setup.scenario.strict,
             stand_ins: setup.scenario.stand_ins,
+            named: setup.named,
             down_after: Duration::from_millis(setup.down_after_ms),
             timeout: Duration::from_millis(setup.failover_timeout_ms),
             roles,
@@ -399,7 +402,7 @@ impl Watch {
             What::Down(why) => {
                 self.down(why, event.subject.as_ref().map(|s| s.kind));
                 self.checks += 1;
-                if let Some(subject) = subject.filter(|_| down::is_silence(why))
+                if let Some(subject) = subject.filter(|_| !self.named && down::is_silence(why))
                     && let Ok(ip) = subject.host.parse::<IpAddr>()
                     && let Some(pings) = self.wires.pings(place.host.0, SocketAddr::new(ip, subject.port))
                 {
