@@ -7,7 +7,7 @@ Usage:
   primacy server [FILE | -] [--DIRECTIVE VALUE ...]   run a server, as redis-server does
   primacy sentinel FILE [--DIRECTIVE VALUE ...]       watch masters and fail over, as redis-sentinel does
   primacy replay FILE [--print] ...                   run a recording again, and check that it does the same
-  primacy demo [--keep] [--replicas N] [--seconds S]  run a master and replicas, and watch them
+  primacy demo [--fault kill] [--rounds N] [--keep]   watch a failover, with real processes
   primacy sim [--seed N] [--runs N | --for 60s] ...   run whole groups in a simulated world, with faults
   primacy server --help, primacy sentinel --help      directives and examples
   primacy --version
@@ -21,20 +21,24 @@ outranks it.
 ";
 
 pub(crate) const DEMO: &str = "\
-Run a whole group of real processes on free loopback ports: one master and its replicas. Keys are written to the master,
-the links are cut once on the way, and every node's state is shown. At the end all offsets have to be equal.
+A failover, from its fault to its end, with real processes on free loopback ports: a master, two replicas, three
+sentinels, and a client that writes all the time and has each write acknowledged by a replica (WAIT 1). The master fails,
+the timeline is told in ms, the old master comes back, and at last every acknowledged write is looked for.
 
 Usage:
-  primacy demo [--keep] [--replicas N] [--seconds S] [--rate N]
+  primacy demo [--fault FAULT] [--rounds N] [--keep] [--down-after MS]
 
-  --keep         leave the group running, and say how to connect to it and how to stop it
-  --replicas N   1 to 16 replicas (2)
-  --seconds S    write for so long, 1 to 86400 (10)
-  --rate N       writes per second, 1 to 100000 (2000)
-  --server-program FILE
-                 run another server program, such as redis-server, to compare
+  --fault kill          kill -9 (what happens without this argument)
+          freeze        SIGSTOP: it stands still with its connections open
+          partition     nothing reaches it and nothing comes from it
+          coordinated   no fault: a sentinel is asked for a failover in which the master hands over
+  --rounds N            so many in a row, 1 to 1000 (1)
+  --keep                leave the group running, and say how to connect to it and how to stop it
+  --down-after MS       down-after-milliseconds, 100 to 60000 (1000)
+  --server-program FILE, --sentinel-program FILE
+                        other programs, such as redis-server and redis-sentinel, to compare
 
-The exit code is 0 if all replicas have all writes, 1 if not, 130 after Ctrl-C.
+The exit code is 0 if nothing acknowledged was lost, 1 if not, 130 after Ctrl-C.
 ";
 
 #[cfg(feature = "sim")]

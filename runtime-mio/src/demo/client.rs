@@ -36,11 +36,27 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        Self::patient(address, TIMEOUT)
+    }
+
+    /// A connection that waits no longer than this for anything.
+    pub(crate) fn patient(address: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// From now on [`Client::next`] waits for ever, or until the connection that this answers is shut down.
+    pub(crate) fn endless(&mut self) -> io::Result<TcpStream> {
+        self.stream.get_ref().set_read_timeout(None)?;
+        self.stream.get_ref().try_clone()
+    }
+
+    /// What comes in without having been asked for.
+    pub(crate) fn next(&mut self) -> io::Result<Reply> {
+        read(&mut self.stream, DEPTH)
     }
 
     /// One command, one reply.

@@ -1,45 +1,37 @@
-//! `primacy demo`: a group of real processes, written to and watched.
+//! `primacy demo`: a failover from its fault to its end, with real processes and a client that writes all the time.
 
 mod client;
 mod group;
-mod show;
+mod proxy;
+mod story;
+mod watch;
+mod wish;
+mod writer;
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use lexopt::prelude::*;
 use primacy_host::signals;
 
-use client::Reply;
 use group::Group;
-use show::{Screen, Status};
+use story::Outcome;
+use watch::Watch;
+use wish::Wish;
+use writer::Writer;
 
-/// Writes are sent in batches, so often.
-const BEAT: Duration = Duration::from_millis(50);
-/// The status is shown so often.
-const SHOW: Duration = Duration::from_millis(500);
-/// How long nodes may take to start, to link, and to catch up at the end.
+/// How long the group may take until everybody knows everybody.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Keys that are written again and again; values tell the how-manyth write it was.
-const KEYS: u64 = 10_000;
-
-/// What the arguments ask for.
-#[derive(Debug)]
-struct Wish {
-    keep: bool,
-    replicas: u64,
-    seconds: u64,
-    rate: u64,
-    program: Option<PathBuf>,
-}
+const STEP: Duration = Duration::from_millis(20);
+/// Writes before each fault.
+const WARM: u64 = 500;
 
 pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
-    let wish = match parse(args) {
+    let wish = match Wish::parse(args) {
         Ok(Some(wish)) => wish,
         Ok(None) => {
             print!("{}", crate::help::DEMO);
@@ -59,51 +51,27 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn parse(args: Vec<OsString>) -> Result<Option<Wish>, lexopt::Error> {
-    let mut wish = Wish { keep: false, replicas: 2, seconds: 10, rate: 2000, program: None };
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("help") | Short('h') => return Ok(None),
-            Long("keep") => wish.keep = true,
-            Long("replicas") => wish.replicas = number(&mut parser, "--replicas", 16)?,
-            Long("seconds") => wish.seconds = number(&mut parser, "--seconds", 86_400)?,
-            Long("rate") => wish.rate = number(&mut parser, "--rate", 100_000)?,
-            Long("server-program") => wish.program = Some(parser.value()?.into()),
-            other => return Err(other.unexpected()),
-        }
-    }
-    Ok(Some(wish))
-}
-
-fn number(parser: &mut lexopt::Parser, name: &str, most: u64) -> Result<u64, lexopt::Error> {
-    let value = parser.value()?;
-    match value.to_str().and_then(|v| v.parse().ok()) {
-        Some(n) if (1..=most).contains(&n) => Ok(n),
-        _ => Err(format!("{name} takes a number from 1 to {most}, not '{}'", value.display()).into()),
-    }
-}
-
 fn play(wish: &Wish) -> io::Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let _signals = signals::watch(Arc::new(move |_| flag.store(true, Ordering::Relaxed)))?;
-    let mut group = Group::start(wish.replicas, wish.program.as_deref())?;
-    let result = act(wish, &mut group, &stop);
-    let stopped = stop.load(Ordering::Relaxed);
-    match result {
-        _ if stopped => {
-            println!("stopped: all nodes are ended");
+    let stopped = move || stop.load(Ordering::Relaxed);
+    let mut group = Group::start(wish)?;
+    match act(wish, &mut group, &stopped) {
+        _ if stopped() => {
+            println!("stopped: all processes are ended");
             group.end(true);
             Ok(ExitCode::from(130))
         }
-        Ok(equal) => {
+        Ok(outcomes) => {
+            let sound = outcomes.len() as u64 == wish.rounds && outcomes.iter().all(|o| o.lost == 0);
+            summary(&outcomes);
             if wish.keep {
                 group.keep();
             } else {
-                group.end(equal);
+                group.end(sound);
             }
-            Ok(if equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Err(error) => {
             group.end(false);
@@ -112,125 +80,63 @@ fn play(wish: &Wish) -> io::Result<ExitCode> {
     }
 }
 
-/// The run itself. `true`: at the end every replica had everything.
-fn act(wish: &Wish, group: &mut Group, stop: &AtomicBool) -> io::Result<bool> {
-    group.wait_until_linked(PATIENCE, stop)?;
-    if stop.load(Ordering::Relaxed) {
-        return Ok(false);
-    }
-    println!("{} processes in {}, linked; writing for {} s", group.nodes.len(), group.folder.display(), wish.seconds);
-    let mut screen = Screen::new();
+/// All rounds, or those before it was stopped.
+fn act(wish: &Wish, group: &mut Group, stop: &dyn Fn() -> bool) -> io::Result<Vec<Outcome>> {
     let began = Instant::now();
-    let end = Duration::from_secs(wish.seconds);
-    let (mut written, mut shown, mut cut) = (0, began, false);
-    while began.elapsed() < end && !stop.load(Ordering::Relaxed) {
-        let due = (began.elapsed().as_secs_f64() * wish.rate as f64) as u64;
-        written += write(group, written, due)?;
-        if !cut && began.elapsed() > end / 2 {
-            cut = true;
-            cut_links(group, &mut screen)?;
-        }
-        if shown.elapsed() >= SHOW {
-            shown = Instant::now();
-            screen.show(&statuses(group), written);
-        }
-        std::thread::sleep(BEAT);
-    }
-    if stop.load(Ordering::Relaxed) {
-        return Ok(false);
-    }
-    finish(group, &mut screen, written, stop)
-}
-
-/// Sends the writes from number `done` on up to `due` as one pipeline; answers how many were acknowledged.
-fn write(group: &mut Group, done: u64, due: u64) -> io::Result<u64> {
-    let commands: Vec<Vec<Vec<u8>>> = (done..due)
-        .map(|n| {
-            let key = format!("demo:{}", n % KEYS).into_bytes();
-            vec![b"SET".to_vec(), key, n.to_string().into_bytes()]
-        })
-        .collect();
-    let answers = group.master().client.pipeline(&commands)?;
-    match answers.iter().find_map(|a| if let Reply::Error(e) = a { Some(e) } else { None }) {
-        Some(error) => Err(io::Error::other(format!("the master refused a write: {error}"))),
-        None => Ok(answers.len() as u64),
-    }
-}
-
-fn cut_links(group: &mut Group, screen: &mut Screen) -> io::Result<()> {
-    match group.master().client.command(&["CLIENT", "KILL", "TYPE", "replica"])? {
-        Reply::Error(e) => screen.note(&format!("the links could not be cut: {e}")),
-        _ => screen.note("the master cut its links: replicas resume where they were (a partial resync)"),
-    }
-    Ok(())
-}
-
-fn statuses(group: &mut Group) -> Vec<Status> {
-    let mut all: Vec<Status> = group.nodes.iter_mut().map(group::Node::status).collect();
-    let head = all.first().map_or(0, |s| s.offset);
-    for status in &mut all {
-        status.lag = head.saturating_sub(status.offset);
-    }
-    all
-}
-
-/// Waits until the replicas have what the master has, and sums up.
-fn finish(group: &mut Group, screen: &mut Screen, written: u64, stop: &AtomicBool) -> io::Result<bool> {
-    let patience = Instant::now();
-    let all = loop {
-        let all = statuses(group);
-        let equal = all.iter().skip(1).all(|s| s.up && s.offset == all[0].offset && s.keys == all[0].keys);
-        if equal || patience.elapsed() > PATIENCE || stop.load(Ordering::Relaxed) {
-            break all;
-        }
-        std::thread::sleep(BEAT);
+    let known = |group: &Group| {
+        let linked = (1..group.servers.len()).all(|n| group.follows(n, 0));
+        linked && group.is_watched(0)
     };
-    screen.show(&all, written);
-    let stats = group.master().client.info("stats")?;
-    let count = |name| stats.get(name).map_or("?", String::as_str);
-    let last = written.checked_sub(1).map(|n| (format!("demo:{}", n % KEYS), n.to_string()));
-    let mut equal = true;
-    for (n, status) in all.iter().enumerate().skip(1) {
-        let same = status.offset == all[0].offset && status.keys == all[0].keys;
-        let read = match &last {
-            Some((key, value)) => group.nodes[n].client.command(&["GET", key])?.is(value),
-            None => true,
-        };
-        if !(same && read) {
-            equal = false;
-            println!(
-                "{} differs: offset {} of {}, keys {} of {}, last write {}",
-                status.name,
-                status.offset,
-                all[0].offset,
-                status.keys,
-                all[0].keys,
-                if read { "there" } else { "missing" }
-            );
-        }
+    if !wait(stop, "the servers and sentinels find one another", || known(group))? {
+        return Ok(Vec::new());
     }
     println!(
-        "\n{written} writes, {} keys; offsets {}; resyncs: {} full, {} partial",
-        all[0].keys,
-        if equal { format!("all {}", all[0].offset) } else { "NOT equal".into() },
-        count("sync_full"),
-        count("sync_partial_ok"),
+        "a master, {} replicas and {} sentinels know one another after {} ms; down-after-milliseconds {}",
+        group.servers.len() - 1,
+        group.sentinels.len(),
+        began.elapsed().as_millis(),
+        wish.down_after.as_millis()
     );
-    Ok(equal)
+    let (sender, seen) = channel();
+    let sentinels: Vec<_> = group.sentinels.iter().map(|s| s.at).collect();
+    let watches = sentinels.iter().enumerate().map(|(n, at)| Watch::start(n + 1, *at, sender.clone()));
+    let _watches = watches.collect::<io::Result<Vec<_>>>()?;
+    let writer = Writer::start(sentinels.clone(), sender)?;
+    let mut outcomes = Vec::new();
+    for _ in 0..wish.rounds {
+        let enough = writer.taken() + WARM;
+        if !wait(stop, "writes are acknowledged", || writer.taken() >= enough)? {
+            break;
+        }
+        let Some(outcome) = story::round(group, wish.fault, &writer, &seen, stop)? else { break };
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_checked() {
-        let parse = |args: &[&str]| super::parse(args.iter().map(OsString::from).collect());
-        let wish = parse(&["--replicas", "3", "--keep", "--seconds=5"]).unwrap().unwrap();
-        assert_eq!((wish.replicas, wish.seconds, wish.keep), (3, 5, true));
-        assert!(parse(&["--help"]).unwrap().is_none());
-        for bad in [&["--replicas", "0"][..], &["--seconds", "x"], &["--replicas", "17"], &["here"], &["--rate"]] {
-            assert!(parse(bad).is_err(), "{bad:?}");
+/// Waits until this is so; `false` if the demonstration is to stop.
+fn wait(stop: &dyn Fn() -> bool, what: &str, so: impl Fn() -> bool) -> io::Result<bool> {
+    let began = Instant::now();
+    while !so() {
+        if stop() {
+            return Ok(false);
         }
+        if began.elapsed() > PATIENCE {
+            return Err(io::Error::other(format!("{what}: not within {} s", PATIENCE.as_secs())));
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(true)
+}
+
+fn summary(outcomes: &[Outcome]) {
+    let mut times: Vec<u128> = outcomes.iter().map(|o| o.write.as_millis()).collect();
+    times.sort_unstable();
+    if let (Some(least), Some(most)) = (times.first(), times.last())
+        && times.len() > 1
+    {
+        let lost: usize = outcomes.iter().map(|o| o.lost).sum();
+        let median = times[times.len() / 2];
+        println!("\n{} rounds: the first write after {least} to {most} ms, median {median}; {lost} lost", times.len());
     }
 }
