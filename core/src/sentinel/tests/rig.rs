@@ -16,41 +16,41 @@ use crate::sentinel::{About, Event, Sentinel};
 use crate::time::{Instant, Now};
 
 /// How long a byte is on its way.
-pub const WAY: Duration = Duration::from_millis(1);
+pub(super) const WAY: Duration = Duration::from_millis(1);
 
 /// A process that the sentinel talks to.
 #[derive(Clone, Debug)]
-pub struct Fake {
-    pub run_id: RunId,
+pub(super) struct Fake {
+    pub(super) run_id: RunId,
     /// Nobody listens there.
-    pub dead: bool,
+    pub(super) dead: bool,
     /// It takes bytes and says nothing.
-    pub frozen: bool,
+    pub(super) frozen: bool,
     /// What it answers to PING.
-    pub ping: String,
+    pub(super) ping: String,
     /// `None` for a master.
-    pub master: Option<u16>,
-    pub link_up: bool,
-    pub offset: u64,
-    pub priority: u32,
-    pub replicas: Vec<u16>,
+    pub(super) master: Option<u16>,
+    pub(super) link_up: bool,
+    pub(super) offset: u64,
+    pub(super) priority: u32,
+    pub(super) replicas: Vec<u16>,
     /// A sentinel: whether it says that the master is down, and how it votes.
-    pub says_down: bool,
+    pub(super) says_down: bool,
     /// Its vote, by epoch; votes for whom asks first unless it is there already.
-    pub votes: BTreeMap<u64, RunId>,
+    pub(super) votes: BTreeMap<u64, RunId>,
     /// It does not give votes at all.
-    pub abstains: bool,
+    pub(super) abstains: bool,
     /// Frames that it got, as words with spaces.
-    pub heard: Vec<String>,
+    pub(super) heard: Vec<String>,
     held: Vec<(ConnId, Vec<String>)>,
 }
 
-pub fn run_id(n: u16) -> RunId {
+pub(super) fn run_id(n: u16) -> RunId {
     RunId::parse(format!("{n:040}").as_bytes()).unwrap()
 }
 
 impl Fake {
-    pub fn server(port: u16, master: Option<u16>) -> Self {
+    pub(super) fn server(port: u16, master: Option<u16>) -> Self {
         Self {
             run_id: run_id(port),
             dead: false,
@@ -70,7 +70,7 @@ impl Fake {
     }
 
     /// What it answers to a command.
-    pub fn answer(&mut self, port: u16, words: &[String]) -> Vec<u8> {
+    pub(super) fn answer(&mut self, port: u16, words: &[String]) -> Vec<u8> {
         let w: Vec<&str> = words.iter().map(String::as_str).collect();
         match w[..] {
             ["PING"] => format!("{}\r\n", self.ping).into_bytes(),
@@ -129,11 +129,11 @@ impl Fake {
 }
 
 /// A sentinel among fakes.
-pub struct Rig {
-    pub sentinel: Sentinel,
-    pub now: Instant,
-    pub fakes: BTreeMap<u16, Fake>,
-    pub events: Vec<(Instant, Event)>,
+pub(super) struct Rig {
+    pub(super) sentinel: Sentinel,
+    pub(super) now: Instant,
+    pub(super) fakes: BTreeMap<u16, Fake>,
+    pub(super) events: Vec<(Instant, Event)>,
     conns: BTreeMap<ConnId, (u16, Requests)>,
     /// What arrives when: bytes of a fake, a connection that stands or not.
     coming: BTreeMap<(Instant, u64), Coming>,
@@ -148,10 +148,10 @@ enum Coming {
     Question(ConnId, Vec<u8>),
 }
 
-pub const MASTER: u16 = 6379;
+pub(super) const MASTER: u16 = 6379;
 
 /// A master `mymaster` at [`MASTER`] with `replicas` behind it and `peers` other sentinels from 26380 on.
-pub fn rig(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64) -> Rig {
+pub(super) fn rig(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64) -> Rig {
     let mut config = SentinelConfig::new();
     let mut set = MasterSettings::new("mymaster", "127.0.0.1", MASTER, quorum);
     set.down_after_ms = down_after_ms;
@@ -229,7 +229,7 @@ impl Rig {
     }
 
     /// Lets so much time pass.
-    pub fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
             let event = self.coming.keys().next().map(|k| k.0);
@@ -257,7 +257,7 @@ impl Rig {
                 self.feed(Input::Closed { conn, reason: Closed::Refused });
             }
             Coming::Bytes(conn, bytes) if self.conns.contains_key(&conn) => {
-                self.feed(Input::Received { conn, bytes: &bytes })
+                self.feed(Input::Received { conn, bytes: &bytes });
             }
             Coming::Question(conn, bytes) => self.question(conn, &bytes),
             _ => {}
@@ -289,7 +289,7 @@ impl Rig {
     }
 
     /// A process dies: its connections are reset.
-    pub fn kill(&mut self, port: u16) {
+    pub(super) fn kill(&mut self, port: u16) {
         self.fakes.get_mut(&port).unwrap().dead = true;
         let gone: Vec<ConnId> = self.conns.iter().filter(|(_, (p, _))| *p == port).map(|(&c, _)| c).collect();
         for conn in gone {
@@ -299,14 +299,14 @@ impl Rig {
     }
 
     /// A frozen process answers the first thing that waits, and stays frozen.
-    pub fn answer_one(&mut self, port: u16) {
+    pub(super) fn answer_one(&mut self, port: u16) {
         let (conn, words) = self.fakes.get_mut(&port).unwrap().held.remove(0);
         let bytes = self.answer(port, &words);
         self.later(Coming::Bytes(conn, bytes));
     }
 
     /// Lets time pass until a process was sent `n` more PINGs; when the last one arrived.
-    pub fn pings(&mut self, port: u16, n: usize) -> Instant {
+    pub(super) fn pings(&mut self, port: u16, n: usize) -> Instant {
         let count = |r: &Self| r.fakes[&port].heard.iter().filter(|h| *h == "PING").count();
         let before = count(self);
         while count(self) < before + n {
@@ -316,7 +316,7 @@ impl Rig {
     }
 
     /// A frozen process goes on: what waited is answered.
-    pub fn thaw(&mut self, port: u16) {
+    pub(super) fn thaw(&mut self, port: u16) {
         let fake = self.fakes.get_mut(&port).unwrap();
         fake.frozen = false;
         for (conn, words) in core::mem::take(&mut fake.held) {
@@ -326,7 +326,7 @@ impl Rig {
     }
 
     /// A hello about `mymaster` by the master's channel, from the sentinel at `port`.
-    pub fn hello(&mut self, port: u16, epoch: u64, master: u16, config_epoch: u64) {
+    pub(super) fn hello(&mut self, port: u16, epoch: u64, master: u16, config_epoch: u64) {
         let text = format!("127.0.0.1,{port},{},{epoch},mymaster,127.0.0.1,{master},{config_epoch}", run_id(port));
         let now = Now::new(self.now, 0);
         let mut actions = core::mem::take(&mut self.actions);
@@ -340,17 +340,17 @@ impl Rig {
     }
 
     /// When the first event of a name was told, and its payload.
-    pub fn first(&self, name: &str) -> Option<(Instant, String)> {
+    pub(super) fn first(&self, name: &str) -> Option<(Instant, String)> {
         self.events.iter().find(|(_, e)| e.what.name() == Some(name)).map(|(at, e)| (*at, e.payload()))
     }
 
     /// How often an event of a name was told.
-    pub fn count(&self, name: &str) -> usize {
+    pub(super) fn count(&self, name: &str) -> usize {
         self.events.iter().filter(|(_, e)| e.what.name() == Some(name)).count()
     }
 
     /// The names of all events since the start.
-    pub fn names(&self) -> Vec<&'static str> {
+    pub(super) fn names(&self) -> Vec<&'static str> {
         self.events.iter().filter_map(|(_, e)| e.what.name()).collect()
     }
 }
@@ -359,6 +359,6 @@ fn words(args: Args<'_>) -> Vec<String> {
     args.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect()
 }
 
-pub const fn ms(n: u64) -> Duration {
+pub(super) const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
