@@ -46,7 +46,8 @@ pub(crate) const SIM: &str = "\
 Run whole groups in a simulated world: a master, its replicas and a chain, with clients and an operator, under crashes,
 partitions, broken disks, clocks that jump, and promotions. Then everything is healed and the group has to come into
 sync. After every step the invariants are checked, and at the end every answer of every client has to be explained.
-One seed decides all of it: the same seed is the same run, on every machine.
+One seed decides all of it: the same seed is the same run, on every machine. The scenarios from `sentinels` on put
+sentinels over masters and replicas, and hit the master, or whoever leads its failover.
 
 Usage:
   primacy sim [--seed N] [--runs N | --for TIME] [--scenario NAME] [--nodes N] [--hash]
@@ -56,7 +57,7 @@ Usage:
   --runs N         so many seeds (100); with 1 the run is told in full
   --for TIME       seeds for so long: 60s, 5m, 2h
   --scenario NAME  what may go wrong (all); they are listed below
-  --nodes N        2 to 16 nodes (4)
+  --nodes N        2 to 16 nodes (4), where the scenario leaves that open
   --faults LIST    of the run's list of faults only these, such as 3,17; '' for none
   --trace FILE     write one line for each step of the run
   --html FILE      write the run as one page for a browser: who sent what, roles, faults
@@ -65,6 +66,7 @@ Usage:
 Examples:
   primacy sim --runs 2000
   primacy sim --for 10m --seed 100000 --scenario promotions
+  primacy sim --runs 500 --scenario sentinels
   primacy sim --seed 42 --runs 1
   primacy sim --seed 42 --faults 3,17 --trace run.txt --html run.html
 
