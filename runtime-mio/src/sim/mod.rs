@@ -233,6 +233,10 @@ mod tests {
         parse(args).map(|wish| wish.expect("it asks for no help")).map_err(|e| e.to_string())
     }
 
+    fn refused(args: &[&str]) -> String {
+        wish(args).err().expect("it is refused")
+    }
+
     #[test]
     fn arguments_are_understood_or_named() {
         let w = wish(&["--seed", "7", "--for", "5m", "--scenario", "calm", "--nodes", "3"]).unwrap();
@@ -243,10 +247,10 @@ mod tests {
         let w = wish(&["--faults", "3,17"]).unwrap();
         assert_eq!((w.faults, w.amount), (Some(vec![3, 17]), Amount::Runs(1)));
         assert_eq!(wish(&["--scenario", "sentinels"]).unwrap().scenario.name(), "sentinels");
-        assert!(wish(&["--scenario", "storm"]).unwrap_err().contains("there are all, calm"));
-        assert!(wish(&["--faults", "3;17"]).unwrap_err().contains("such as 3,17"));
-        assert!(wish(&["--for", "soon"]).unwrap_err().contains("60s"));
-        assert!(wish(&["--nodes", "1"]).unwrap_err().contains("from 2 to 16"));
-        assert!(wish(&["--faults", "1", "--runs", "9"]).unwrap_err().contains("one run"));
+        assert!(refused(&["--scenario", "storm"]).contains("there are all, calm"));
+        assert!(refused(&["--faults", "3;17"]).contains("such as 3,17"));
+        assert!(refused(&["--for", "soon"]).contains("60s"));
+        assert!(refused(&["--nodes", "1"]).contains("from 2 to 16"));
+        assert!(refused(&["--faults", "1", "--runs", "9"]).contains("one run"));
     }
 }

@@ -450,39 +450,6 @@ fn promote(c: &mut Choices, nodes: usize, node: usize) -> What {
     What::Promote { node, follow, late: c.chance(250) }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_seed_one_run() {
-        let all = Scenario::find("all").unwrap();
-        let (a, b) = (draw(7, all, 4), draw(7, all, 4));
-        assert_eq!(format!("{a:?}"), format!("{b:?}"));
-        assert_ne!(format!("{a:?}"), format!("{:?}", draw(8, all, 4)));
-        assert!(draw(7, Scenario::find("calm").unwrap(), 4).deeds.is_empty());
-        assert_eq!(a.follow, [None, Some(0), Some(0), Some(1)]);
-    }
-
-    #[test]
-    fn deeds_come_in_time_and_before_the_healing() {
-        for seed in 0..50 {
-            let setup = draw(seed, Scenario::find("all").unwrap(), 4);
-            assert!(setup.deeds.is_sorted_by_key(|d| d.at), "seed {seed}");
-            assert!(setup.deeds.iter().all(|d| d.at < setup.heal_at), "seed {seed}");
-        }
-    }
-
-    #[test]
-    fn every_drawn_directive_is_one() {
-        for seed in 0..50 {
-            for args in draw(seed, Scenario::find("all").unwrap(), 4).args {
-                crate::config::Config::new().apply_args(&args).unwrap();
-            }
-        }
-    }
-}
-
 impl Plan for Setup {
     fn seed(&self) -> u64 {
         self.seed
@@ -517,5 +484,38 @@ impl Plan for Setup {
     ) -> (campaign::Report, Option<Story>) {
         let (report, story) = run_told(self, only, trace, story);
         (report.into(), story)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_seed_one_run() {
+        let all = Scenario::find("all").unwrap();
+        let (a, b) = (draw(7, all, 4), draw(7, all, 4));
+        assert_eq!(format!("{a:?}"), format!("{b:?}"));
+        assert_ne!(format!("{a:?}"), format!("{:?}", draw(8, all, 4)));
+        assert!(draw(7, Scenario::find("calm").unwrap(), 4).deeds.is_empty());
+        assert_eq!(a.follow, [None, Some(0), Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn deeds_come_in_time_and_before_the_healing() {
+        for seed in 0..50 {
+            let setup = draw(seed, Scenario::find("all").unwrap(), 4);
+            assert!(setup.deeds.is_sorted_by_key(|d| d.at), "seed {seed}");
+            assert!(setup.deeds.iter().all(|d| d.at < setup.heal_at), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn every_drawn_directive_is_one() {
+        for seed in 0..50 {
+            for args in draw(seed, Scenario::find("all").unwrap(), 4).args {
+                crate::config::Config::new().apply_args(&args).unwrap();
+            }
+        }
     }
 }

@@ -134,6 +134,7 @@ impl Client {
     }
 
     /// Takes one thing that happened.
+    #[allow(clippy::needless_pass_by_value, reason = "an input is given away, as by the door of a machine")]
     pub fn handle<E>(&mut self, now: Instant, input: Input<'_, ClientCall>, out: &mut Actions<E>) {
         match input {
             Input::Tick => {

@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 use core::net::SocketAddr;
 
 use crate::blocks::Blocks;
@@ -57,16 +58,13 @@ impl Stand {
     }
 
     /// Takes one thing that happened.
+    #[allow(clippy::needless_pass_by_value, reason = "an input is given away, as by the door of a machine")]
     pub fn handle<C, E>(&mut self, input: Input<'_, C>, out: &mut Actions<E>) {
         match input {
-            Input::Tick => {
-                if self.start.take().is_some() {
-                    let at = Endpoint::Tcp(([0, 0, 0, 0], self.port).into());
-                    out.push(Action::Start {
-                        op: OpId::from_u64(1),
-                        job: Job::Listen { at, backlog: 511, mode: None },
-                    });
-                }
+            Input::Tick if self.start.take().is_some() => {
+                let at = Endpoint::Tcp(([0, 0, 0, 0], self.port).into());
+                let job = Job::Listen { at, backlog: 511, mode: None };
+                out.push(Action::Start { op: OpId::from_u64(1), job });
             }
             Input::Accepted { conn, .. } => {
                 let session = Session {
@@ -85,11 +83,7 @@ impl Stand {
                     session.tell(conn, out);
                 }
             }
-            Input::Eof { conn } => {
-                if self.sessions.remove(&conn).is_some() {
-                    out.push(Action::Close { conn });
-                }
-            }
+            Input::Eof { conn } if self.sessions.remove(&conn).is_some() => out.push(Action::Close { conn }),
             Input::Closed { conn, .. } => drop(self.sessions.remove(&conn)),
             _ => {}
         }
@@ -182,11 +176,12 @@ impl Stand {
                 text += "role:master\r\n";
                 for (i, at) in self.replicas.iter().enumerate() {
                     let (ip, port) = (at.ip(), at.port());
-                    text += &format!("slave{i}:ip={ip},port={port},state=online,offset=100,lag=0\r\n");
+                    let _ = write!(text, "slave{i}:ip={ip},port={port},state=online,offset=100,lag=0\r\n");
                 }
             }
             Some((host, port)) => {
-                text += &format!(
+                let _ = write!(
+                    text,
                     "role:slave\r\nmaster_host:{host}\r\nmaster_port:{port}\r\nmaster_link_status:up\r\n\
                      slave_priority:100\r\nslave_repl_offset:100\r\n"
                 );

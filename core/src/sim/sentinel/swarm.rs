@@ -294,7 +294,8 @@ pub fn master_of(name: &str) -> Option<usize> {
 pub fn sentinel_id(seed: u64, i: usize) -> RunId {
     let mut choices = Choices::seeded(seed ^ 0x1d1d_0000 ^ ((i as u64) << 40));
     let bytes = choices.seed32();
-    let text: String = bytes.iter().take(20).map(|b| format!("{b:02x}")).collect();
+    let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n & 15)]);
+    let text: String = bytes.iter().take(20).flat_map(|b| [digit(b >> 4), digit(*b)]).collect();
     // 40 hexadecimal characters are an id.
     RunId::parse(text.as_bytes()).unwrap_or_else(|_| RunId::random(&mut crate::rng::Rng::new(bytes)))
 }

@@ -188,13 +188,13 @@ impl Watch {
             Some(Actor::Node(node, _)) => {
                 let follows = node.upstream().and_then(|u| u.target()).map(|t| (t.host.to_string(), t.port));
                 if !node.is_loading() {
-                    self.server(host, step.at, node.is_master(), follows);
+                    self.server(host, step.at, node.is_master(), follows.as_ref());
                 }
                 Ok(())
             }
             Some(Actor::Stand(stand)) => {
                 let follows = stand.follows().map(|(h, p)| (h.to_string(), p.parse().unwrap_or(0)));
-                self.server(host, step.at, stand.is_master(), follows);
+                self.server(host, step.at, stand.is_master(), follows.as_ref());
                 Ok(())
             }
             _ => Ok(()),
@@ -226,13 +226,13 @@ impl Watch {
     }
 
     /// A server shows its role.
-    fn server(&mut self, host: HostId, at: Instant, is_master: bool, follows: Option<(String, u16)>) {
+    fn server(&mut self, host: HostId, at: Instant, is_master: bool, follows: Option<&(String, u16)>) {
         let i = host.0 as usize;
         let was = self.masters.insert(i, is_master);
         if let Some(role) = self.roles.borrow_mut().get_mut(i)
-            && *role != follows
+            && role.as_ref() != follows
         {
-            role.clone_from(&follows);
+            *role = follows.cloned();
         }
         if was == Some(is_master) {
             return;
