@@ -37,6 +37,7 @@ over_both! {
     a_load_that_is_broken_off_is_the_end_of_the_old_history
     a_replicas_failing_disk_keeps_its_dataset
     a_masters_failing_disk_delays_a_snapshot_by_file
+    info_promises_no_command_that_there_is_not
 }
 
 /// Everybody has the same data and stands at the same place.
@@ -520,4 +521,12 @@ fn random_run<D: Make>(seed: u64) -> bool {
 fn a_random_run_with_cuts_ends_in_agreement() {
     QuickCheck::new().tests(30).quickcheck(random_run::<Keyspace> as fn(u64) -> bool);
     QuickCheck::new().tests(30).quickcheck(random_run::<Store> as fn(u64) -> bool);
+}
+
+/// A sentinel that reads `master_failover_state` asks for a FAILOVER, and would wait for it in vain.
+fn info_promises_no_command_that_there_is_not<D: Make>() {
+    let (mut w, c) = World::<D>::one("");
+    let promised = w.ask(c, "INFO replication").contains("master_failover_state");
+    let known = !w.ask(c, "FAILOVER").contains("unknown command");
+    assert_eq!(promised, known);
 }

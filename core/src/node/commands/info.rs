@@ -180,7 +180,7 @@ impl<D: Dataset> Node<D> {
         }
         let log = self.source.log();
         let active = self.source.is_active();
-        f.put("master_failover_state", "no-failover");
+        // `master_failover_state` is what sentinels take for a FAILOVER command, which there is not.
         f.put("master_replid", self.source.id());
         match self.source.id2() {
             Some((id, _)) => f.put("master_replid2", id),
