@@ -64,7 +64,9 @@ impl Output for Disk {
 }
 
 /// A disk, what lets it go, what tells that it wrote, and what is on it.
-fn disk(room: usize, passes: Passes) -> (Disk, Sender<()>, Receiver<()>, Arc<Mutex<Vec<u8>>>) {
+type Made = (Disk, Sender<()>, Receiver<()>, Arc<Mutex<Vec<u8>>>);
+
+fn disk(room: usize, passes: Passes) -> Made {
     let ((go, let_go), (wrote, told)) = (channel(), channel());
     let (content, passed) = (Arc::default(), Arc::default());
     let disk = Disk { let_go, wrote, content: Arc::clone(&content), room, most: room, passes, passing: false, passed };

@@ -15,7 +15,14 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn all() -> Vec<Trial> {
     [Peer::Redis70, Peer::Valkey91, Peer::Valkey90]
-        .map(|peer| scenario(&format!("sentinel::conf::{}", peer.name()), LIMIT, move || peer.find(), there_and_back))
+        .map(|peer| {
+            scenario(
+                &format!("sentinel::conf::{}", peer.name()),
+                LIMIT,
+                move || peer.find(),
+                |w, found| there_and_back(w, &found),
+            )
+        })
         .into()
 }
 
@@ -67,8 +74,8 @@ fn sorted(text: &str) -> Result<SentinelConfig> {
     Ok(c)
 }
 
-fn there_and_back(w: &World, found: Program) -> Result<()> {
-    let program = sentinel::program(w, &found)?;
+fn there_and_back(w: &World, found: &Program) -> Result<()> {
+    let program = sentinel::program(w, found)?;
     let server = w.prepare("sentinel", &program, &["# a person wrote this", "loglevel verbose"])?;
     // Before Valkey 9.1 values are written as they are: what needs quotes they could not read again themselves.
     let mut config = everything(matches!(found.kind, Kind::Valkey(9, 1)))?;
