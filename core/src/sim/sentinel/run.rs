@@ -407,6 +407,7 @@ impl<'s> Run<'s> {
             situations.add(&client.situations);
             writes += client.writes();
         }
+        let took: Duration = watch.won.iter().map(|w| w.after).sum();
         let soon = watch.won.iter().filter(|w| w.after <= Duration::from_secs(1)).count() as u64;
         let first = watch.won.iter().filter(|w| w.tries <= 1).count() as u64;
         Report {
@@ -423,6 +424,7 @@ impl<'s> Run<'s> {
                 ("failovers led", watch.won.len() as u64),
                 ("of them in the first epoch", first),
                 ("of them within a second of the quorum", soon),
+                ("ms from quorum to leader, all together", took.as_millis() as u64),
                 ("double votes and leaders that were excused", watch.excused),
             ],
             hash: world.trace_hash(),

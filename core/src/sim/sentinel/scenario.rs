@@ -63,7 +63,7 @@ impl Scenario {
             stand_ins: true,
             kinds: Kinds { many: true, ..Kinds::NONE },
             every_ms: (30_000, 30_000),
-            lasts_ms: (20_000, 20_000),
+            lasts_ms: (6_000, 6_000),
             complete: false,
             ..SENTINELS
         },
