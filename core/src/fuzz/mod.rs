@@ -12,6 +12,7 @@ mod config;
 mod door;
 mod handshake;
 mod input;
+mod journal;
 mod master;
 mod node;
 mod rdb;
@@ -53,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "master", run: master::run, base: 4 << 20 },
     Target { name: "node", run: node::run, base: 256 << 20 },
     Target { name: "roundtrip", run: roundtrip::run, base: 128 << 20 },
+    Target { name: "journal", run: journal::run, base: 4 << 20 },
     Target { name: "world", run: world::run, base: 256 << 20 },
 ];
 

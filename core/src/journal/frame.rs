@@ -10,9 +10,9 @@ use super::{End, FORMAT};
 /// What every recording begins with.
 pub(super) const MAGIC: [u8; 8] = *b"PRIMACYJ";
 /// Bytes before the first block.
-pub(super) const PREFIX: usize = 12;
+pub(crate) const PREFIX: usize = 12;
 /// Bytes of a block's head: length, number, kind, sum (8), check, little-endian.
-pub(super) const HEAD: usize = 24;
+pub(crate) const HEAD: usize = 24;
 /// The most that a block's content may be, bytes. An input larger than this ends the recording.
 pub const BLOCK_MAX: usize = 256 << 20;
 
@@ -25,7 +25,7 @@ pub(super) enum Kind {
 }
 
 /// The magic word and the version.
-pub(super) fn prefix() -> [u8; PREFIX] {
+pub(crate) fn prefix() -> [u8; PREFIX] {
     let mut out = [0; PREFIX];
     out[..8].copy_from_slice(&MAGIC);
     out[8..].copy_from_slice(&FORMAT.to_le_bytes());
@@ -34,8 +34,13 @@ pub(super) fn prefix() -> [u8; PREFIX] {
 
 /// Fills in the head of a block: `block` is room for it and then the content, at most [`BLOCK_MAX`].
 pub(super) fn seal(block: &mut [u8], number: u32, kind: Kind) {
+    seal_as(block, number, kind as u32);
+}
+
+/// The same for a kind that need not exist.
+pub(crate) fn seal_as(block: &mut [u8], number: u32, kind: u32) {
     let Some((head, content)) = block.split_first_chunk_mut::<HEAD>() else { return };
-    let head_of = Head { len: content.len() as u32, number, kind: kind as u32, sum: Sum::of(content) };
+    let head_of = Head { len: content.len() as u32, number, kind, sum: Sum::of(content) };
     *head = head_of.bytes();
 }
 

@@ -36,6 +36,11 @@ mod replay;
 mod sum;
 pub mod wire;
 
+#[cfg(feature = "fuzz")]
+pub(crate) use frame::{HEAD, PREFIX, prefix, seal_as};
+#[cfg(feature = "fuzz")]
+pub(crate) use recorder::opening;
+
 pub use error::{Came, JournalError};
 pub use frame::{BLOCK_MAX, end_block};
 pub use header::{End, Header};

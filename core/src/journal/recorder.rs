@@ -186,6 +186,15 @@ impl Drop for Pen {
     }
 }
 
+/// What a recording begins with: the word, the version, and the block of the header.
+pub(crate) fn opening(header: &Header) -> Vec<u8> {
+    let mut first = Vec::from(prefix());
+    first.extend_from_slice(&[0; HEAD]);
+    header.put(&mut first);
+    seal(&mut first[PREFIX..], 0, Kind::Header);
+    first
+}
+
 /// A record that is being written.
 struct Begun {
     at: usize,
@@ -196,10 +205,7 @@ struct Begun {
 impl Pen {
     /// The first bytes go at once, so that a file is a recording from its start.
     fn begin(&mut self, header: &Header) -> bool {
-        let mut first = Vec::from(prefix());
-        first.extend_from_slice(&[0; HEAD]);
-        header.put(&mut first);
-        seal(&mut first[PREFIX..], 0, Kind::Header);
+        let first = opening(header);
         let len = first.len() as u64;
         if len + END_ROOM > self.bound || first.len() - PREFIX - HEAD > BLOCK_MAX {
             self.end(End::Bound { bytes: self.bound });
