@@ -104,6 +104,18 @@ fn page(w: &World, file: &Path) -> Result<()> {
     }
     let mode = std::fs::metadata(&page)?.permissions().mode() & 0o777;
     ensure!(mode == 0o600, "the mode of the page is {mode:o}");
+    // From a later input on: smaller, without what was before, and with what is in both.
+    let later = w.folder.join("later.html");
+    let arguments = ["--from", "400", "--until", "500", "--html", &later.to_string_lossy()];
+    let (code, text) = replay(w, file, &arguments)?;
+    ensure!(code == Some(0), "--html with --from: {code:?}: {text}");
+    let part = std::fs::read_to_string(&later)?;
+    ensure!(
+        part.contains("--from 400") && part.contains("\"client :"),
+        "the page from input 400 on lacks its title or lanes"
+    );
+    ensure!(!part.contains("Ready to accept connections"), "the page from input 400 on tells of what was before");
+    ensure!(part.len() < html.len(), "{} bytes from input 400 on, {} from the first", part.len(), html.len());
     let before = std::fs::metadata(file)?.len();
     let (code, text) = replay(w, file, &["--html", &file.to_string_lossy()])?;
     ensure!(code == Some(2) && std::fs::metadata(file)?.len() == before, "a page over the recording: {code:?}: {text}");
