@@ -48,7 +48,8 @@ impl Sentinel {
         }
         let n = group.fresh_slot();
         let (old_who, new_who) = (Who { group: id, slot: Slot::Master }, Who { group: id, slot: Slot::Replica(n) });
-        old.rebooted = None;
+        // What it is down for is said anew, of the replica that it is now.
+        (old.rebooted, old.down) = (None, None);
         (old.role, old.role_since) = (Role::Replica, now);
         let link = old.link;
         let replica = Replica::new(old, now);
@@ -65,5 +66,6 @@ impl Sentinel {
         self.hello_all(id, cx);
         self.touch_conf();
         self.judge(Who { group: id, slot: Slot::Master }, cx);
+        self.judge(new_who, cx);
     }
 }

@@ -41,6 +41,7 @@ fn a_dead_master_is_replaced_by_the_best_replica_at_once() {
             "+promoted-slave",
             "+switch-master",
             "+slave",
+            "+sdown",
             "+failover-state-reconf-slaves",
             "+slave-reconf-sent",
             "+slave-reconf-inprog",
@@ -53,6 +54,8 @@ fn a_dead_master_is_replaced_by_the_best_replica_at_once() {
         .map(|e| if e == "+role-change" { "-role-change" } else { e })
     );
     assert_eq!(r.first("+switch-master").unwrap().1, "mymaster 127.0.0.1 6379 127.0.0.1 6381");
+    let last = r.events.iter().rfind(|(_, e)| e.what.name() == Some("+sdown")).unwrap();
+    assert_eq!(last.1.payload(), "slave 127.0.0.1:6379 127.0.0.1 6379 @ mymaster 127.0.0.1 6381");
     let (down, switch) = (r.first("+sdown").unwrap().0, r.first("+switch-master").unwrap().0);
     assert!(switch - down < ms(100), "{:?}", switch - down);
     assert_eq!((r.fakes[&6380].master, r.fakes[&6382].master, r.fakes[&6381].master), (Some(6381), Some(6381), None));
