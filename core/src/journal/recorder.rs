@@ -18,8 +18,8 @@ use crate::time::{Instant, Now};
 
 /// A block is handed over when it holds so many bytes,
 pub const BLOCK: usize = 128 << 10;
-/// or when its first record is so old: a `kill -9` loses no more than that and what the sink holds.
-pub const FLUSH_AFTER: Duration = Duration::from_millis(150);
+/// or when its first record is so old: a `kill -9` loses no more than that.
+pub const FLUSH_AFTER: Duration = Duration::from_millis(250);
 /// Of what a connection sends in one go, so many bytes are summed.
 const SUMMED_MAX: usize = 16 << 10;
 /// Connections whose last shown bytes are remembered until they are sent; among more, some go unchecked.
