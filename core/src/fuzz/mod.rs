@@ -11,6 +11,7 @@ mod canary;
 mod config;
 mod door;
 mod handshake;
+mod hello;
 mod input;
 mod journal;
 mod master;
@@ -18,6 +19,7 @@ mod node;
 mod rdb;
 mod resp;
 mod roundtrip;
+mod sentinel;
 mod sentinel_conf;
 mod served;
 mod world;
@@ -50,6 +52,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rdb", run: rdb::run, base: 2 << 20 },
     Target { name: "config", run: config::run, base: 4 << 20 },
     Target { name: "sentinel_conf", run: sentinel_conf::run, base: 4 << 20 },
+    Target { name: "hello", run: hello::run, base: 8 << 20 },
+    Target { name: "sentinel", run: sentinel::run, base: 32 << 20 },
     Target { name: "handshake", run: handshake::run, base: 2 << 20 },
     Target { name: "master", run: master::run, base: 4 << 20 },
     Target { name: "node", run: node::run, base: 256 << 20 },
