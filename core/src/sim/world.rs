@@ -351,6 +351,7 @@ impl<M: Machine> World<M> {
     }
 
     /// What a host has just sent by a connection, if the last step is that it sent so many bytes.
+    #[cfg(feature = "keyspace")]
     pub(super) fn just_sent(&self, h: HostId, conn: ConnId, len: usize) -> &[u8] {
         let to = self.host(h.0).and_then(|host| host.conns.get(&conn)).and_then(|at| self.conns.end(at.other()));
         to.and_then(|end| end.pipe.buf.get(end.pipe.buf.len().checked_sub(len)?..)).unwrap_or(&[])

@@ -13,6 +13,7 @@ use core::time::Duration;
 
 pub use shrink::{Failing, Shrunk, shrink};
 pub use situations::Counts;
+#[cfg(feature = "keyspace")]
 pub(in crate::sim) use situations::situations;
 pub use summary::{ENOUGH, Summary};
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 /// Makes the enum `Situation` and its counts `Situations`.
+#[cfg(feature = "keyspace")]
 macro_rules! situations {
     ($($name:ident = $text:literal,)*) => {
         /// Something that a campaign wants to have seen.
@@ -63,6 +64,7 @@ macro_rules! situations {
         }
     };
 }
+#[cfg(feature = "keyspace")]
 pub(in crate::sim) use situations;
 
 /// How often each situation of some campaign occurred.
