@@ -16,8 +16,10 @@ use std::time::Duration;
 
 /// What the sentinels call the master.
 pub const NAME: &str = "mymaster";
-/// `down-after-milliseconds` of all groups.
-pub const DOWN_AFTER: Duration = Duration::from_secs(1);
+/// `down-after-milliseconds` of all groups: twice the period in which a real sentinel tries to connect. One that hears of a
+/// new master may wait that long before it does, and counts from the moment it heard; with a second of each, and answers
+/// about the old master that still count for it, it takes the new one for down and fails over once more.
+pub const DOWN_AFTER: Duration = Duration::from_secs(2);
 /// How long a failover may take, and how long until all is in order afterwards. Real sentinels that disagree wait for
 /// twice their `failover-timeout`, which is 5 s here.
 const PATIENCE: Duration = Duration::from_secs(60);
