@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::elect::MAX_EPOCH;
 use super::event::{Plain, What};
-use super::hello::{self, Hello};
+use super::hello::Hello;
 use super::info::{MAX_REPLICAS, Role};
 use super::instance::{Address, GroupId, Peer, Replica, Server, Slot, Who};
 use super::links::{LinkId, LinkKey};
@@ -129,7 +129,7 @@ impl Sentinel {
             "" => self.links.get(link)?.local.clone()?,
             announced => announced.into(),
         };
-        Some(hello::text(&Hello {
+        let hello = Hello {
             host,
             port: self.announced_port(),
             run_id: self.my_id(),
@@ -138,7 +138,8 @@ impl Sentinel {
             master_host: group.master.addr.shown(global.announce_hostnames),
             master_port: group.master.addr.port,
             config_epoch: group.config_epoch,
-        }))
+        };
+        Some(hello.to_string())
     }
 
     /// Tells everybody of a master about it now: they are to hear of a change before anything else.

@@ -1,7 +1,6 @@
 //! The hello message, by which sentinels find each other and pass configurations on.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use core::fmt;
 
 use super::info::is_host;
@@ -65,11 +64,6 @@ impl fmt::Display for Hello {
     }
 }
 
-/// The hello in wire form, for one place.
-pub(super) fn text(hello: &Hello) -> String {
-    alloc::format!("{hello}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,7 +74,7 @@ mod tests {
     fn there_and_back() {
         let hello = Hello::parse(GOOD.as_bytes()).unwrap();
         assert_eq!((hello.epoch, hello.config_epoch, hello.master_port), (3, 2, 6379));
-        assert_eq!(text(&hello), GOOD);
+        assert_eq!(alloc::format!("{hello}"), GOOD);
     }
 
     #[test]
