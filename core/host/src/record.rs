@@ -18,7 +18,7 @@ pub const DEFAULT_MAX: u64 = 1 << 30;
 /// Only its owner may read it: it holds passwords.
 const MODE: u32 = 0o600;
 /// Empty buffers that are kept to be filled again.
-const SPARE: usize = 8;
+const SPARE: usize = 4;
 
 /// What the loop and the writer share.
 #[derive(Default)]

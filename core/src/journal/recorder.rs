@@ -16,8 +16,8 @@ use crate::ids::ConnId;
 use crate::machine::{Action, Actions, Chunks, Input, LogLine, Machine};
 use crate::time::{Instant, Now};
 
-/// A block is handed over when it holds so many bytes,
-pub const BLOCK: usize = 128 << 10;
+/// A block is handed over when it holds so many bytes: each wakes a thread that writes, and that costs more than the bytes,
+pub const BLOCK: usize = 512 << 10;
 /// or when its first record is so old: a `kill -9` loses no more than that.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(250);
 /// Of what a connection sends in one go, so many bytes are summed.
