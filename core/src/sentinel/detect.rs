@@ -92,6 +92,14 @@ impl Sentinel {
         }
     }
 
+    /// Has an instance judged when all that has come by now is read: the answers that it is judged by may wait behind
+    /// what is being read.
+    pub(super) fn judge_soon(&mut self, who: Who, cx: &Cx<'_>) {
+        if let Some(link) = self.groups.get(&who.group).and_then(|g| g.link(who.slot)) {
+            self.timers.set_sooner(Key::Down(link), cx.now.mono + Duration::from_micros(1));
+        }
+    }
+
     /// Judges everybody, after a time in which nothing was.
     pub(super) fn judge_all(&mut self, cx: &mut Cx<'_>) {
         for id in self.links.ids().collect::<alloc::vec::Vec<_>>() {

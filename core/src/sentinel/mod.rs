@@ -334,14 +334,19 @@ impl Sentinel {
         self.tickets_done.push(ticket);
     }
 
-    fn tick(&mut self, cx: &mut Cx<'_>) {
-        let now = cx.now.mono;
+    /// Looks whether a deadline was missed by far. With every input: what waited while this process stood still is read
+    /// before the tick comes.
+    fn watch_clock(&mut self, cx: &mut Cx<'_>) {
         if let Some(due) = self.timers.next()
-            && now.since(due) > self.timing.tilt_trigger
+            && cx.now.mono.since(due) > self.timing.tilt_trigger
             && self.timers.next_key() != Some(Key::Start)
         {
             self.enter_tilt(cx);
         }
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.now.mono;
         while let Some(key) = self.timers.pop_due(now) {
             match key {
                 Key::Start => self.start(cx),
@@ -362,7 +367,7 @@ impl Sentinel {
         }
     }
 
-    /// A deadline was missed by far: this process slept, and what it sees may be its own fault.
+    /// This process slept, and what it sees may be its own fault.
     fn enter_tilt(&mut self, cx: &mut Cx<'_>) {
         if self.tilt.is_none() {
             self.tilts += 1;
@@ -480,6 +485,7 @@ impl Machine for Sentinel {
     fn handle(&mut self, now: Now, input: Input<'_, Call>, out: &mut Actions<Event>) {
         let cx = &mut Cx { now, out };
         let ticked = matches!(input, Input::Tick);
+        self.watch_clock(cx);
         match input {
             Input::Tick => self.tick(cx),
             Input::Connected { conn, local, .. } => self.link_connected(conn, &local, cx),

@@ -84,7 +84,7 @@ impl Sentinel {
         server.role_since = now;
         let expected = (role == Role::Master) == (who.slot == Slot::Master);
         self.tell(who, What::RoleChange { role, expected }, cx);
-        self.judge(who, cx);
+        self.judge_soon(who, cx);
     }
 
     /// A master lists its replicas: those that are new are watched.

@@ -65,7 +65,7 @@ impl Sentinel {
         self.drop_doubles(id, cx);
         self.hello_all(id, cx);
         self.touch_conf();
-        self.judge(Who { group: id, slot: Slot::Master }, cx);
+        self.judge_soon(Who { group: id, slot: Slot::Master }, cx);
         self.judge(new_who, cx);
     }
 }

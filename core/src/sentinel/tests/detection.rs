@@ -1,6 +1,6 @@
 //! When an instance counts as down: exactly, and never earlier.
 
-use super::rig::{MASTER, WAY, ms, rig};
+use super::rig::{MASTER, Rig, WAY, ms, rig};
 use crate::time::Instant;
 
 #[test]
@@ -120,6 +120,47 @@ fn a_sleep_of_our_own_is_tilt_and_no_verdict() {
     assert_eq!(r.count("+sdown"), 0);
     r.pass(ms(3_000));
     assert_eq!((r.count("-tilt"), r.count("+sdown")), (1, 1));
+}
+
+/// A rig whose replica was asked for INFO and, after that, for PONGs, and has not answered yet.
+fn with_info_open() -> Rig {
+    let mut r = rig(&[6380], 0, 1, 1000);
+    let infos = |r: &Rig| r.fakes[&6380].heard.iter().filter(|h| *h == "INFO").count();
+    let until_next = |r: &mut Rig| {
+        let before = infos(r);
+        while infos(r) == before {
+            r.pass(ms(1));
+        }
+    };
+    r.pass(ms(3000));
+    until_next(&mut r);
+    r.pass(ms(9900));
+    r.fakes.get_mut(&6380).unwrap().frozen = true;
+    until_next(&mut r);
+    r.pass(ms(300));
+    assert_eq!(r.count("+sdown"), 0);
+    r
+}
+
+#[test]
+fn nobody_is_judged_before_all_its_answers_are_read() {
+    let mut r = with_info_open();
+    // The news that it is a master now comes before the answers to the PINGs that were sent last.
+    r.fakes.get_mut(&6380).unwrap().master = None;
+    r.sleep_and_read(ms(1500), 6380);
+    assert_eq!((r.count("-role-change"), r.count("+sdown"), r.count("+tilt")), (1, 0, 0));
+}
+
+#[test]
+fn what_waited_while_we_slept_is_read_in_tilt() {
+    let mut r = with_info_open();
+    r.sleep_and_read(ms(9000), 6380);
+    let names = r.names();
+    assert_eq!(names.last(), Some(&"+tilt"), "{names:?}");
+    let mut r = with_info_open();
+    r.fakes.get_mut(&6380).unwrap().master = None;
+    r.sleep_and_read(ms(9000), 6380);
+    assert!(r.names().ends_with(&["+tilt", "-role-change"]), "{:?}", r.names());
 }
 
 #[test]

@@ -325,6 +325,22 @@ impl Rig {
         }
     }
 
+    /// The sentinel stands still for so long, while a frozen process goes on; then it reads all the answers in one piece.
+    pub(super) fn sleep_and_read(&mut self, time: Duration, port: u16) {
+        self.now += time;
+        let fake = self.fakes.get_mut(&port).unwrap();
+        fake.frozen = false;
+        let mut answers = BTreeMap::<ConnId, Vec<u8>>::new();
+        for (conn, words) in core::mem::take(&mut fake.held) {
+            let bytes = self.answer(port, &words);
+            answers.entry(conn).or_default().extend(bytes);
+        }
+        for (conn, bytes) in answers {
+            self.feed(Input::Received { conn, bytes: &bytes });
+        }
+        self.feed(Input::Tick);
+    }
+
     /// A hello about `mymaster` by the master's channel, from the sentinel at `port`.
     pub(super) fn hello(&mut self, port: u16, epoch: u64, master: u16, config_epoch: u64) {
         let text = format!("127.0.0.1,{port},{},{epoch},mymaster,127.0.0.1,{master},{config_epoch}", run_id(port));

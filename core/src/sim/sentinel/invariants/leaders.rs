@@ -120,6 +120,8 @@ impl Leaders {
             && !other.over
             && other.sentinel != sentinel
             && now - other.at < timeout
+            // Its new master is a master like any other, which the next fault may hit.
+            && self.switched.get(&master).is_none_or(|at| *at < other.at)
             && all_calm(other.at)
         {
             let text = format!(
