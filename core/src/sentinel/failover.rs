@@ -321,6 +321,13 @@ impl Sentinel {
         self.timers.set(Key::Step(id), (now + PROMOTE_POLL).min(until));
     }
 
+    /// The promotion was seen, and could not be written: in a while the next INFO shows it again.
+    pub(super) fn promotion_again(&mut self, id: GroupId, cx: &Cx<'_>) {
+        if self.groups.get(&id).is_some_and(|g| g.failover.state == State::WaitPromotion) {
+            self.timers.set(Key::Step(id), cx.now.mono + PROMOTE_POLL);
+        }
+    }
+
     fn abort_promotion(&mut self, id: GroupId, cx: &mut Cx<'_>) {
         let Some(group) = self.groups.get(&id) else { return };
         let until = group.failover.started + group.failover_timeout() * 2;

@@ -132,10 +132,11 @@ impl Sentinel {
             }
             // Its answer is the vote that stands; in this epoch no other one is given.
             Said::Voted { group, ticket, .. } => self.ticket_done(*group, *ticket),
-            // It is seen again with the next INFO.
+            // It is looked for again, within the time of the failover.
             Said::Promoted { group, .. } => {
                 if let Some(g) = self.groups.get_mut(group) {
                     g.failover.switching = false;
+                    self.promotion_again(*group, cx);
                 }
             }
             // It is told again with the next hello.

@@ -2,11 +2,15 @@
 
 use alloc::vec::Vec;
 
-use super::rig::{MASTER, Rig, ms, rig, run_id};
-use crate::sentinel::{Reconf, State};
+use super::rig::{MASTER, Rig, ms, rig, rig_with, run_id};
+use crate::sentinel::{Files, Reconf, State};
 
 fn with_votes(replicas: &[u16], peers: u16) -> Rig {
-    let mut r = rig(replicas, peers, u32::from(peers) / 2 + 1, 1000);
+    with_votes_and(replicas, peers, Files::default())
+}
+
+fn with_votes_and(replicas: &[u16], peers: u16, files: Files) -> Rig {
+    let mut r = rig_with(replicas, peers, u32::from(peers) / 2 + 1, 1000, files);
     r.pass(ms(3000));
     for port in (26380..).take(peers.into()) {
         r.fakes.get_mut(&port).unwrap().says_down = true;
@@ -186,6 +190,37 @@ fn a_promotion_that_does_not_come_about_is_given_up_in_time() {
     assert_eq!(r.count("-failover-abort-slave-timeout"), 0);
     r.pass(ms(2_000));
     assert_eq!((r.count("-failover-abort-slave-timeout"), r.count("+switch-master")), (1, 0));
+}
+
+/// A leader whose disk is full as soon as it promotes.
+fn promoting_on_a_full_disk() -> Rig {
+    let mut r = with_votes_and(&[6380], 2, Files { config: None, state: Some("state".into()) });
+    r.kill(MASTER);
+    while r.count("+failover-state-wait-promotion") == 0 {
+        r.pass(ms(1));
+    }
+    r.disk_full = true;
+    r.pass(ms(500));
+    assert_eq!((r.count("+promoted-slave"), r.count("+switch-master")), (1, 0));
+    r
+}
+
+#[test]
+fn a_promotion_that_could_not_be_written_is_told_once_it_can() {
+    let mut r = promoting_on_a_full_disk();
+    r.pass(ms(3000));
+    assert_eq!(r.count("+switch-master"), 0);
+    r.disk_full = false;
+    r.pass(ms(1200));
+    assert_eq!(r.count("+switch-master"), 1);
+}
+
+#[test]
+fn a_promotion_that_cannot_be_written_is_given_up_in_time() {
+    let mut r = promoting_on_a_full_disk();
+    r.fakes.get_mut(&6380).unwrap().frozen = true;
+    r.pass(ms(11_000));
+    assert_eq!((r.count("+switch-master"), r.count("-failover-abort-slave-timeout")), (0, 1));
 }
 
 #[test]

@@ -9,14 +9,18 @@ use core::time::Duration;
 use std::format;
 
 use crate::config::sentinel::{KnownSentinel, MasterSettings, SentinelConfig};
-use crate::ids::{ConnId, RunId};
-use crate::machine::{Action, Actions, Chunks, Closed, Endpoint, Input, Job, Machine, NoMeter, Outcome};
+use crate::ids::{ConnId, OpId, RunId};
+use crate::machine::{
+    Action, Actions, Chunks, Closed, Endpoint, Input, Job, JobError, JobErrorKind, Machine, NoMeter, Outcome,
+};
 use crate::resp::{Args, RequestLimits, Requests};
-use crate::sentinel::{About, Event, Sentinel};
+use crate::sentinel::{About, Event, Files, Sentinel};
 use crate::time::{Instant, Now};
 
 /// How long a byte is on its way.
 pub(super) const WAY: Duration = Duration::from_millis(1);
+/// How long a full disk thinks before it says so.
+const DISK: Duration = Duration::from_millis(80);
 
 /// A process that the sentinel talks to.
 #[derive(Clone, Debug)]
@@ -139,6 +143,8 @@ pub(super) struct Rig {
     coming: BTreeMap<(Instant, u64), Coming>,
     number: u64,
     actions: Actions<Event>,
+    /// Nothing can be written.
+    pub(super) disk_full: bool,
 }
 
 enum Coming {
@@ -146,12 +152,18 @@ enum Coming {
     Stands(ConnId),
     Refused(ConnId),
     Question(ConnId, Vec<u8>),
+    Failed(OpId, JobErrorKind),
 }
 
 pub(super) const MASTER: u16 = 6379;
 
 /// A master `mymaster` at [`MASTER`] with `replicas` behind it and `peers` other sentinels from 26380 on.
 pub(super) fn rig(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64) -> Rig {
+    rig_with(replicas, peers, quorum, down_after_ms, Files::default())
+}
+
+/// The same with files.
+pub(super) fn rig_with(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64, files: Files) -> Rig {
     let mut config = SentinelConfig::new();
     let mut set = MasterSettings::new("mymaster", "127.0.0.1", MASTER, quorum);
     set.down_after_ms = down_after_ms;
@@ -169,8 +181,7 @@ pub(super) fn rig(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64)
     }
     config.masters.push(set);
     config.global.myid = Some(run_id(1));
-    let sentinel =
-        Sentinel::new(config, crate::sentinel::Files::default(), [7; 32], Box::new(NoMeter), About::default());
+    let sentinel = Sentinel::new(config, files, [7; 32], Box::new(NoMeter), About::default());
     let mut rig = Rig {
         sentinel,
         now: Instant::from_micros(1),
@@ -180,6 +191,7 @@ pub(super) fn rig(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64)
         coming: BTreeMap::new(),
         number: 0,
         actions: Actions::new(),
+        disk_full: false,
     };
     rig.feed(Input::Tick);
     rig
@@ -198,8 +210,12 @@ impl Rig {
     }
 
     fn later(&mut self, what: Coming) {
+        self.later_by(WAY, what);
+    }
+
+    fn later_by(&mut self, time: Duration, what: Coming) {
         self.number += 1;
-        self.coming.insert((self.now + WAY, self.number), what);
+        self.coming.insert((self.now + time, self.number), what);
     }
 
     fn act(&mut self, action: Action<Event>) {
@@ -223,9 +239,18 @@ impl Rig {
             Action::Start { op, job: Job::Listen { at, .. } } => {
                 self.feed(Input::Done { op, result: Outcome::Listening(at) });
             }
+            Action::Start { op, job: Job::Read { .. } } => self.fail(op, JobErrorKind::NotFound),
+            Action::Start { op, .. } if self.disk_full => {
+                self.later_by(DISK, Coming::Failed(op, JobErrorKind::NoSpace))
+            }
             Action::Start { op, .. } => self.feed(Input::Done { op, result: Outcome::Written }),
             _ => {}
         }
+    }
+
+    fn fail(&mut self, op: OpId, kind: JobErrorKind) {
+        let error = JobError { kind, message: "said the disk".into() };
+        self.feed(Input::Done { op, result: Outcome::Failed(error) });
     }
 
     /// Lets so much time pass.
@@ -260,6 +285,7 @@ impl Rig {
                 self.feed(Input::Received { conn, bytes: &bytes });
             }
             Coming::Question(conn, bytes) => self.question(conn, &bytes),
+            Coming::Failed(op, kind) => self.fail(op, kind),
             _ => {}
         }
     }
