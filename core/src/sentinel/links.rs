@@ -99,6 +99,8 @@ pub(super) struct InstanceLink {
     pub(super) ping_sent: Option<Instant>,
     /// When the oldest PING that has no good answer was sent.
     pub(super) unanswered: Option<Instant>,
+    /// When everything that had been written was with the kernel.
+    flushed: Instant,
     /// When the last good answer came; at first when we began to look.
     pub(super) good: Instant,
     /// When any answer to PING came last.
@@ -207,6 +209,7 @@ impl Sentinel {
                         period: self.timing.ping_period,
                         ping_sent: None,
                         unanswered: None,
+                        flushed: now,
                         good: now,
                         answered: now,
                         refusal: None,
@@ -448,6 +451,9 @@ impl Sentinel {
         let now = cx.now.mono;
         let Some(link) = self.links.get_mut(id) else { return };
         let period = link.period;
+        if end == End::Commands {
+            link.forget_unsent();
+        }
         let Some(channel) = link.channel(end) else { return };
         channel.link = None;
         let stood = core::mem::take(&mut channel.up);
@@ -468,13 +474,25 @@ impl Sentinel {
 
     /// The kernel took bytes.
     pub(super) fn link_sent(&mut self, conn: ConnId, len: usize, cx: &mut Cx<'_>) {
-        if let Some(link) = self.links.of_conn(conn) {
-            link.sent(len, cx.out);
+        let Some(link) = self.links.of_conn(conn) else { return };
+        link.sent(len, cx.out);
+        if link.unsent() == 0
+            && let Some(&(id, End::Commands)) = self.links.conns.get(&conn)
+            && let Some(link) = self.links.get_mut(id)
+        {
+            link.flushed = cx.now.mono;
         }
     }
 }
 
 impl InstanceLink {
+    /// The connection ends: a PING that never left us is none that was not answered.
+    fn forget_unsent(&mut self) {
+        if self.unanswered.is_some_and(|at| at > self.flushed) {
+            self.unanswered = None;
+        }
+    }
+
     /// When the oldest PING that waits for an answer was sent.
     pub(super) fn oldest_ping(&self) -> Option<Instant> {
         self.commands.link.as_ref()?.asked().find_map(|ask| match ask {

@@ -43,6 +43,23 @@ fn the_oldest_ping_without_an_answer_counts_though_an_older_one_was_answered_beh
 }
 
 #[test]
+fn a_ping_that_never_left_us_does_not_count() {
+    let mut r = rig(&[], 0, 1, 1000);
+    r.pass(ms(5000));
+    r.fakes.get_mut(&MASTER).unwrap().frozen = true;
+    r.pings(MASTER, 1);
+    r.fakes.get_mut(&MASTER).unwrap().blocked = true;
+    r.pass(ms(300));
+    r.answer_one(MASTER);
+    let good = r.now + WAY;
+    r.pass(ms(2));
+    r.kill(MASTER);
+    r.pass(ms(2000));
+    let since = r.first("+sdown").unwrap().0 - good;
+    assert!(since.abs_diff(ms(1000)).as_micros() <= 1, "{since:?}");
+}
+
+#[test]
 fn nine_tenths_of_down_after_are_not_down_after() {
     for at in 0..50 {
         let mut r = rig(&[], 0, 1, 1000);

@@ -461,7 +461,7 @@ fn explore(most: usize, depth: usize) -> Seen {
 
 #[test]
 fn no_order_of_messages_and_no_crash_makes_two_leaders_or_two_votes() {
-    let most = std::env::var("PRIMACY_STATES").ok().and_then(|n| n.parse().ok()).unwrap_or(8_000);
+    let most = std::env::var("PRIMACY_STATES").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000);
     let seen = explore(most, 60);
     std::println!(
         "{} states, {} runs, {} with a leader, {} of a later epoch",

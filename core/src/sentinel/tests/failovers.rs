@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::rig::{MASTER, Rig, ms, rig, rig_with, run_id};
+use super::rig::{MASTER, Rig, ms, rig_with, run_id};
 use crate::sentinel::{Files, Reconf, State};
 
 fn with_votes(replicas: &[u16], peers: u16) -> Rig {

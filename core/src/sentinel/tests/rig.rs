@@ -30,6 +30,8 @@ pub(super) struct Fake {
     pub(super) dead: bool,
     /// It takes bytes and says nothing.
     pub(super) frozen: bool,
+    /// Its connections take no bytes.
+    pub(super) blocked: bool,
     /// What it answers to PING.
     pub(super) ping: String,
     /// `None` for a master.
@@ -59,6 +61,7 @@ impl Fake {
             run_id: run_id(port),
             dead: false,
             frozen: false,
+            blocked: false,
             ping: "+PONG".into(),
             master,
             link_up: true,
@@ -227,6 +230,7 @@ impl Rig {
                 self.later(if dead { Coming::Refused(conn) } else { Coming::Stands(conn) });
             }
             Action::Close { conn } => drop(self.conns.remove(&conn)),
+            Action::Interest { conn, write: true, .. } if self.is_blocked(conn) => {}
             Action::Interest { conn, write: true, .. } if conn.is_opened() => {
                 let mut chunks = Chunks::new();
                 self.sentinel.transmit(conn, usize::MAX, &mut chunks);
@@ -246,6 +250,10 @@ impl Rig {
             Action::Start { op, .. } => self.feed(Input::Done { op, result: Outcome::Written }),
             _ => {}
         }
+    }
+
+    fn is_blocked(&self, conn: ConnId) -> bool {
+        self.conns.get(&conn).and_then(|(port, _)| self.fakes.get(port)).is_some_and(|f| f.blocked)
     }
 
     fn fail(&mut self, op: OpId, kind: JobErrorKind) {
