@@ -87,6 +87,8 @@ impl<T> Link<T> {
     /// The kernel took `len` bytes.
     pub fn sent<E>(&mut self, len: usize, out: &mut Actions<E>) {
         self.out.release(self.out.start().saturating_add(len as u64));
+        // Links say little, and now and then much at once: hundreds of them must not keep a block each.
+        self.out.shrink();
         self.tell(out);
     }
 

@@ -47,7 +47,7 @@ impl Sentinel {
         let now = cx.now.mono;
         let server = Server::new(addr.clone(), link, Role::Replica, now);
         if let Some(group) = self.groups.get_mut(&id) {
-            group.replicas.insert(n, Replica::new(server, now));
+            group.replicas.insert(n, Box::new(Replica::new(server, now)));
         }
         self.tune_link(link);
         self.tell(Who { group: id, slot: Slot::Replica(n) }, What::Plain(Plain::ReplicaFound), cx);
@@ -84,7 +84,7 @@ impl Sentinel {
             vote: None,
         };
         if let Some(group) = self.groups.get_mut(&id) {
-            group.peers.insert(n, peer);
+            group.peers.insert(n, Box::new(peer));
         }
         self.tune_link(link);
         Some(n)

@@ -281,10 +281,10 @@ pub struct Group {
     pub master: Server,
     /// Since when it is objectively down.
     pub odown: Option<Instant>,
-    /// Its replicas.
-    pub replicas: BTreeMap<u32, Replica>,
+    /// Its replicas; boxed, since a map of few has room for many.
+    pub replicas: BTreeMap<u32, Box<Replica>>,
     /// The other sentinels.
-    pub peers: BTreeMap<u32, Peer>,
+    pub peers: BTreeMap<u32, Box<Peer>>,
     /// The failover that is under way, or what keeps one from starting.
     pub failover: Failover,
     /// The last number given to a replica or sentinel.

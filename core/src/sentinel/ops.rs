@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::elect::Voted;
 use super::failover::{How, State};
 use super::info::Role;
-use super::instance::{Address, Group, GroupId, Slot, Who};
+use super::instance::{Address, Group, GroupId, Server, Slot, Who};
 use super::{Cx, Key, Plain, Sentinel, What};
 use crate::ids::RunId;
 use crate::time::Instant;
@@ -51,10 +51,8 @@ impl Sentinel {
     /// process, one that is down.
     pub(super) fn group_at(&self, addr: &Address) -> Option<GroupId> {
         let is = |g: &&Group| {
-            let alias = |r: &super::instance::Replica| {
-                r.server.addr.same(addr) && r.server.run_id.is_some() && r.server.run_id == g.master.run_id
-            };
-            g.master.addr.same(addr) || g.replicas.values().any(alias)
+            let alias = |r: &Server| r.addr.same(addr) && r.run_id.is_some() && r.run_id == g.master.run_id;
+            g.master.addr.same(addr) || g.replicas.values().any(|r| alias(&r.server))
         };
         let mut all = self.groups.values().filter(is);
         let first = all.next()?;

@@ -38,7 +38,7 @@ impl Sentinel {
         let ready = |r: &Replica| r.reconf == Reconf::None && r.server.down.is_none() && self.is_up(r.server.link);
         let waiting = group.replicas.iter().filter(|&(&n, r)| ready(r) && Some(n) != old).map(|(&n, _)| n);
         // An old master that lives takes writes that will be lost: it is told first, whatever parallel-syncs says.
-        let first = old.filter(|n| group.replicas.get(n).is_some_and(ready));
+        let first = old.filter(|n| group.replicas.get(n).is_some_and(|r| ready(r)));
         let next: Vec<u32> = first.into_iter().chain(waiting.take(most.saturating_sub(busy))).collect();
         for n in next {
             self.send_follow(id, n, cx);

@@ -1,5 +1,7 @@
 //! A master gets another address: who is what from then on.
 
+use alloc::boxed::Box;
+
 use super::event::{Plain, What};
 use super::info::Role;
 use super::instance::{Address, GroupId, Reconf, Replica, Server, Slot, Who};
@@ -53,7 +55,7 @@ impl Sentinel {
         (old.role, old.role_since) = (Role::Replica, now);
         let link = old.link;
         let replica = Replica::new(old, now);
-        group.replicas.insert(n, replica);
+        group.replicas.insert(n, Box::new(replica));
         group.failover.old = Some(n);
         let name = group.set.name.as_str().into();
         // The link of the old master keeps its user under the new name; the new master's joined under the old one.

@@ -245,7 +245,7 @@ impl Rig {
             }
             Action::Start { op, job: Job::Read { .. } } => self.fail(op, JobErrorKind::NotFound),
             Action::Start { op, .. } if self.disk_full => {
-                self.later_by(DISK, Coming::Failed(op, JobErrorKind::NoSpace))
+                self.later_by(DISK, Coming::Failed(op, JobErrorKind::NoSpace));
             }
             Action::Start { op, .. } => self.feed(Input::Done { op, result: Outcome::Written }),
             _ => {}
