@@ -486,9 +486,10 @@ impl Sentinel {
 }
 
 impl InstanceLink {
-    /// The connection ends: a PING that never left us is none that was not answered.
+    /// The connection ends: a PING that never left us is none that was not answered. Where it is behind the last good
+    /// answer it stays, for what was silent since then may be ourselves.
     fn forget_unsent(&mut self) {
-        if self.unanswered.is_some_and(|at| at > self.flushed) {
+        if self.unanswered.is_some_and(|at| at > self.flushed && at < self.good) {
             self.unanswered = None;
         }
     }
