@@ -60,6 +60,20 @@ fn a_ping_that_never_left_us_does_not_count() {
 }
 
 #[test]
+fn a_stop_of_our_own_is_not_the_silence_of_another() {
+    let mut r = rig(&[], 0, 1, 1000);
+    r.pass(ms(5000));
+    r.fakes.get_mut(&MASTER).unwrap().blocked = true;
+    r.now += ms(1500);
+    r.pass(ms(1));
+    r.kill(MASTER);
+    r.pass(ms(990));
+    assert_eq!(r.count("+sdown"), 0);
+    r.pass(ms(10));
+    assert_eq!((r.count("+sdown"), r.count("+tilt")), (1, 0));
+}
+
+#[test]
 fn nine_tenths_of_down_after_are_not_down_after() {
     for at in 0..50 {
         let mut r = rig(&[], 0, 1, 1000);
