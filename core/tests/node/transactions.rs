@@ -165,10 +165,22 @@ fn what_answers_later_is_not_for_transactions<D: Make>() {
 fn what_a_sentinel_says_within_a_transaction_is_done<D: Make>() {
     let mut w = World::<D>::family(5, &["", "--replicaof 127.0.0.1_7000"]);
     let r = w.client(1);
+    w.hosts[1].files.insert("redis.conf".into(), b"replicaof 127.0.0.1 7000\n".into());
     let answer =
         w.ask(r, "MULTI\nSLAVEOF NO ONE\nCONFIG REWRITE\nCLIENT KILL TYPE normal\nCLIENT KILL TYPE pubsub\nEXEC\nROLE");
     assert!(answer.starts_with("OK | QUEUED | QUEUED | QUEUED | QUEUED | [OK, OK, "), "{answer}");
     assert!(answer.contains("[master, "), "{answer}");
     w.advance(100);
     assert!(w.log(1).contains("CONFIG REWRITE"), "{}", w.log(1));
+    // It comes back as what it was made, not as the replica that it was started as.
+    let masters = |w: &World<D>| {
+        let text = String::from_utf8_lossy(&w.hosts[1].files["redis.conf"]).into_owned();
+        text.lines().filter(|l| l.starts_with("replicaof")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(masters(&w).is_empty(), "{:?}", masters(&w));
+    let r = w.client(1);
+    assert_eq!(w.ask(r, "CONFIG GET replicaof"), "[replicaof, ]");
+    assert_eq!(w.ask(r, "SLAVEOF 127.0.0.1 7000\nCONFIG GET replicaof"), "OK | [replicaof, 127.0.0.1 7000]");
+    assert_eq!(w.ask(r, "CONFIG REWRITE"), "OK");
+    assert_eq!(masters(&w), ["replicaof 127.0.0.1 7000"]);
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::super::start::Change;
 use super::super::{Cx, Node, What, turn};
 use crate::client::{Blocked, Connections as _, Dispatch as _, Session};
+use crate::config::MasterAddress;
 use crate::dataset::Dataset;
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Action, Job, Outcome, Path};
@@ -26,6 +27,7 @@ pub(in super::super) struct Rewrite {
 impl<D: Dataset> Node<D> {
     pub(in super::super) fn config_get(&mut self, s: &mut Session, args: Args<'_>, _: &mut Cx<'_>) {
         let patterns: Vec<&[u8]> = args.from(2).iter().collect();
+        self.note_master();
         let rows = self.config.get(&patterns);
         let mut r = s.reply();
         r.map(rows.len());
@@ -117,12 +119,20 @@ impl<D: Dataset> Node<D> {
         }
     }
 
+    /// `replicaof` is whom the node follows now, whatever it was started with: a master that comes back after a failover
+    /// must not follow the one that it replaced.
+    fn note_master(&mut self) {
+        let master = self.upstream.as_ref().map(|u| MasterAddress { host: String::from(&*u.host), port: u.port });
+        self.config.settings.replicaof = master;
+    }
+
     /// The next step of a CONFIG REWRITE; the outcome back if it is not one's.
     pub(in super::super) fn rewrite_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
         let Some(at) = self.rewrites.iter().position(|(o, _)| *o == op) else { return Some(result) };
         let (_, mut rewrite) = self.rewrites.remove(at)?;
         let outcome = match result {
             Outcome::Read(old) if rewrite.reading => {
+                self.note_master();
                 let text = self.config.rewrite(&String::from_utf8_lossy(&old));
                 let op = self.ids.op();
                 rewrite.reading = false;
