@@ -163,8 +163,12 @@ impl Group {
         }
         // Sentinels first: they would take what follows for a fault.
         let pids: Vec<String> = all.iter().rev().map(|p| p.child.id().to_string()).collect();
-        println!("Stop it with:  kill {}", pids.join(" "));
-        println!("Its files:     {}", self.folder.display());
+        println!(
+            "Ask a sentinel:  redis-cli -p {} SENTINEL EXPLAIN {NAME}",
+            self.sentinels.first().map_or(0, |s| s.at.port())
+        );
+        println!("Stop it with:    kill {}", pids.join(" "));
+        println!("Its files:       {}", self.folder.display());
     }
 
     /// Ends all processes in order, and removes their files if `clean`.

@@ -56,8 +56,9 @@ fn play(wish: &Wish) -> io::Result<ExitCode> {
     let flag = Arc::clone(&stop);
     let _signals = signals::watch(Arc::new(move |_| flag.store(true, Ordering::Relaxed)))?;
     let stopped = move || stop.load(Ordering::Relaxed);
+    let began = Instant::now();
     let mut group = Group::start(wish)?;
-    match act(wish, &mut group, &stopped) {
+    match act(wish, &mut group, began, &stopped) {
         _ if stopped() => {
             println!("stopped: all processes are ended");
             group.end(true);
@@ -65,7 +66,9 @@ fn play(wish: &Wish) -> io::Result<ExitCode> {
         }
         Ok(outcomes) => {
             let sound = outcomes.len() as u64 == wish.rounds && outcomes.iter().all(|o| o.lost == 0);
-            summary(&outcomes);
+            if outcomes.len() > 1 {
+                print!("\n{}", story::summary(&outcomes));
+            }
             if wish.keep {
                 group.keep();
             } else {
@@ -81,8 +84,7 @@ fn play(wish: &Wish) -> io::Result<ExitCode> {
 }
 
 /// All rounds, or those before it was stopped.
-fn act(wish: &Wish, group: &mut Group, stop: &dyn Fn() -> bool) -> io::Result<Vec<Outcome>> {
-    let began = Instant::now();
+fn act(wish: &Wish, group: &mut Group, began: Instant, stop: &dyn Fn() -> bool) -> io::Result<Vec<Outcome>> {
     let known = |group: &Group| {
         let linked = (1..group.servers.len()).all(|n| group.follows(n, 0));
         linked && group.is_watched(0)
@@ -91,7 +93,8 @@ fn act(wish: &Wish, group: &mut Group, stop: &dyn Fn() -> bool) -> io::Result<Ve
         return Ok(Vec::new());
     }
     println!(
-        "a master, {} replicas and {} sentinels know one another after {} ms; down-after-milliseconds {}",
+        "a master, {} replicas and {} sentinels know one another after {} ms; down-after-milliseconds {},\n\
+         which counts from the last good answer, or from the PING that has none",
         group.servers.len() - 1,
         group.sentinels.len(),
         began.elapsed().as_millis(),
@@ -127,16 +130,4 @@ fn wait(stop: &dyn Fn() -> bool, what: &str, so: impl Fn() -> bool) -> io::Resul
         std::thread::sleep(STEP);
     }
     Ok(true)
-}
-
-fn summary(outcomes: &[Outcome]) {
-    let mut times: Vec<u128> = outcomes.iter().map(|o| o.write.as_millis()).collect();
-    times.sort_unstable();
-    if let (Some(least), Some(most)) = (times.first(), times.last())
-        && times.len() > 1
-    {
-        let lost: usize = outcomes.iter().map(|o| o.lost).sum();
-        let median = times[times.len() / 2];
-        println!("\n{} rounds: the first write after {least} to {most} ms, median {median}; {lost} lost", times.len());
-    }
 }

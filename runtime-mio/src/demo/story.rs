@@ -1,7 +1,8 @@
 //! One round: the fault, what the sentinels did about it and when, and what became of the writes.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -16,12 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the servers are looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// The steps that a summary speaks of, in their order.
+const STEPS: [&str; 8] =
+    ["sdown", "odown", "election", "elected", "promotion", "first write", "reconfigured", "old master back"];
+
 /// What one round came to.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
-    /// From the fault to the first write on the new master.
-    pub(crate) write: Duration,
-    /// Acknowledged writes that the new master does not have.
+    /// The steps that it had, each with the time since the fault.
+    steps: Vec<(&'static str, Duration)>,
+    /// Acknowledged writes, of this round and those before, that the new master does not have.
     pub(crate) lost: usize,
 }
 
@@ -34,8 +39,9 @@ struct Round<'a> {
     old: usize,
     began: Instant,
     told: BTreeSet<String>,
-    /// The new master's place, and when it took its first write.
-    new: Option<(usize, Duration)>,
+    steps: Vec<(&'static str, Duration)>,
+    /// The new master's place, once it took a write.
+    new: Option<usize>,
 }
 
 /// Plays one round and tells it as it happens.
@@ -49,33 +55,35 @@ pub(crate) fn round(
     let old = group.master()?;
     while seen.try_recv().is_ok() {} // What was before the fault is not of this round.
     println!("\n{} writes so far, each acknowledged by a replica (WAIT 1)", writer.taken());
-    let mut round = Round { group, seen, fault, old, began: Instant::now(), told: BTreeSet::new(), new: None };
+    let mut round =
+        Round { group, seen, fault, old, began: Instant::now(), told: BTreeSet::new(), steps: Vec::new(), new: None };
     round.strike()?;
     if !round.until(stop, "another master takes writes", |r| r.new.is_some())? {
         return Ok(None);
     }
-    let Some((new, write)) = round.new else { return Ok(None) };
+    let Some(new) = round.new else { return Ok(None) };
     let others: Vec<usize> = (0..round.group.servers.len()).filter(|n| *n != new && *n != old).collect();
     let follow = move |r: &Round<'_>| others.iter().all(|n| r.group.follows(*n, new));
     if !round.until(stop, "the other replicas follow it", follow)? {
         return Ok(None);
     }
-    round.line(round.began.elapsed(), "all reconfigured: the others follow the new master and have its data");
+    round.line(round.began.elapsed(), "reconfigured", "the other replica follows the new master and has its data");
     round.heal()?;
     if !round.until(stop, "the old master follows it", |r| r.group.follows(old, new))? {
         return Ok(None);
     }
-    round.line(round.began.elapsed(), "the old master is back, as a replica");
+    round.line(round.began.elapsed(), "old master back", "it follows the new master as a replica");
     if !round.until(stop, "the sentinels agree", |r| r.group.is_watched(new))? {
         return Ok(None);
     }
     let lost = losses(round.group, new, writer)?;
-    Ok(Some(Outcome { write, lost }))
+    Ok(Some(Outcome { steps: round.steps, lost }))
 }
 
 impl Round<'_> {
-    fn line(&self, at: Duration, text: &str) {
-        println!("{:>7} ms  {text}", at.as_millis());
+    fn line(&mut self, at: Duration, step: &'static str, text: &str) {
+        println!("{:>7} ms  {}  {text}", at.as_millis(), bold(&format!("{step:<15}")));
+        self.steps.push((step, at));
     }
 
     fn strike(&mut self) -> io::Result<()> {
@@ -103,7 +111,7 @@ impl Round<'_> {
                 "is asked to hand over (SENTINEL FAILOVER … COORDINATED)"
             }
         };
-        self.line(Duration::ZERO, &format!("fault: the master {at} {what}"));
+        self.line(Duration::ZERO, "fault", &format!("the master {at} {what}"));
         Ok(())
     }
 
@@ -124,7 +132,7 @@ impl Round<'_> {
             }
             Fault::Coordinated => return Ok(()),
         };
-        self.line(self.began.elapsed(), &format!("healed: the old master {what}"));
+        self.line(self.began.elapsed(), "healed", &format!("the old master {what}"));
         Ok(())
     }
 
@@ -157,14 +165,18 @@ impl Round<'_> {
             Sight::Took(by) => {
                 let place = self.group.servers.iter().position(|s| s.at == *by);
                 if let Some(place) = place.filter(|p| *p != self.old && self.new.is_none()) {
-                    self.new = Some((place, at));
-                    self.line(at, &format!("first write taken by the new master {by}"));
+                    self.new = Some(place);
+                    self.line(
+                        at,
+                        "first write",
+                        &format!("taken by the new master {by}, and acknowledged by a replica"),
+                    );
                 }
             }
             Sight::Event { sentinel, name, payload } => {
-                let Some(text) = meaning(*sentinel, name, payload) else { return };
+                let Some((step, text)) = meaning(*sentinel, name, payload) else { return };
                 if self.told.insert(name.clone()) {
-                    self.line(at, &text);
+                    self.line(at, step, &text);
                 }
             }
         }
@@ -172,19 +184,20 @@ impl Round<'_> {
 }
 
 /// What the first event of its kind means for people; nothing for what is not part of the story.
-fn meaning(sentinel: usize, name: &str, payload: &str) -> Option<String> {
-    let master = payload.starts_with("master ");
+fn meaning(sentinel: usize, name: &str, payload: &str) -> Option<(&'static str, String)> {
+    let about_master = payload.starts_with("master ");
     Some(match name {
-        "+sdown" if master => format!("sdown: sentinel-{sentinel} holds the master for down, the first to do so"),
+        "+sdown" if about_master => ("sdown", format!("sentinel-{sentinel} is the first to hold the master for down")),
         "+odown" => {
             let quorum = payload.rsplit("#quorum ").next().unwrap_or_default();
-            format!("odown: sentinel-{sentinel} has the word of enough others ({quorum})")
+            let (have, need) = quorum.split_once('/').unwrap_or((quorum, "?"));
+            ("odown", format!("sentinel-{sentinel} knows of {have} that hold it for down, {need} are needed"))
         }
-        "+try-failover" => format!("election: sentinel-{sentinel} asks for votes"),
-        "+elected-leader" => format!("election: sentinel-{sentinel} is elected"),
+        "+try-failover" => ("election", format!("sentinel-{sentinel} asks for votes")),
+        "+elected-leader" => ("elected", format!("sentinel-{sentinel} leads the failover")),
         "+switch-master" => {
             let to: Vec<&str> = payload.split(' ').skip(3).collect();
-            format!("promotion: the master is {} now", to.join(":"))
+            ("promotion", format!("the master is {} now", to.join(":")))
         }
         _ => return None,
     })
@@ -194,25 +207,47 @@ fn meaning(sentinel: usize, name: &str, payload: &str) -> Option<String> {
 fn losses(group: &Group, master: usize, writer: &Writer) -> io::Result<usize> {
     let (at, written) = (group.servers[master].at, writer.written());
     let lost = missing(at, &written.acknowledged)?;
-    let unsure = missing(at, &written.unsure)?.len();
+    let all = written.acknowledged.len();
     if lost.is_empty() {
-        println!("  nothing was lost: all {} acknowledged writes are there", written.acknowledged.len());
+        println!("  nothing was lost: all {all} acknowledged writes are there");
     } else {
         println!(
-            "  LOST: {} of {} acknowledged writes ({:?} ...): the replica that had acknowledged them was not promoted",
+            "  LOST: {} of {all} acknowledged writes (numbers {:?} ...): the replica that had acknowledged them was not promoted",
             lost.len(),
-            written.acknowledged.len(),
             &lost[..lost.len().min(3)],
         );
     }
-    if !written.unsure.is_empty() {
-        println!(
-            "  of {} writes that nobody acknowledged, {} are there",
-            written.unsure.len(),
-            written.unsure.len() - unsure
-        );
+    let unsure = written.unsure.len();
+    if unsure > 0 {
+        let there = unsure - missing(at, &written.unsure)?.len();
+        let writes = if unsure == 1 { "write" } else { "writes" };
+        println!("  {unsure} {writes} got no acknowledgement, and may be there or not: {there} of {unsure}");
     }
     Ok(lost.len())
+}
+
+/// Several rounds side by side: of each step the least, the median and the most.
+pub(crate) fn summary(outcomes: &[Outcome]) -> String {
+    let mut text = format!("{} rounds, ms after the fault    least  median    most\n", outcomes.len());
+    for step in STEPS {
+        let of = |o: &Outcome| o.steps.iter().find(|(name, _)| *name == step).map(|(_, at)| at.as_millis());
+        let mut times: Vec<u128> = outcomes.iter().filter_map(of).collect();
+        times.sort_unstable();
+        if let (Some(least), Some(median), Some(most)) = (times.first(), times.get(times.len() / 2), times.last()) {
+            let _ = writeln!(text, "  {step:<28}{least:>8}{median:>8}{most:>8}");
+        }
+    }
+    let lost = outcomes.last().map_or(0, |o| o.lost);
+    let _ = writeln!(text, "{lost} acknowledged writes were lost");
+    text
+}
+
+/// Stands out on a terminal.
+fn bold(text: &str) -> String {
+    if io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        return format!("\x1b[1m{text}\x1b[0m");
+    }
+    text.into()
 }
 
 #[cfg(test)]
@@ -222,10 +257,25 @@ mod tests {
     #[test]
     fn only_the_story_is_told() {
         let told = |name, payload| meaning(2, name, payload);
-        assert!(told("+sdown", "master mymaster 127.0.0.1 1").unwrap().contains("sentinel-2"));
+        let sdown = told("+sdown", "master mymaster 127.0.0.1 1").unwrap();
+        assert_eq!(sdown, ("sdown", "sentinel-2 is the first to hold the master for down".into()));
         assert_eq!(told("+sdown", "slave 127.0.0.1:2 127.0.0.1 2 @ mymaster 127.0.0.1 1"), None);
-        assert!(told("+odown", "master mymaster 127.0.0.1 1 #quorum 2/2").unwrap().contains("(2/2)"));
-        assert!(told("+switch-master", "mymaster 127.0.0.1 1 127.0.0.1 2").unwrap().contains("127.0.0.1:2 now"));
+        let odown = told("+odown", "master mymaster 127.0.0.1 1 #quorum 3/2").unwrap().1;
+        assert_eq!(odown, "sentinel-2 knows of 3 that hold it for down, 2 are needed");
+        assert!(told("+switch-master", "mymaster 127.0.0.1 1 127.0.0.1 2").unwrap().1.contains("127.0.0.1:2 now"));
         assert_eq!(told("+slave", "slave x"), None);
+    }
+
+    #[test]
+    fn a_summary_has_the_median_of_each_step() {
+        let round = |sdown, write| Outcome {
+            steps: vec![("sdown", Duration::from_millis(sdown)), ("first write", Duration::from_millis(write))],
+            lost: 0,
+        };
+        let text = summary(&[round(300, 31), round(100, 33), round(200, 32)]);
+        let lines: Vec<Vec<&str>> = text.lines().map(|l| l.split_whitespace().collect()).collect();
+        assert_eq!(lines[1], ["sdown", "100", "200", "300"]);
+        assert_eq!(lines[2], ["first", "write", "31", "32", "33"]);
+        assert_eq!(lines.len(), 4, "{text}");
     }
 }
