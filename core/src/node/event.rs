@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::client;
+use crate::config::LogLevel;
 use crate::machine::{Endpoint, Level, LogLine, Signal};
 use crate::replication;
 
@@ -165,6 +166,8 @@ pub enum What {
     Debug(String),
     /// The configuration file was rewritten, or not.
     ConfigRewritten(Result<(), Box<str>>),
+    /// `loglevel` was changed: the host's log is to obey it.
+    LogLevel(LogLevel),
 }
 
 impl From<replication::Event> for Event {
@@ -270,6 +273,7 @@ impl fmt::Display for Event {
             What::ShutdownFailed { why } => write!(f, "Errors trying to shut down the server: {why}"),
             What::Bye => f.write_str("Redis is now ready to exit, bye bye..."),
             What::Debug(text) => write!(f, "DEBUG LOG: {text}"),
+            What::LogLevel(level) => write!(f, "The log level is {} from now on", level.word()),
             What::ConfigRewritten(Ok(())) => f.write_str("CONFIG REWRITE executed with success."),
             What::ConfigRewritten(Err(why)) => write!(f, "CONFIG REWRITE failed: {why}"),
         }

@@ -6,6 +6,7 @@ use core::fmt;
 
 use super::info::Role;
 use crate::client;
+use crate::config::LogLevel;
 use crate::ids::RunId;
 use crate::machine::{Endpoint, Level, LogLine, Signal};
 
@@ -276,6 +277,8 @@ pub enum What {
         /// It was marked optional (`-` in `bind`).
         skipped: bool,
     },
+    /// `loglevel` was changed: the host's log is to obey it.
+    LogLevel(LogLevel),
     /// The process was asked to end.
     Ending(Signal),
 }
@@ -321,9 +324,12 @@ impl What {
             Self::ScriptError { .. } => "-script-error",
             Self::ScriptChild { .. } => "+script-child",
             Self::ScriptEnded { .. } => "-script-child",
-            Self::Note { .. } | Self::Client(_) | Self::Listening(_) | Self::NotListening { .. } | Self::Ending(_) => {
-                return None;
-            }
+            Self::Note { .. }
+            | Self::Client(_)
+            | Self::Listening(_)
+            | Self::NotListening { .. }
+            | Self::LogLevel(_)
+            | Self::Ending(_) => return None,
         })
     }
 
@@ -353,6 +359,7 @@ impl What {
                 let port = at.tcp().map_or(0, |a| a.port());
                 alloc::format!("Failed listening on port {port}: could not create server socket {at}: {why}")
             }
+            Self::LogLevel(level) => alloc::format!("The log level is {} from now on", level.word()),
             Self::Ending(signal) => alloc::format!("{signal:?} received: the sentinel ends."),
         }
     }
@@ -380,7 +387,7 @@ impl LogLine for Event {
             What::ScriptChild { .. } | What::ScriptEnded { .. } => Level::Debug,
             What::Note { level, .. } => *level,
             What::Client(event) => event.level(),
-            What::Listening(_) => Level::Notice,
+            What::Listening(_) | What::LogLevel(_) => Level::Notice,
             What::NotListening { skipped: true, .. } => Level::Verbose,
             _ => Level::Warning,
         }

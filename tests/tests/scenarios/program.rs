@@ -2,7 +2,7 @@
 
 use libtest_mimic::Trial;
 use primacy_tests::resp::Client;
-use primacy_tests::world::{World, scenario};
+use primacy_tests::world::{Needs, World, scenario};
 use primacy_tests::{Result, ensure, ports, wait};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -20,6 +20,7 @@ pub(crate) fn all() -> Vec<Trial> {
         scenario("program::refuses_what_it_does_not_know", LIMIT, || Ok(()), |w, ()| refuses(w)),
         scenario("program::rewrites_its_configuration", LIMIT, || Ok(()), |w, ()| rewrites(w)),
         scenario("program::answers_while_it_loads", LIMIT, || Ok(()), |w, ()| loading(w)),
+        scenario("program::log_level_while_it_runs", LIMIT, own_words, |w, ()| log_level(w)),
         scenario("program::log_words", LIMIT, || Ok(()), |w, ()| log_words(w)),
     ]
 }
@@ -202,6 +203,30 @@ fn rewrites(w: &World) -> Result<()> {
     s.start()?;
     let size = s.client()?.run("CONFIG GET repl-backlog-size")?;
     ensure!(size.items()[1].text() == "2097152", "after the restart: {size:?}");
+    Ok(())
+}
+
+/// The words of Primacy's own log are looked at.
+fn own_words() -> Needs<()> {
+    let known = primacy_tests::program::under_test().map_err(|e| e.to_string())?;
+    if known.is_primacy() { Ok(()) } else { Err("the server under test is not Primacy".into()) }
+}
+
+fn log_level(w: &World) -> Result<()> {
+    let server = w.server("server", &w.primacy()?, &["loglevel warning"])?;
+    let sentinel = primacy_tests::sentinel::program(w, &w.primacy()?)?;
+    let sentinel = w.server("sentinel", &sentinel, &["loglevel warning"])?;
+    for (s, command) in [(&server, "CONFIG SET"), (&sentinel, "SENTINEL CONFIG SET")] {
+        let mut c = s.client()?;
+        for level in ["verbose", "warning"] {
+            let answer = c.text(&format!("{command} loglevel {level}"))?;
+            ensure!(answer == "OK", "{}: {command} loglevel {level} says {answer}", s.name);
+        }
+        // Lines of this kind are written at `notice`.
+        let said = s.log();
+        ensure!(said.contains("The log level is verbose"), "{}: nothing more is logged: {said}", s.name);
+        ensure!(!said.contains("The log level is warning"), "{}: it logs as much as before: {said}", s.name);
+    }
     Ok(())
 }
 

@@ -43,6 +43,8 @@ pub(super) trait Launch: Sized {
     fn settings(&mut self) -> &mut Settings;
     /// Whether this says that it can be reached.
     fn is_listening(event: &<Self::Machine as Machine>::Event) -> bool;
+    /// The log level that holds from now on, if this says one.
+    fn log_level(event: &<Self::Machine as Machine>::Event) -> Option<LogLevel>;
     /// The machine, not yet started. Called in the working folder, with the log open.
     fn machine(self, made: Made) -> Result<Recorder<Self::Machine>, Fatal>;
 }
@@ -242,6 +244,9 @@ fn serve<R: Runtime, L: Launch>(mut plan: Plan<L>, daemon: bool) -> Result<i32, 
     let sink = move |event| {
         if L::is_listening(&event) {
             heard.store(true, Relaxed);
+        }
+        if let Some(new) = L::log_level(&event) {
+            logging::set_level(level(new));
         }
         logging::write(&event);
     };

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use primacy_core::config::{Config, ConfigError, Settings};
+use primacy_core::config::{Config, ConfigError, LogLevel, Settings};
 use primacy_core::journal::{Header, Playback, Recorder};
 use primacy_core::keyspace::Keyspace;
 use primacy_core::machine::Meter;
@@ -56,6 +56,10 @@ impl Launch for Config {
 
     fn is_listening(event: &Event) -> bool {
         matches!(event.what, What::Listening(_))
+    }
+
+    fn log_level(event: &Event) -> Option<LogLevel> {
+        if let What::LogLevel(level) = event.what { Some(level) } else { None }
     }
 
     fn machine(self, made: Made) -> Result<Server, Fatal> {

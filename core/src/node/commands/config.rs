@@ -88,6 +88,7 @@ impl<D: Dataset> Node<D> {
             match name {
                 "save" => self.arm_save_rules(cx),
                 "timeout" => self.arm_idle(cx),
+                "loglevel" => self.event(cx, What::LogLevel(self.config.settings.loglevel)),
                 _ => {}
             }
         }

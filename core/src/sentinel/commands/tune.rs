@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::super::event::What;
 use super::super::links::LinkId;
 use super::super::simulate::Crash;
 use super::super::timing::KNOBS;
@@ -32,8 +33,12 @@ impl Sentinel {
         } else if args.is(2, "SET") && words.len().is_multiple_of(2) {
             let peers_before = self.peer_credentials();
             let config = &mut self.config;
-            if let Err(error) = config.global.set(&mut config.settings.loglevel, &words) {
-                return s.reply().error(&error.to_string());
+            match config.global.set(&mut config.settings.loglevel, &words) {
+                Err(error) => return s.reply().error(&error.to_string()),
+                Ok(changed) if changed.contains(&"loglevel") => {
+                    self.tell_alone(What::LogLevel(self.config.settings.loglevel), cx);
+                }
+                Ok(_) => {}
             }
             if self.peer_credentials() != peers_before {
                 self.call_peers_anew(cx);
