@@ -35,11 +35,14 @@ pub enum Unfit {
     /// It lost the master long before.
     #[error("its link to the master was down for too long")]
     LinkDown,
+    /// It was told in this failover, and refused.
+    #[error("it refused to be promoted")]
+    Refused,
 }
 
 impl Sentinel {
     /// Why a replica cannot be promoted now, if anything speaks against it.
-    pub(super) fn unfit(&self, group: &Group, replica: &Replica, now: Instant) -> Option<Unfit> {
+    pub(super) fn unfit(&self, group: &Group, n: u32, replica: &Replica, now: Instant) -> Option<Unfit> {
         let server = &replica.server;
         let Some(link) = self.links.get(server.link) else { return Some(Unfit::Disconnected) };
         let since_down = group.master.down.as_ref().map(|d| now.since(d.since));
@@ -52,6 +55,7 @@ impl Sentinel {
         // replica throws its own away, and nobody has a link to it since.
         let master_lives = group.master.role == Role::Master;
         match () {
+            () if group.failover.refused.contains(&n) => Some(Unfit::Refused),
             () if server.down.is_some() => Some(Unfit::Down),
             () if !link.is_up() => Some(Unfit::Disconnected),
             () if now.since(link.good) > ANSWER_MAX => Some(Unfit::Silent),
@@ -65,7 +69,7 @@ impl Sentinel {
     /// All replicas, the best one first: by priority, by whether its history is the master's, by offset, by run id.
     /// With each, why it cannot be promoted.
     pub(super) fn ranking(&self, group: &Group, now: Instant) -> Vec<(u32, Option<Unfit>)> {
-        let mut all: Vec<_> = group.replicas.iter().map(|(&n, r)| (n, r, self.unfit(group, r, now))).collect();
+        let mut all: Vec<_> = group.replicas.iter().map(|(&n, r)| (n, r, self.unfit(group, n, r, now))).collect();
         let history = group.master.replid;
         all.sort_by_key(|(_, r, unfit)| {
             // The others can resume from one that shares their history; without its master's it is some other's.

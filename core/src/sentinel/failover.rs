@@ -1,6 +1,7 @@
 //! The failover itself: choose, promote, verify, tell, and bring the others along.
 
 use alloc::string::ToString;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choose::Unfit;
@@ -109,6 +110,8 @@ pub struct Failover {
     pub old: Option<u32>,
     /// The replica that was chosen.
     pub promoted: Option<u32>,
+    /// Replicas that refused to be promoted in it.
+    pub refused: Vec<u32>,
     /// What keeps the next one from starting.
     pub blocked: Option<Blocked>,
     /// Its beginning is on its way to the disk.
@@ -142,6 +145,7 @@ impl Failover {
         (self.epoch, self.started, self.since) = (epoch, now, now);
         (self.forced, self.coordinated) = (how == How::Forced, how == How::Coordinated);
         (self.promoted, self.old, self.switching) = (None, None, false);
+        self.refused.clear();
     }
 
     /// What is over is forgotten, but for its epoch.
@@ -149,6 +153,7 @@ impl Failover {
         self.state = State::None;
         (self.forced, self.coordinated) = (false, false);
         (self.promoted, self.old) = (None, None);
+        self.refused.clear();
     }
 }
 
@@ -189,8 +194,9 @@ impl Sentinel {
         let Some(group) = self.groups.get(&id).filter(|g| g.failover.state == State::SelectSlave) else { return };
         let asked = group.failover.since;
         let late = asked + FRESH_INFO;
-        let missing = group.replicas.values().any(|r| {
-            self.unfit(group, r, now).is_none_or(|u| u == Unfit::Stale) && r.server.info_at.is_none_or(|at| at < asked)
+        let missing = group.replicas.iter().any(|(&n, r)| {
+            self.unfit(group, n, r, now).is_none_or(|u| u == Unfit::Stale)
+                && r.server.info_at.is_none_or(|at| at < asked)
         });
         if missing && now < late {
             self.timers.set(Key::Step(id), late);
@@ -231,7 +237,7 @@ impl Sentinel {
                 return;
             }
         } else {
-            self.send_reconfiguration(link, Some(&["SLAVEOF", "NO", "ONE"]), false, Ask::Promote { group: id }, cx);
+            self.send_reconfiguration(link, Some(&["SLAVEOF", "NO", "ONE"]), false, Some(id), cx);
         }
         self.info_now(link, cx);
         self.tell(Who { group: id, slot }, What::Plain(Plain::WaitPromotion), cx);
@@ -240,12 +246,13 @@ impl Sentinel {
     }
 
     /// What makes a server follow another, or nobody, as one transaction: its clients have to look for the master anew.
+    /// `promotes`: whose promotion it is.
     pub(super) fn send_reconfiguration(
         &mut self,
         link: LinkId,
         slaveof: Option<&[&str]>,
         unpause: bool,
-        ask: Ask,
+        promotes: Option<GroupId>,
         cx: &mut Cx<'_>,
     ) {
         let words = [Some(&["MULTI"][..]), slaveof, Some(&["CONFIG", "REWRITE"])].into_iter().chain([
@@ -254,7 +261,19 @@ impl Sentinel {
             unpause.then_some(&["CLIENT", "UNPAUSE"]),
             Some(&["EXEC"]),
         ]);
-        for words in words.flatten() {
+        self.send_transaction(link, words.flatten(), promotes, cx);
+    }
+
+    fn send_transaction<'a>(
+        &mut self,
+        link: LinkId,
+        commands: impl IntoIterator<Item = &'a [&'a str]>,
+        promotes: Option<GroupId>,
+        cx: &mut Cx<'_>,
+    ) {
+        for words in commands {
+            let exec = words.first() == Some(&"EXEC");
+            let ask = promotes.map_or(Ask::Other, |group| Ask::Promote { group, exec });
             self.send(link, End::Commands, words, ask, cx);
         }
     }
@@ -272,15 +291,13 @@ impl Sentinel {
         }
         let host = replica.server.addr.shown(self.config.global.announce_hostnames);
         let (port, ms) = (replica.server.addr.port.to_string(), left.as_millis().to_string());
-        let ask = Ask::Promote { group: id };
-        for words in [
-            &["MULTI"][..],
+        let commands: [&[&str]; 4] = [
+            &["MULTI"],
             &["CLIENT", "PAUSE", &ms, "WRITE"],
             &["FAILOVER", "TO", &host, &port, "TIMEOUT", &ms],
             &["EXEC"],
-        ] {
-            self.send(link, End::Commands, words, ask, cx);
-        }
+        ];
+        self.send_transaction(link, commands, Some(id), cx);
         true
     }
 
@@ -289,17 +306,43 @@ impl Sentinel {
         Some((group, group.replicas.get(&group.failover.promoted?)?))
     }
 
-    /// A command of a promotion or a handover was answered. An error of `CONFIG REWRITE` is nothing; any other is worth a
-    /// line. What came of it is seen in INFO.
-    pub(super) fn promote_answer(&mut self, link: LinkId, id: GroupId, value: &Value, cx: &mut Cx<'_>) {
-        let parts = value.as_array().unwrap_or(core::slice::from_ref(value));
-        let error = parts
-            .iter()
-            .find(|v| v.as_error().is_some_and(|e| !e.windows(7).any(|w| w == b"rewrite" || w == b"config ")));
-        let Some((error, name)) = error.zip(self.groups.get(&id).map(Group::name)) else { return };
+    /// A command of a promotion or a handover was answered. What a good answer came to is seen in INFO; a refusal is acted
+    /// on at once. By its place in the answer of EXEC it is known which command was refused: an error of CONFIG REWRITE or
+    /// CLIENT KILL keeps nobody from being a master.
+    pub(super) fn promote_answer(&mut self, link: LinkId, id: GroupId, exec: bool, value: &Value, cx: &mut Cx<'_>) {
+        let Some((group, replica)) = self.chosen(id) else { return };
+        let coordinated = group.failover.coordinated;
+        let asked = if coordinated { group.master.link } else { replica.server.link };
+        if group.failover.state != State::WaitPromotion || group.failover.switching || asked != link {
+            return; // It is late: another is asked by now, or it was promoted all the same.
+        }
+        // CLIENT PAUSE comes before FAILOVER, nothing before SLAVEOF.
+        let decides = usize::from(coordinated);
+        let answer = match value.as_array() {
+            Some(answers) => answers.get(decides),
+            None => Some(value),
+        };
+        let Some(error) = answer.filter(|v| v.as_error().is_some()) else { return };
         let at = self.links.get(link).map(|l| l.addr.to_string()).unwrap_or_default();
-        let text = alloc::format!("The failover of {name}: {at} answers {error}");
+        let text = alloc::format!("The failover of {}: {at} answers {error}", group.name());
         self.note(crate::machine::Level::Warning, &text, cx);
+        match (exec, coordinated) {
+            // Why EXEC will be refused.
+            (false, _) => {}
+            (true, true) => self.abort_promotion(id, cx),
+            (true, false) => self.promotion_refused(id, cx),
+        }
+    }
+
+    /// The chosen replica did nothing of what it was told: the next best one is chosen, by what it says now.
+    fn promotion_refused(&mut self, id: GroupId, cx: &mut Cx<'_>) {
+        let Some(failover) = self.groups.get_mut(&id).map(|g| &mut g.failover) else { return };
+        let refused = failover.promoted.take();
+        failover.refused.extend(refused);
+        self.go(id, State::SelectSlave, cx);
+        self.tell(Who { group: id, slot: Slot::Master }, What::Plain(Plain::SelectReplica), cx);
+        self.fresh_info(id, cx);
+        self.select(id, cx);
     }
 
     /// The promotion was not seen yet: look again, until it took too long.
@@ -314,8 +357,10 @@ impl Sentinel {
             self.abort_promotion(id, cx);
             return;
         }
-        // INFO was asked for behind the transaction; it is asked for anew in case a connection was lost with the answer.
-        if self.info_sent(link).is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
+        // INFO was asked for behind the transaction; it is asked for anew in case a connection was lost with the answer. A
+        // handover takes its time, and writers wait for its end.
+        let patience = if group.failover.coordinated { PROMOTE_POLL } else { Duration::from_secs(1) };
+        if self.info_sent(link).is_none_or(|at| now.since(at) >= patience) {
             self.info_now(link, cx);
         }
         self.timers.set(Key::Step(id), (now + PROMOTE_POLL).min(until));
@@ -388,7 +433,7 @@ impl Sentinel {
         }
         if coordinated {
             for link in both {
-                self.send_reconfiguration(link, None, true, Ask::Other, cx);
+                self.send_reconfiguration(link, None, true, None, cx);
             }
         }
         self.switch(id, &to, cx);

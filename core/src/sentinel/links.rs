@@ -51,8 +51,8 @@ pub(super) enum Ask {
     Info,
     /// Whether a master is down, and perhaps for a vote in an epoch.
     IsDown { group: GroupId, epoch: u64, vote: bool },
-    /// One command of a promotion or a handover.
-    Promote { group: GroupId },
+    /// One command of a promotion's or a handover's transaction; `exec` is the last one, whose answer decides.
+    Promote { group: GroupId, exec: bool },
     /// Nothing depends on the answer.
     Other,
 }

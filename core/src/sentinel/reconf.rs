@@ -7,7 +7,6 @@ use core::time::Duration;
 use super::event::{Plain, What};
 use super::failover::State;
 use super::instance::{GroupId, Reconf, Replica, Slot, Who};
-use super::links::Ask;
 use super::{Cx, Key, Sentinel};
 
 /// How often replicas that are on their way to a new master are looked at.
@@ -78,7 +77,7 @@ impl Sentinel {
         let link = replica.server.link;
         let host = group.master.addr.shown(self.config.global.announce_hostnames);
         let port = group.master.addr.port.to_string();
-        self.send_reconfiguration(link, Some(&["SLAVEOF", &host, &port]), false, Ask::Other, cx);
+        self.send_reconfiguration(link, Some(&["SLAVEOF", &host, &port]), false, None, cx);
         self.info_now(link, cx);
         if let Some(replica) = self.groups.get_mut(&id).and_then(|g| g.replicas.get_mut(&n)) {
             replica.told_at = Some(cx.now.mono);

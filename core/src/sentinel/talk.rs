@@ -159,7 +159,7 @@ impl Sentinel {
                 }
             }
             Some(Ask::IsDown { group, epoch, vote }) => self.is_down_answer(id, group, epoch, vote, value, cx),
-            Some(Ask::Promote { group }) => self.promote_answer(id, group, value, cx),
+            Some(Ask::Promote { group, exec }) => self.promote_answer(id, group, exec, value, cx),
             Some(Ask::Auth) if value.as_error().is_some() => {
                 let at = self.links.get(id).map(|l| alloc::format!("{}", l.addr)).unwrap_or_default();
                 self.note(Level::Warning, &alloc::format!("AUTH at {at} failed: {value}"), cx);

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::rig::{MASTER, Rig, ms, rig_with, run_id};
+use super::rig::{MASTER, Refuses, Rig, ms, rig_with, run_id};
 use crate::sentinel::{Files, Reconf, State};
 
 fn with_votes(replicas: &[u16], peers: u16) -> Rig {
@@ -221,6 +221,31 @@ fn a_promotion_that_cannot_be_written_is_given_up_in_time() {
     r.fakes.get_mut(&6380).unwrap().frozen = true;
     r.pass(ms(11_000));
     assert_eq!((r.count("+switch-master"), r.count("-failover-abort-slave-timeout")), (0, 1));
+}
+
+#[test]
+fn who_refuses_to_be_promoted_is_passed_over_at_once() {
+    for refuses in [Refuses::Queueing, Refuses::Running] {
+        let mut r = with_votes(&[6380, 6381], 2);
+        let best = r.fakes.get_mut(&6380).unwrap();
+        (best.refuses, best.offset) = (Some(refuses), 900);
+        r.pass(ms(12_000));
+        r.kill(MASTER);
+        r.pass(ms(1100));
+        assert_eq!((r.count("+selected-slave"), r.count("+switch-master")), (2, 1), "{refuses:?}: {:?}", r.names());
+        assert!(r.first("+switch-master").unwrap().1.ends_with(" 6381"));
+        assert!(r.notes().iter().any(|n| n.contains("127.0.0.1:6380 answers")), "{:?}", r.notes());
+        // Nobody else is left: the failover ends, and the next one tries all anew.
+        let mut r = with_votes(&[6380], 2);
+        r.fakes.get_mut(&6380).unwrap().refuses = Some(refuses);
+        r.pass(ms(12_000));
+        r.kill(MASTER);
+        r.pass(ms(1100));
+        assert_eq!((r.count("-failover-abort-no-good-slave"), r.count("+switch-master")), (1, 0));
+        r.fakes.get_mut(&6380).unwrap().refuses = None;
+        r.pass(ms(3000));
+        assert_eq!(r.count("+switch-master"), 1, "{refuses:?}");
+    }
 }
 
 #[test]

@@ -46,9 +46,18 @@ pub(super) struct Fake {
     pub(super) votes: BTreeMap<u64, RunId>,
     /// It does not give votes at all.
     pub(super) abstains: bool,
+    /// It takes no SLAVEOF, for the reason that Redis gives to a user who may not, or within EXEC.
+    pub(super) refuses: Option<Refuses>,
     /// Frames that it got, as words with spaces.
     pub(super) heard: Vec<String>,
     held: Vec<(ConnId, Vec<String>)>,
+}
+
+/// When a fake refuses what a sentinel tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refuses {
+    Queueing,
+    Running,
 }
 
 pub(super) fn run_id(n: u16) -> RunId {
@@ -71,6 +80,7 @@ impl Fake {
             says_down: false,
             votes: BTreeMap::new(),
             abstains: false,
+            refuses: None,
             heard: Vec::new(),
             held: Vec::new(),
         }
@@ -86,6 +96,15 @@ impl Fake {
                 format!("${}\r\n{text}\r\n", text.len()).into_bytes()
             }
             ["SUBSCRIBE", name] => format!("*3\r\n$9\r\nsubscribe\r\n${}\r\n{name}\r\n:1\r\n", name.len()).into_bytes(),
+            ["SLAVEOF", ..] if self.refuses == Some(Refuses::Queueing) => {
+                b"-NOPERM this user has no permissions to run the 'slaveof' command\r\n".into()
+            }
+            ["SLAVEOF", ..] if self.refuses.is_some() => b"+QUEUED\r\n".into(),
+            ["EXEC"] => match self.refuses {
+                Some(Refuses::Queueing) => b"-EXECABORT Transaction discarded because of previous errors.\r\n".into(),
+                Some(Refuses::Running) => b"*4\r\n-ERR not now\r\n+OK\r\n:0\r\n:0\r\n".into(),
+                None => b"*4\r\n+OK\r\n-ERR The server is running without a config file\r\n:0\r\n:0\r\n".into(),
+            },
             ["SLAVEOF", "NO", "ONE"] => {
                 self.master = None;
                 b"+QUEUED\r\n".into()
@@ -392,6 +411,12 @@ impl Rig {
     /// When the first event of a name was told, and its payload.
     pub(super) fn first(&self, name: &str) -> Option<(Instant, String)> {
         self.events.iter().find(|(_, e)| e.what.name() == Some(name)).map(|(at, e)| (*at, e.payload()))
+    }
+
+    /// The lines of the log that belong to no event.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let notes = self.events.iter().filter(|(_, e)| e.what.name().is_none());
+        notes.map(|(_, e)| e.payload()).collect()
     }
 
     /// How often an event of a name was told.
