@@ -1,7 +1,7 @@
 //! sentinel.conf follows lazily: what must not be forgotten is in the state file already.
 //!
 //! A change marks the file as behind; a second later it is read (a person may have changed it meanwhile), rewritten and
-//! replaced, so that a hundred changes are one write. Only `SENTINEL FLUSHCONFIG`, a shutdown and the start wait for it.
+//! replaced, so that a hundred changes are one write. Only `SENTINEL FLUSHCONFIG` and a shutdown wait for it.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -61,22 +61,6 @@ pub enum ConfFileError {
     },
 }
 
-impl ConfFileError {
-    /// Why a sentinel that has nowhere else to put what it must not forget does not start, and what to do.
-    pub fn at_start(&self) -> String {
-        let (Self::Failed { file, .. } | Self::TooLarge { file } | Self::NotText { file, .. }) = self;
-        let why: &str = match self {
-            Self::Failed { why, .. } => why,
-            Self::TooLarge { .. } => "it is too large",
-            Self::NotText { .. } => "it is no UTF-8 text",
-        };
-        alloc::format!(
-            "Sentinel config file {file} is not writable: {why}. Exiting... Make it and its folder writable for this user, \
-             or leave it as it is and keep what must not be forgotten elsewhere: sentinel state-file PATH"
-        )
-    }
-}
-
 /// What the end of a write came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
@@ -102,8 +86,6 @@ pub struct ConfFile<T> {
     phase: Phase<T>,
     /// Who waits for a write whose text is not made yet.
     waiting: Vec<T>,
-    /// Whether that write happens even if the text stays the same.
-    prove: bool,
     /// Why the last write failed.
     failed: Option<ConfFileError>,
 }
@@ -118,15 +100,7 @@ enum Phase<T> {
 impl<T> ConfFile<T> {
     /// The file that the sentinel was started with, if it was.
     pub fn new(file: Option<Path>) -> Self {
-        Self {
-            file,
-            behind: false,
-            touched: false,
-            phase: Phase::Idle,
-            waiting: Vec::new(),
-            prove: false,
-            failed: None,
-        }
+        Self { file, behind: false, touched: false, phase: Phase::Idle, waiting: Vec::new(), failed: None }
     }
 
     /// Something changed that the file should say. The deadline is set by [`ConfFile::settle`].
@@ -160,14 +134,6 @@ impl<T> ConfFile<T> {
             self.begin(turn);
         }
         None
-    }
-
-    /// The same at the start, where a file that stays as it is is written all the same: so that one that cannot be is
-    /// known before it matters.
-    #[must_use]
-    pub fn check<K: Key, E>(&mut self, token: T, turn: &mut Turn<'_, K, E>) -> Option<T> {
-        self.prove = self.file.is_some();
-        self.flush(token, turn)
     }
 
     /// Whether the file is behind, or on its way.
@@ -218,13 +184,12 @@ impl<T> ConfFile<T> {
         // What is touched from here on is not in this text.
         (self.behind, self.touched) = (false, false);
         let tokens = mem::take(&mut self.waiting);
-        let prove = mem::take(&mut self.prove);
         let old = match self.old_text(&file, result) {
             Ok(old) => old,
             Err(error) => return Some(self.finish(tokens, Err(error), false, turn)),
         };
         let text = rewrite(&old);
-        if text == old && !prove {
+        if text == old {
             return Some(self.finish(tokens, Ok(()), false, turn));
         }
         let op = turn.ids.op();

@@ -154,9 +154,6 @@ fn what_is_the_same_is_not_written() {
     assert_eq!(rig.with(|conf, turn| conf.flush(1, turn)), None);
     assert_eq!(rig.step(true), Some(saved(&[1], false, true)));
     assert_eq!(rig.started, 1);
-    assert_eq!(rig.with(|conf, turn| conf.check(2, turn)), None);
-    assert_eq!(rig.run(), [saved(&[2], true, true)], "but for the start, which wants to know");
-    assert_eq!(rig.started, 3);
 }
 
 #[test]
@@ -202,18 +199,6 @@ fn one_that_cannot_be_written_is_told_once_and_tried_again() {
 }
 
 #[test]
-fn a_start_says_what_to_do() {
-    let mut rig = Rig::new("x");
-    let _ = rig.with(|conf, turn| conf.check(1, turn));
-    rig.step(true);
-    let failed = rig.step(false).unwrap();
-    assert_eq!(failed.tokens, [1]);
-    let text = failed.result.unwrap_err().at_start();
-    assert!(text.starts_with("Sentinel config file s.conf is not writable: Permission denied. Exiting..."), "{text}");
-    assert!(text.ends_with("sentinel state-file PATH"), "{text}");
-}
-
-#[test]
 fn what_is_no_configuration_is_left_alone() {
     for (bytes, words) in [
         (vec![b'#'; FILE_MAX + 1], "s.conf is larger than 16777216 bytes"),
@@ -234,7 +219,6 @@ fn without_a_file_there_is_nothing_to_do() {
     rig.conf = ConfFile::new(None);
     rig.change();
     assert_eq!(rig.with(|conf, turn| conf.flush(1, turn)), Some(1));
-    assert_eq!(rig.with(|conf, turn| conf.check(2, turn)), Some(2));
     assert!(!rig.wait() && !rig.conf.is_busy() && rig.started == 0);
 }
 
