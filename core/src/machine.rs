@@ -489,6 +489,11 @@ pub enum Job {
         /// Which file.
         file: Path,
     },
+    /// Whether a program is there that this process may run: answered as [`Job::Stat`], by `None` if not.
+    FindProgram {
+        /// The program.
+        program: Path,
+    },
     /// Run a program; answered first by `Began`, at last by its exit.
     Script {
         /// The program.
@@ -514,7 +519,7 @@ pub enum Outcome {
     Read(Bytes),
     /// An append, commit, replace or remove succeeded.
     Written,
-    /// The file's length in bytes, or that it is not there.
+    /// The file's length in bytes, or that it is not there (or cannot be run, where that was asked for).
     Stat(Option<u64>),
     /// A program ended.
     Exited {

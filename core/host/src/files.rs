@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use primacy_core::ids::OpId;
 use primacy_core::machine::{Job, JobError, JobErrorKind, Outcome, Path};
+use rustix::fs::{Access, access};
 
 use crate::{Completion, Deliver, job_error};
 
@@ -112,6 +113,8 @@ impl Desk {
             Job::Replace { file, bytes } => self.replace(&file, &bytes).map(|()| Outcome::Written),
             Job::Remove { file } => self.remove(&file).map(|()| Outcome::Written),
             Job::Stat { file } => stat(&file).map(Outcome::Stat),
+            Job::FindProgram { program } if is_program(StdPath::new(&*program)) => stat(&program).map(Outcome::Stat),
+            Job::FindProgram { .. } => Ok(Outcome::Stat(None)),
             other => Err(JobError {
                 kind: JobErrorKind::Other,
                 message: format!("the file worker was given a job that is not about a file: {other:?}").into(),
@@ -271,6 +274,11 @@ fn stat(path: &Path) -> Result<Option<u64>, JobError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(job_error(format_args!("look at {path}"), &e)),
     }
+}
+
+/// Whether this process may run a file.
+pub(crate) fn is_program(path: &StdPath) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
 /// The folder that a file lies in.

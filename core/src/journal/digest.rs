@@ -133,6 +133,7 @@ impl Digest {
                 args.iter().for_each(|a| self.bytes(a.as_bytes()));
             }
             Job::Usage => self.0.word(10),
+            Job::FindProgram { program } => self.named(11, program),
         }
     }
 

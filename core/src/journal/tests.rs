@@ -110,7 +110,7 @@ fn action(n: u64) -> Action<Said> {
     let options = SocketOptions { nodelay: n.is_multiple_of(2), keepalive_s: n as u32 % 9 };
     let file: crate::machine::Path = format!("file{}", n % 3).into();
     let bytes = vec![Bytes::from(vec![n as u8; 40]), Bytes::from(vec![1; n as usize % 9])];
-    match n / 64 % 20 {
+    match n / 64 % 21 {
         0 => Action::Connect { conn, to, from: Some(ip(&mut r)), tls: true, options },
         1 => Action::Close { conn },
         2 => Action::Interest { conn, read: n.is_multiple_of(2), write: n.is_multiple_of(3) },
@@ -132,6 +132,7 @@ fn action(n: u64) -> Action<Said> {
             Action::Start { op, job }
         }
         17 => Action::Start { op, job: Job::Usage },
+        18 => Action::Start { op, job: Job::FindProgram { program: file } },
         _ => Action::Event(Said(format!("said {n}"))),
     }
 }

@@ -187,8 +187,10 @@ pub struct Sentinel {
     tickets_done: Vec<u64>,
     /// sentinel.conf.
     conf: ConfFile<Waits>,
-    /// Clients whose FLUSHCONFIG came to its end while this input was handled.
-    flushed: Vec<(ConnId, Result<(), ConfFileError>)>,
+    /// SENTINEL SETs whose scripts are being looked for.
+    looking: Vec<commands::Looking>,
+    /// Clients whose change is in the file, or came to nothing and why, while this input was handled.
+    flushed: Vec<(ConnId, Result<(), String>)>,
     /// What is on the disk was read: what is known from here on is all that was known.
     begun: bool,
     /// The process was asked to end.
@@ -431,7 +433,10 @@ impl Sentinel {
         }
         for waits in saved.tokens {
             match waits {
-                Waits::Client(conn) => self.flushed.push((conn, saved.result.clone())),
+                Waits::Client(conn) => {
+                    let result = saved.result.as_ref().map_err(|error| alloc::format!("ERR {error}"));
+                    self.flushed.push((conn, result.copied()));
+                }
                 Waits::End => cx.out.push(Action::Exit { code: 0 }),
             }
         }
@@ -453,6 +458,7 @@ impl Sentinel {
             && let Some(result) = self.link_done(op, result, cx)
         {
             let rest = self.script_done(op, result, cx);
+            let rest = rest.and_then(|result| self.script_found(op, result, cx));
             let rest = rest.and_then(|result| self.conf_done(op, result, cx));
             // What is nobody's was cancelled.
             let _ = rest.and_then(|result| self.clients.usage.done(op, result));

@@ -49,6 +49,7 @@ impl Sentinel {
             tickets: 0,
             tickets_done: alloc::vec::Vec::new(),
             conf: super::ConfFile::new(conf),
+            looking: alloc::vec::Vec::new(),
             flushed: alloc::vec::Vec::new(),
             begun: false,
             ending: false,

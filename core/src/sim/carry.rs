@@ -158,6 +158,7 @@ impl<M: Machine> World<M> {
                 path(to);
             }
             Job::Read { file, .. } | Job::Remove { file } | Job::Stat { file } => path(file),
+            Job::FindProgram { program } => path(program),
             Job::Resolve { host } => self.trace.bytes(host.as_bytes()),
             _ => {}
         }

@@ -55,6 +55,20 @@ fn a_file_written_in_pieces_takes_the_place_of_another() {
 }
 
 #[test]
+fn a_program_is_what_may_be_run() {
+    let folder = Folder::new();
+    let (script, text, nothing) = (folder.path("script"), folder.path("text"), folder.path("nothing"));
+    fs::write(&*script, "#!/bin/sh\n").unwrap();
+    fs::write(&*text, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&*script, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut find = |program| Desk::default().carry_out(Job::FindProgram { program });
+    assert!(matches!(find(script), Ok(Outcome::Stat(Some(10)))));
+    for other in [text, nothing, "/".into()] {
+        assert!(matches!(find(other), Ok(Outcome::Stat(None))));
+    }
+}
+
+#[test]
 fn appending_goes_on_after_the_handle_was_closed_and_refuses_a_wrong_place() {
     let folder = Folder::new();
     let file = folder.path("state");

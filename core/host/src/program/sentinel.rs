@@ -1,10 +1,12 @@
 //! The command `sentinel`: its configuration file, which it has to be able to write, and how a recording of it is built
 //! again.
 
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use primacy_core::config::Settings;
 use primacy_core::config::sentinel::{Loader, SentinelConfig};
+use primacy_core::config::{LogLevel, Settings};
 use primacy_core::journal::{Header, Playback, Recorder};
 use primacy_core::machine::Meter;
 use primacy_core::node::About;
@@ -14,6 +16,7 @@ use rustix::fs::{Access, access};
 
 use super::help;
 use super::launch::{Fatal, Launch, Made, Plan, Words, included, known, text_of};
+use crate::files::is_program;
 use crate::replay::Unusable;
 
 /// The kind of machine, as a recording names it.
@@ -54,14 +57,15 @@ impl Launch for SentinelConfig {
         matches!(event.what, What::Listening(_))
     }
 
+    fn log_level(event: &Event) -> Option<LogLevel> {
+        if let What::LogLevel(level) = event.what { Some(level) } else { None }
+    }
+
     fn machine(self, made: Made) -> Result<Recorder<Sentinel>, Fatal> {
         writable(Path::new(&*made.about.config_file), &self.global.state_file)?;
+        lock(&state_file(&self, &made.about))?;
         made.recorded(KIND, self, text, build)
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
 /// What a sentinel must not forget has to find a place: beside its configuration file, or where `state-file` says.
@@ -94,6 +98,43 @@ fn writable(config: &Path, state: &str) -> Result<(), Fatal> {
     })
 }
 
+/// Takes the state file for this process, until it ends however it ends: two sentinels that write one file would each undo
+/// the votes of the other. The lock is a file beside it, because the state file itself is replaced now and then.
+fn lock(state: &str) -> Result<(), Fatal> {
+    let path = format!("{state}.lock");
+    let mut file =
+        File::options().create(true).read(true).append(true).open(&path).map_err(|e| Fatal::new(&path, e))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            let _ = file.read_to_string(&mut owner); // For the message alone.
+            return Err(Fatal::Words(format!(
+                "The state file {state} belongs to another sentinel that runs, process {}. Exiting...\n\
+                 End that one first, or give this one a configuration file of its own, or another state file by the line \
+                 `sentinel state-file PATH`.",
+                owner.trim(),
+            )));
+        }
+        // Some network file systems have no locks.
+        Err(TryLockError::Error(e)) => log::warn!(
+            target: "primacy",
+            "{path} cannot be locked: {e}. Another sentinel on the same state file would go unnoticed."
+        ),
+    }
+    // Whose it is, for whoever comes second.
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    std::mem::forget(file); // The system closes it, and so unlocks it, when the process is gone.
+    Ok(())
+}
+
+fn state_file(config: &SentinelConfig, about: &About) -> String {
+    match config.global.state_file.as_str() {
+        "" => format!("{}.state", about.config_file),
+        elsewhere => elsewhere.into(),
+    }
+}
+
 /// The configuration as a recording holds it.
 fn text(config: &SentinelConfig) -> Result<String, Fatal> {
     let text = config.rewrite("");
@@ -102,10 +143,7 @@ fn text(config: &SentinelConfig) -> Result<String, Fatal> {
 }
 
 fn build(config: SentinelConfig, about: About, seed: Seed, meter: Box<dyn Meter>) -> Sentinel {
-    let state = match config.global.state_file.as_str() {
-        "" => format!("{}.state", about.config_file),
-        elsewhere => elsewhere.into(),
-    };
+    let state = state_file(&config, &about);
     let files = Files { config: Some((*about.config_file).into()), state: Some(state.into()) };
     Sentinel::new(config, files, seed, meter, about)
 }

@@ -1,5 +1,6 @@
 //! SENTINEL's subcommands that change what is watched, and how. Each is answered once sentinel.conf says so.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -9,11 +10,23 @@ use super::super::state::Record;
 use super::super::{Cx, FailoverRefused, Said, Sentinel, Waits, turn};
 use crate::client::commands::SYNTAX;
 use crate::client::{Blocked, Session};
-use crate::config::sentinel::MasterSettings;
+use crate::config::sentinel::{Change, MasterSettings, SentinelSetError};
 use crate::glob;
-use crate::ids::RunId;
-use crate::machine::Level;
+use crate::ids::{ConnId, OpId, RunId};
+use crate::machine::{Action, Job, Level, Outcome};
 use crate::resp::{Args, parse_u64};
+
+/// A `SENTINEL SET` whose scripts are being looked for. There is one for each client, at most.
+#[derive(Debug)]
+pub(in super::super) struct Looking {
+    conn: ConnId,
+    group: GroupId,
+    /// The options and their values.
+    words: Vec<Box<[u8]>>,
+    /// The jobs that are under way, with what is answered where there is no such program.
+    looks: Vec<(OpId, &'static str)>,
+    refusal: Option<&'static str>,
+}
 
 impl Sentinel {
     /// Answers `OK` once sentinel.conf is written, or why it could not be.
@@ -69,17 +82,81 @@ impl Sentinel {
     pub(super) fn set(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
         let Some(id) = self.named(s, args) else { return };
         let words: Vec<&[u8]> = args.from(3).iter().collect();
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        let changes = match group.set.set(&self.config.global, &words) {
-            Ok(changes) => changes,
+        let Some(group) = self.groups.get(&id) else { return };
+        // Tried on a copy: nothing changes before its scripts are known to be programs.
+        match group.set.clone().set(&self.config.global, &words) {
             Err(error) => return s.reply().error(&error.to_string()),
-        };
+            Ok(changes) if self.look_for_scripts(s.conn, id, &changes, &words, cx) => {
+                s.blocked = Some(Blocked::Saving);
+                return;
+            }
+            Ok(_) => {}
+        }
+        match self.set_now(id, &words, cx) {
+            Ok(()) => self.saved(s, cx),
+            Err(error) => s.reply().error(&error.to_string()),
+        }
+    }
+
+    /// Changes a master's settings, all of them or none.
+    fn set_now(&mut self, id: GroupId, words: &[&[u8]], cx: &mut Cx<'_>) -> Result<(), SentinelSetError> {
+        // A master that was removed while its scripts were looked for has no settings any more.
+        let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
+        let changes = group.set.set(&self.config.global, words)?;
         let who = Who { group: id, slot: Slot::Master };
         for change in &changes {
             self.tell(who, What::Set { option: change.to_string().into() }, cx);
         }
         self.settings_changed(id, cx);
-        self.saved(s, cx);
+        Ok(())
+    }
+
+    /// Asks whether the scripts among these changes are programs. `false` if there are none.
+    fn look_for_scripts(
+        &mut self,
+        conn: ConnId,
+        group: GroupId,
+        changes: &[Change],
+        words: &[&[u8]],
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        let mut looks = Vec::new();
+        for (path, refusal) in changes.iter().filter_map(Change::script) {
+            let op = self.ids.op();
+            cx.out.push(Action::Start { op, job: Job::FindProgram { program: path.into() } });
+            looks.push((op, refusal));
+        }
+        let any = !looks.is_empty();
+        if any {
+            let words = words.iter().map(|w| Box::from(*w)).collect();
+            self.looking.push(Looking { conn, group, words, looks, refusal: None });
+        }
+        any
+    }
+
+    /// A script was looked for; any other outcome is handed back. Once all of a SET are known, it is done or refused.
+    pub(in super::super) fn script_found(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
+        let looks = |l: &Looking| l.looks.iter().position(|(o, _)| *o == op);
+        let Some((at, n)) = self.looking.iter().enumerate().find_map(|(at, l)| Some((at, looks(l)?))) else {
+            return Some(result);
+        };
+        let looking = self.looking.get_mut(at)?;
+        let (_, refusal) = looking.looks.swap_remove(n);
+        if !matches!(result, Outcome::Stat(Some(_))) {
+            looking.refusal = Some(refusal);
+        }
+        if looking.looks.is_empty() {
+            let Looking { conn, group, words, refusal, .. } = self.looking.swap_remove(at);
+            let words: Vec<&[u8]> = words.iter().map(|w| &**w).collect();
+            let done = match refusal {
+                Some(refusal) => Err(alloc::format!("ERR {refusal}")),
+                None => self.set_now(group, &words, cx).map_err(|e| e.to_string()),
+            };
+            if done.is_err() || self.conf.flush(Waits::Client(conn), &mut turn!(self, cx)).is_some() {
+                self.flushed.push((conn, done));
+            }
+        }
+        None
     }
 
     /// What a master's settings say is in force: times, quorum, and how its servers are spoken to.

@@ -11,6 +11,7 @@ mod vote;
 
 use alloc::vec::Vec;
 
+pub(super) use change::Looking;
 pub(super) use vote::Owed;
 
 use super::instance::GroupId;
@@ -102,7 +103,7 @@ impl Sentinel {
         for (conn, result) in &flushed {
             self.answer_late(*conn, cx, |r| match result {
                 Ok(()) => r.ok(),
-                Err(error) => r.error_fmt(format_args!("ERR {error}")),
+                Err(error) => r.error(error),
             });
         }
         for &ticket in &tickets {

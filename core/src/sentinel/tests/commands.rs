@@ -79,6 +79,7 @@ impl Slow {
         let mut config = SentinelConfig::new();
         config.masters.push(MasterSettings::new("mymaster", "127.0.0.1", MASTER, 2));
         config.global.myid = Some(run_id(1));
+        config.global.deny_scripts_reconfig = false;
         let files = Files { config: Some("sentinel.conf".into()), state: Some("sentinel.state".into()) };
         let sentinel = Sentinel::new(config, files, [7; 32], Box::new(NoMeter), About::default());
         let mut slow = Self { sentinel, now: Instant::from_micros(1), jobs: Vec::new(), notes: Vec::new() };
@@ -97,6 +98,7 @@ impl Slow {
         let full = JobError { kind: JobErrorKind::NoSpace, message: "no space left".into() };
         let result = match job {
             Job::Read { .. } => Outcome::Failed(missing),
+            Job::FindProgram { .. } => Outcome::Stat(well.then_some(9)),
             _ if well => Outcome::Written,
             _ => Outcome::Failed(full),
         };
@@ -371,6 +373,38 @@ fn a_change_is_answered_once_sentinel_conf_says_so() {
     slow.finish_all();
     assert_eq!(slow.take(c), "+OK\r\n");
     assert!(slow.sentinel.group("other").is_none());
+}
+
+#[test]
+fn a_script_is_looked_for_before_it_is_set() {
+    let mut slow = Slow::new();
+    let c = slow.client(1);
+    let line = "SENTINEL SET mymaster quorum 5 notification-script /a client-reconfig-script /b";
+    let set = |slow: &Slow| {
+        let set = &slow.sentinel.group("mymaster").unwrap().set;
+        (set.quorum, set.notification_script.clone(), set.client_reconfig_script.clone())
+    };
+    let nothing = (2, String::new(), String::new());
+    for (a, b, which) in [(true, false, "Client reconfiguration"), (false, true, "Notification")] {
+        assert_eq!(slow.ask(c, line), "");
+        slow.finish(a);
+        assert_eq!((slow.take(c), set(&slow)), (String::new(), nothing.clone()), "the other one is looked for still");
+        slow.finish(b);
+        assert_eq!(slow.take(c), format!("-ERR {which} script seems non existing or non executable\r\n"));
+        assert_eq!(set(&slow), nothing, "all or nothing");
+    }
+    assert_eq!(slow.ask(c, line), "");
+    slow.finish(true);
+    slow.finish(true);
+    assert_eq!((slow.take(c), set(&slow)), (String::new(), (5, "/a".into(), "/b".into())), "the file comes first");
+    slow.finish_all();
+    assert_eq!(slow.take(c), "+OK\r\n");
+    // The master goes while its script is looked for, and the client too.
+    let d = slow.client(2);
+    assert_eq!((slow.ask(c, line), slow.ask(d, "SENTINEL REMOVE mymaster")), (String::new(), String::new()));
+    slow.feed(Input::Closed { conn: c, reason: crate::machine::Closed::Reset });
+    slow.finish_all();
+    assert_eq!((slow.take(d), slow.sentinel.looking.len()), ("+OK\r\n".into(), 0));
 }
 
 #[test]

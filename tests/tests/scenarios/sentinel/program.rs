@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<Trial> {
         scenario("sentinel::program::three_ways_to_start", LIMIT, primacy, |w, ours| three_ways(w, &ours)),
         scenario("sentinel::program::refuses_what_it_cannot_take", LIMIT, primacy, |w, ours| refuses(w, &ours)),
         scenario("sentinel::program::file_that_cannot_be_written", LIMIT, primacy, |w, ours| unwritable(w, &ours)),
+        scenario("sentinel::program::two_on_one_state", LIMIT, primacy, |w, ours| two_on_one_state(w, &ours)),
         scenario("sentinel::program::sigterm_and_the_same_id", LIMIT, primacy, |w, ours| sigterm(w, &ours)),
         scenario("sentinel::program::recording_replays", LIMIT, primacy, |w, ours| recording(w, &ours)),
         scenario("sentinel::program::debian_conf", LIMIT, peers::debian_sentinel_conf, |w, conf| debian(w, &conf)),
@@ -205,6 +206,25 @@ fn unwritable(w: &World, ours: &Program) -> Result<()> {
     ensure!(ids[0] == ids[1] && ids[0].len() == 40, "its id is not kept: {ids:?}");
     ensure!(std::fs::read(&file)? == text && state.exists(), "the file changed, or there is no state file");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+/// A second sentinel on the state file of one that runs would undo its votes.
+fn two_on_one_state(w: &World, ours: &Program) -> Result<()> {
+    let state = w.folder.join("sentinel.state");
+    let line = format!("sentinel state-file {}", state.display());
+    let program = sentinel::program(w, ours)?;
+    let first = w.server("first", &program, &[&line])?;
+    let mut command = program.command();
+    command.arg(conf(w, ports::free(), &line)?);
+    let (code, words) = refused(command)?;
+    let pid = first.pid().ok_or("it does not run")?;
+    ensure!(code == Some(1) && words.contains(&format!("process {pid}")), "{code:?}: {words}");
+    ensure!(words.contains("sentinel state-file PATH"), "the message does not say what to do: {words}");
+    ensure!(first.client()?.text("PING")? == "PONG", "the first one is gone");
+    // However it ends, the next one may have it.
+    first.kill();
+    first.start()?;
     Ok(())
 }
 
