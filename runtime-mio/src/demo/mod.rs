@@ -93,8 +93,8 @@ fn act(wish: &Wish, group: &mut Group, began: Instant, stop: &dyn Fn() -> bool) 
         return Ok(Vec::new());
     }
     println!(
-        "a master, {} replicas and {} sentinels know one another after {} ms; down-after-milliseconds {},\n\
-         which counts from the last good answer, or from the PING that has none",
+        "a master, {} replicas and {} sentinels know one another after {} ms\n\
+         down-after-milliseconds is {}, from the first PING without an answer, or from the last answer if the link is lost",
         group.servers.len() - 1,
         group.sentinels.len(),
         began.elapsed().as_millis(),

@@ -100,7 +100,7 @@ impl Round<'_> {
             }
             Fault::Partition => {
                 master.link.iter().for_each(super::proxy::Proxy::cut);
-                "is cut off from all others: nothing reaches it, nothing comes from it"
+                "is cut off: nothing reaches it, nothing comes from it"
             }
             Fault::Coordinated => {
                 let sentinel = self.group.sentinels[0].at; // There are always three.
@@ -228,12 +228,15 @@ fn losses(group: &Group, master: usize, writer: &Writer) -> io::Result<usize> {
 
 /// Several rounds side by side: of each step the least, the median and the most.
 pub(crate) fn summary(outcomes: &[Outcome]) -> String {
-    let mut text = format!("{} rounds, ms after the fault    least  median    most\n", outcomes.len());
+    let title = format!("{} rounds, ms after the fault", outcomes.len());
+    let mut text = format!("{:<30}{:>8}{:>8}{:>8}\n", title, "least", "median", "most");
     for step in STEPS {
         let of = |o: &Outcome| o.steps.iter().find(|(name, _)| *name == step).map(|(_, at)| at.as_millis());
         let mut times: Vec<u128> = outcomes.iter().filter_map(of).collect();
         times.sort_unstable();
-        if let (Some(least), Some(median), Some(most)) = (times.first(), times.get(times.len() / 2), times.last()) {
+        if let (Some(&least), Some(&most)) = (times.first(), times.last()) {
+            // Of an even number it lies between the two in the middle.
+            let median = (times[(times.len() - 1) / 2] + times[times.len() / 2]) / 2;
             let _ = writeln!(text, "  {step:<28}{least:>8}{median:>8}{most:>8}");
         }
     }
@@ -277,5 +280,7 @@ mod tests {
         assert_eq!(lines[1], ["sdown", "100", "200", "300"]);
         assert_eq!(lines[2], ["first", "write", "31", "32", "33"]);
         assert_eq!(lines.len(), 4, "{text}");
+        let two = summary(&[round(100, 1), round(300, 4)]);
+        assert!(two.lines().nth(1).unwrap().ends_with("100     200     300"), "{two}");
     }
 }
