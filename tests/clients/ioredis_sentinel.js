@@ -35,8 +35,21 @@ async function describe() {
   }
 }
 
+function fail(error) {
+  console.error(error);
+  process.exit(1);
+}
+
+/** Whatever this is, or the end. */
+async function within(seconds, what, promise) {
+  const timer = setTimeout(() => fail(`${what}: not within ${seconds} s`), seconds * 1000);
+  const result = await promise;
+  clearTimeout(timer);
+  return result;
+}
+
 async function main() {
-  await master.set("before", "1");
+  await within(60, "a first write is taken", master.set("before", "1"));
   assert.strictEqual(await master.wait(2, 5000), 2);
   assert.strictEqual(await replica.get("before"), "1");
   await describe();
@@ -44,14 +57,11 @@ async function main() {
   let round = 0;
   for await (const _ of readline.createInterface({ input: process.stdin })) {
     round += 1;
-    await master.set(`after:${round}`, "1");
+    await within(60, "a write is taken", master.set(`after:${round}`, "1"));
     assert.deepStrictEqual(await master.mget("before", `after:${round}`), ["1", "1"]);
     console.log(await portOf(master));
   }
   process.exit(0);
 }
 
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+main().catch(fail);
