@@ -1,10 +1,11 @@
 //! The demonstration, started as a user starts it.
 #![allow(missing_docs, reason = "tests")]
 
+use core::time::Duration;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What it says, once it ended well.
 fn told(args: &[&str]) -> String {

@@ -236,7 +236,7 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> String {
         times.sort_unstable();
         if let (Some(&least), Some(&most)) = (times.first(), times.last()) {
             // Of an even number it lies between the two in the middle.
-            let median = (times[(times.len() - 1) / 2] + times[times.len() / 2]) / 2;
+            let median = u128::midpoint(times[(times.len() - 1) / 2], times[times.len() / 2]);
             let _ = writeln!(text, "  {step:<28}{least:>8}{median:>8}{most:>8}");
         }
     }

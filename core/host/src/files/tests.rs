@@ -61,7 +61,7 @@ fn a_program_is_what_may_be_run() {
     fs::write(&*script, "#!/bin/sh\n").unwrap();
     fs::write(&*text, "#!/bin/sh\n").unwrap();
     fs::set_permissions(&*script, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut find = |program| Desk::default().carry_out(Job::FindProgram { program });
+    let find = |program| Desk::default().carry_out(Job::FindProgram { program });
     assert!(matches!(find(script), Ok(Outcome::Stat(Some(10)))));
     for other in [text, nothing, "/".into()] {
         assert!(matches!(find(other), Ok(Outcome::Stat(None))));
