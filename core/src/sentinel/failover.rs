@@ -205,7 +205,10 @@ impl Sentinel {
         let Some(best) = self.best(group, now) else {
             let until = group.failover.started + group.failover_timeout() * 2;
             let again = group.failover.started + Duration::from_secs(1);
-            self.abort(id, Plain::AbortNoReplica, Blocked::NoReplica { until, again }, cx);
+            // Who refused once will do so again, and each attempt costs an epoch: then only time helps.
+            let refused = !group.failover.refused.is_empty();
+            let blocked = if refused { Blocked::Wait { until } } else { Blocked::NoReplica { until, again } };
+            self.abort(id, Plain::AbortNoReplica, blocked, cx);
             return;
         };
         if let Some(group) = self.groups.get_mut(&id) {

@@ -235,7 +235,7 @@ fn who_refuses_to_be_promoted_is_passed_over_at_once() {
         assert_eq!((r.count("+selected-slave"), r.count("+switch-master")), (2, 1), "{refuses:?}: {:?}", r.names());
         assert!(r.first("+switch-master").unwrap().1.ends_with(" 6381"));
         assert!(r.notes().iter().any(|n| n.contains("127.0.0.1:6380 answers")), "{:?}", r.notes());
-        // Nobody else is left: the failover ends, and the next one tries all anew.
+        // Nobody else is left: the failover ends, and in its time the next one tries all anew.
         let mut r = with_votes(&[6380], 2);
         r.fakes.get_mut(&6380).unwrap().refuses = Some(refuses);
         r.pass(ms(12_000));
@@ -243,7 +243,9 @@ fn who_refuses_to_be_promoted_is_passed_over_at_once() {
         r.pass(ms(1100));
         assert_eq!((r.count("-failover-abort-no-good-slave"), r.count("+switch-master")), (1, 0));
         r.fakes.get_mut(&6380).unwrap().refuses = None;
-        r.pass(ms(3000));
+        r.pass(ms(17_000));
+        assert_eq!((r.count("+try-failover"), r.count("+switch-master")), (1, 0), "an epoch for nothing");
+        r.pass(ms(5000));
         assert_eq!(r.count("+switch-master"), 1, "{refuses:?}");
     }
 }
