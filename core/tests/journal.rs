@@ -162,8 +162,9 @@ fn see(actions: &[Action<Event>], seen: &mut Seen) {
             Action::Event(Event { what: What::Bye, role }) => {
                 seen.events.push(Event { role: *role, what: What::Bye });
             }
-            Action::Event(Event { what: What::MasterMode { by }, role }) => {
-                seen.events.push(Event { role: *role, what: What::MasterMode { by: by.clone() } });
+            Action::Event(Event { what: What::MasterMode { by, handed_over }, role }) => {
+                seen.events
+                    .push(Event { role: *role, what: What::MasterMode { by: by.clone(), handed_over: *handed_over } });
             }
             Action::Exit { .. } => assert_eq!(i + 1, actions.len(), "nothing is wanted behind the end: {actions:?}"),
             _ => {}

@@ -12,6 +12,8 @@ mod bytes;
 mod clients;
 #[path = "node/edges.rs"]
 mod edges;
+#[path = "node/failover.rs"]
+mod failover;
 #[path = "node/listeners.rs"]
 mod listeners;
 #[path = "node/pubsub.rs"]

@@ -40,6 +40,8 @@ pub(crate) struct Clients<R> {
     /// Messages to a client that was taken out as they were published: it gets them once it is served.
     aside: Vec<(ConnId, Aside)>,
     pub(crate) pause: Option<Pause>,
+    /// The server holds writes back for a reason of its own, however long: `CLIENT UNPAUSE` does not end it.
+    pub(crate) holds_writes: bool,
     pub(crate) stats: Stats,
     pub(crate) meter: Box<dyn Meter>,
     pub(crate) usage: UsageCache,
@@ -61,11 +63,17 @@ impl<R> Clients<R> {
             stirred: BTreeSet::new(),
             aside: Vec::new(),
             pause: None,
+            holds_writes: false,
             meter,
             usage: UsageCache::default(),
             started: None,
             next_id: 0,
         }
+    }
+
+    /// Whether writes are held back.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.pause.is_some() || self.holds_writes
     }
 
     /// Shows what a client is owed.

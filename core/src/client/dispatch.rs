@@ -232,12 +232,15 @@ pub(crate) fn subscribed(s: &Session, spec: &Spec) -> Option<Refusal> {
     })
 }
 
-/// Whether `CLIENT PAUSE` holds a command back.
+/// Whether a pause holds a command back.
 pub(crate) fn paused<R>(clients: &Clients<R>, s: &Session, found: &Found<R>, flags: Flags) -> Option<Refusal> {
-    let pause = clients.pause?;
+    if !clients.is_paused() {
+        return None;
+    }
+    let all = clients.pause.is_some_and(|p| p.all);
     let write = flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE);
     (!s.replica
-        && (pause.all || write)
+        && (all || write)
         && !found.spec.name.starts_with("client")
         && (s.multi.is_none() || flags.has(Flags::IN_MULTI)))
     .then_some(Refusal::Held)

@@ -80,6 +80,41 @@ pub enum What {
     MasterMode {
         /// The client that asked, as `CLIENT LIST` shows it.
         by: Box<str>,
+        /// It is its master, which hands over.
+        handed_over: bool,
+    },
+    /// A failover was asked for.
+    FailoverAsked {
+        /// To whom; to any replica if `None`.
+        to: Option<(Box<str>, u16)>,
+    },
+    /// The replica has everything, and is asked to take over.
+    FailoverSynced {
+        /// Its host.
+        host: Box<str>,
+        /// Its port.
+        port: u16,
+    },
+    /// It does not have everything in time, and is asked to take over all the same.
+    FailoverForced {
+        /// Its host.
+        host: Box<str>,
+        /// Its port.
+        port: u16,
+    },
+    /// It is the master.
+    FailoverDone {
+        /// Its host.
+        host: Box<str>,
+        /// Its port.
+        port: u16,
+    },
+    /// The failover is off: this node is the master.
+    FailoverAborted {
+        /// To whom it was.
+        to: Option<(Box<str>, u16)>,
+        /// Why.
+        why: Box<str>,
     },
     /// This node will follow a master.
     ReplicaOf {
@@ -232,7 +267,16 @@ impl fmt::Display for Event {
             ),
             What::Ready => f.write_str("Ready to accept connections"),
             What::Replication(e) => fmt::Display::fmt(e, f),
-            What::MasterMode { by } => write!(f, "MASTER MODE enabled (user request from '{by}')"),
+            What::MasterMode { by, handed_over } => {
+                write!(f, "MASTER MODE enabled ({} request from '{by}')", if *handed_over { "failover" } else { "user" })
+            }
+            What::FailoverAsked { to } => write!(f, "FAILOVER requested to {}.", Target(to.as_ref())),
+            What::FailoverSynced { host, port } => write!(f, "Failover target {host}:{port} is synced, failing over."),
+            What::FailoverForced { host, port } => {
+                write!(f, "FAILOVER to {host}:{port} time out exceeded, failing over.")
+            }
+            What::FailoverDone { host, port } => write!(f, "FAILOVER to {host}:{port} is done: it is the master now."),
+            What::FailoverAborted { to, why } => write!(f, "FAILOVER to {} aborted: {why}", Target(to.as_ref())),
             What::ReplicaOf { host, port, by } => {
                 write!(f, "REPLICAOF {host}:{port} enabled (user request from '{by}')")
             }
@@ -276,6 +320,18 @@ impl fmt::Display for Event {
             What::LogLevel(level) => write!(f, "The log level is {} from now on", level.word()),
             What::ConfigRewritten(Ok(())) => f.write_str("CONFIG REWRITE executed with success."),
             What::ConfigRewritten(Err(why)) => write!(f, "CONFIG REWRITE failed: {why}"),
+        }
+    }
+}
+
+/// Whom a failover is to.
+struct Target<'a>(Option<&'a (Box<str>, u16)>);
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((host, port)) => write!(f, "{host}:{port}"),
+            None => f.write_str("any replica"),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod call;
 mod commands;
 mod event;
+mod failover;
 mod load;
 mod propagate;
 mod save;
@@ -58,6 +59,8 @@ pub(crate) enum Key {
     Client(client::Timer),
     /// The patience of a shutdown.
     Shutdown,
+    /// The patience of a failover that was asked for.
+    Failover,
     /// The next keys of a snapshot that `rdb-key-save-delay` slows down.
     SnapshotStep,
     /// The next keys of a load that `key-load-delay` slows down.
@@ -147,6 +150,7 @@ pub struct Node<D: Dataset> {
     snapshot: Option<Box<snapshot::Snapshot>>,
     load: Option<Box<load::Load>>,
     shutdown: Option<shutdown::Shutdown>,
+    failover: Option<failover::Failover>,
     listeners: start::Listeners,
     stats: stats::Stats,
     slowlog: stats::SlowLog,
@@ -196,6 +200,7 @@ impl<D: Dataset> Node<D> {
             snapshot: None,
             load: None,
             shutdown: None,
+            failover: None,
             listeners: start::Listeners::default(),
             stats: stats::Stats::default(),
             timers,
@@ -295,16 +300,17 @@ impl<D: Dataset> Node<D> {
                 Key::SaveRule => self.check_save_rules(cx),
                 Key::Client(t) => self.client_tick(t, cx),
                 Key::Shutdown => self.shutdown_late(cx),
+                Key::Failover => self.failover_late(cx),
                 Key::SnapshotStep => self.snapshot_slice(cx),
                 Key::LoadStep => self.load_step(cx),
             }
         }
     }
 
-    /// Whether keys that expired are deleted, and replicas told: by a master, and not while `CLIENT PAUSE` or a shutdown
-    /// keeps the dataset as it is.
+    /// Whether keys that expired are deleted, and replicas told: by a master, and not while `CLIENT PAUSE`, a failover or a
+    /// shutdown keeps the dataset as it is.
     fn may_expire(&self) -> bool {
-        self.is_master() && self.clients.pause.is_none() && self.shutdown.is_none()
+        self.is_master() && !self.clients.is_paused() && self.shutdown.is_none()
     }
 
     /// Whether the expiry cycle runs.
@@ -328,6 +334,7 @@ impl<D: Dataset> Node<D> {
         // Whatever runs held commands or ends clients comes first, and what that stirs is told before the input ends.
         self.wake_waiters(cx);
         self.shutdown_step(cx);
+        self.failover_step(cx);
         self.finish_stirred(cx);
         if core::mem::take(&mut self.want_acks) {
             self.source.request_acks();
@@ -375,8 +382,15 @@ impl<D: Dataset> Machine for Node<D> {
             Input::Closed { conn, .. } => self.gone(conn, cx),
             Input::Began { .. } => {}
             Input::Done { op, result } => self.done(op, result, cx),
-            Input::Call(Call::Follow { host, port }) => self.follow(&host, port, "host", cx),
-            Input::Call(Call::Promote) => self.become_master("host", cx),
+            Input::Call(Call::Follow { host, port }) => {
+                self.abort_failover("the host names a master", cx);
+                self.follow(&host, port, "host", cx);
+            }
+            Input::Call(Call::Promote) => {
+                // One that was handing over is the master again by that.
+                self.abort_failover("the host wants a master", cx);
+                self.become_master("host", false, cx);
+            }
             Input::Shutdown { signal } => self.signalled(signal, cx),
         }
         self.settle(cx);

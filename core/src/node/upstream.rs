@@ -16,7 +16,7 @@ use crate::dataset::{Context, Dataset, LoadMode, Origin};
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Action, Closed, Outcome, Path, SocketOptions};
 use crate::mutations::{Mutation, on};
-use crate::replication::follower::Credentials;
+use crate::replication::follower::{Credentials, LinkError};
 use crate::replication::source::Role;
 use crate::replication::{Delivery, Follower, FollowerConfig, LinkState, ReplId, Resume, follower};
 use crate::resp::{Args, Command, Proto, Reply, parse_i64};
@@ -87,6 +87,10 @@ enum Step {
     SnapshotBad(Box<str>),
     Fault(Fault),
     Lost,
+    /// Our master became it by our asking.
+    HandedOver,
+    /// It refused to.
+    Refused(Box<str>),
 }
 
 impl Upstream {
@@ -161,8 +165,13 @@ impl<D: Dataset> Node<D> {
         let config = self.follower_config();
         let Some(up) = &mut self.upstream else { return };
         up.link.configure(config, &mut turn!(self, cx));
-        let (host, port, resume) = (up.host.clone(), up.port, up.resume.take());
-        up.link.follow(&host, port, resume, &mut turn!(self, cx));
+        let (host, port) = (up.host.clone(), up.port);
+        match (up.resume.take(), &self.failover) {
+            (Some(resume), Some(f)) if f.is_handing() => {
+                up.link.hand_over(&host, port, resume, &mut turn!(self, cx));
+            }
+            (resume, _) => up.link.follow(&host, port, resume, &mut turn!(self, cx)),
+        }
     }
 
     /// `REPLICAOF host port`: our own history, or the one of the master before, may serve to go on.
@@ -195,16 +204,23 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    /// `REPLICAOF NO ONE`.
-    pub(super) fn become_master(&mut self, by: &str, cx: &mut Cx<'_>) {
-        let Some(up) = &mut self.upstream else { return };
+    /// `REPLICAOF NO ONE`, or what a master asks for that hands over.
+    pub(super) fn become_master(&mut self, by: &str, handed_over: bool, cx: &mut Cx<'_>) {
+        if self.promote(cx) {
+            self.event(cx, What::MasterMode { by: by.into(), handed_over });
+        }
+    }
+
+    /// Follows nobody any more; whether it followed anybody.
+    pub(super) fn promote(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(up) = &mut self.upstream else { return false };
         up.link.stop(&mut turn!(self, cx));
         self.drop_incoming(cx);
         self.upstream = None;
         self.master = true;
         let new = ReplId::random(&mut self.rng);
         self.source.promote(new, &mut turn!(self, cx));
-        self.event(cx, What::MasterMode { by: by.into() });
+        true
     }
 
     /// `CLIENT KILL TYPE master`: whether there was a link.
@@ -296,6 +312,8 @@ impl<D: Dataset> Node<D> {
                 Step::SnapshotBad(why) => self.load_failed_or_spool(why, cx),
                 Step::Fault(fault) => self.stream_fault(fault, cx),
                 Step::Lost => self.link_lost(cx),
+                Step::HandedOver => self.handed_over(cx),
+                Step::Refused(why) => self.abort_failover(&why, cx),
             }
         }
     }
@@ -310,8 +328,16 @@ impl<D: Dataset> Node<D> {
                     }
                     self.source.keep_log();
                     self.source.set_role(Role::Replica { linked: true }, &mut turn!(self, cx));
+                    if self.failover.is_some() {
+                        return Step::HandedOver;
+                    }
                 }
-                Delivery::FullResync { id, offset } => up.incoming = Some(Incoming { id, offset, way: Way::Announced }),
+                Delivery::FullResync { id, offset } => {
+                    up.incoming = Some(Incoming { id, offset, way: Way::Announced });
+                    if self.failover.is_some() {
+                        return Step::HandedOver;
+                    }
+                }
                 Delivery::SnapshotBegin { size } => return Step::SnapshotBegins(size),
                 Delivery::Snapshot(bytes) => {
                     let result = match up.incoming.as_mut().map(|i| &mut i.way) {
@@ -348,6 +374,7 @@ impl<D: Dataset> Node<D> {
                         self.source.show(end);
                     }
                 }
+                Delivery::Lost(why @ LinkError::TakeoverRefused(_)) => return Step::Refused(why.to_string().into()),
                 Delivery::Lost(_) => return Step::Lost,
             }
         }

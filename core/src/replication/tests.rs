@@ -581,19 +581,24 @@ fn a_replica_writes_nothing_of_its_own_into_its_masters_stream() {
 }
 
 #[test]
-fn psync_failover_is_refused_and_leaves_the_connection_a_client() {
+fn psync_failover_promotes_a_replica_of_the_same_history_alone() {
     let mut b = Bare::new();
     b.source.keep_log();
     b.source.append(None, b"X");
-    let (conn, id) = (ConnId::accepted(1), b.source.id());
-    let psync = Command::new(&["PSYNC", id.as_str(), "1", "FAILOVER"]);
-    let at = Endpoint::Tcp("127.0.0.1:9".parse().unwrap());
-    let refused = b.with(|s, cx| s.psync(conn, at, psync.args(), cx));
-    assert_eq!(refused, Err("ERR PSYNC FAILOVER is not supported".into()));
-    assert!(!b.source.is_replica(conn));
-    assert_eq!(b.source.counters(), super::source::Counters::default());
-    // The same without it goes on where it was.
-    assert_eq!(b.psync(1, id, 1), std::format!("+CONTINUE {id}\r\nX").into_bytes());
+    let id = b.source.id();
+    let ask = |b: &mut Bare, words: &[&str]| b.with(|s, cx| s.takes_over(Command::new(words).args(), cx));
+    let refused = ask(&mut b, &["PSYNC", id.as_str(), "1", "FAILOVER"]);
+    assert_eq!(refused, Err("ERR PSYNC FAILOVER can't be sent to a master.".into()));
+    b.with(|s, cx| s.set_role(super::source::Role::Replica { linked: false }, cx));
+    let other = "a".repeat(40);
+    let refused = ask(&mut b, &["PSYNC", &other, "1", "FAILOVER"]);
+    assert_eq!(refused, Err("ERR PSYNC FAILOVER replid must match my replid.".into()));
+    assert_eq!(ask(&mut b, &["PSYNC", id.as_str(), "1", "failover"]), Ok(true));
+    assert_eq!(ask(&mut b, &["PSYNC", id.as_str(), "1"]), Ok(false));
+    // The host has promoted it by then.
+    let new = super::ReplId::random(&mut Rng::new([3; 32]));
+    b.with(|s, cx| s.promote(new, cx));
+    assert_eq!(b.psync(1, id, 1), std::format!("+CONTINUE {new}\r\nX").into_bytes());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::super::failover::Failover;
 use super::super::{Cx, Node};
 use crate::client::Session;
 use crate::client::info::{self, DataCounts, Fields};
@@ -180,7 +181,7 @@ impl<D: Dataset> Node<D> {
         }
         let log = self.source.log();
         let active = self.source.is_active();
-        // `master_failover_state` is what sentinels take for a FAILOVER command, which there is not.
+        f.put("master_failover_state", Failover::state(self.failover.as_ref()));
         f.put("master_replid", self.source.id());
         match self.source.id2() {
             Some((id, _)) => f.put("master_replid2", id),

@@ -65,6 +65,7 @@ fn server_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
     rows! { list, Node<D>, in [Node::<D>], "server":
         "bgsave" -1 [A, SYNC] NONE "1.0.0" cmd_bgsave "Writes a snapshot to the disk while commands go on.";
         "dbsize" 1 [R, F] NONE "1.0.0" cmd_dbsize "Counts the keys of the database.";
+        "failover" -1 [A, ST] NONE "6.2.0" cmd_failover "Hands over to a replica, and loses nothing.";
         "flushall" -1 [W] NONE "1.0.0" cmd_flushall "Removes all keys of all databases.";
         "flushdb" -1 [W] NONE "1.0.0" cmd_flushdb "Removes all keys of the database.";
         "info" -1 [L] NONE "1.0.0" cmd_info "Shows what the server is and does.";

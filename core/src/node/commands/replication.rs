@@ -38,6 +38,18 @@ impl<D: Dataset> Node<D> {
         if !s.outbox.is_empty() {
             return s.reply().error("ERR SYNC and PSYNC are invalid with pending output");
         }
+        let promotes = psync.map_or(Ok(false), |args| self.source.takes_over(args, &mut turn!(self, cx)));
+        match promotes {
+            Ok(true) => {
+                let by = self.clients.line(s, cx.now);
+                self.become_master(&by, true, cx);
+            }
+            Ok(false) if self.failover.is_some() => {
+                return s.reply().error("NOMASTERLINK Can't SYNC while failing over");
+            }
+            Ok(false) => {}
+            Err(text) => return s.reply().error(&text),
+        }
         let peer = s.peer.clone();
         let taken = match psync {
             Some(args) => self.source.psync(s.conn, peer, args, &mut turn!(self, cx)),
@@ -53,9 +65,12 @@ impl<D: Dataset> Node<D> {
     }
 
     pub(in super::super) fn cmd_replicaof(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
+        if self.failover.is_some() {
+            return s.reply().error("ERR REPLICAOF not allowed while failing over.");
+        }
         let by = self.clients.line(s, cx.now);
         if args.is(1, "NO") && args.is(2, "ONE") {
-            self.become_master(&by, cx);
+            self.become_master(&by, false, cx);
             return s.reply().ok();
         }
         if s.replica {
@@ -71,6 +86,59 @@ impl<D: Dataset> Node<D> {
         }
         self.follow(host, port, &by, cx);
         s.reply().ok();
+    }
+
+    pub(in super::super) fn cmd_failover(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
+        let wish = match FailoverWish::of(args) {
+            Ok(wish) => wish,
+            Err(text) => return s.reply().error(text),
+        };
+        if wish.abort {
+            if self.failover.is_none() {
+                return s.reply().error("ERR No failover in progress.");
+            }
+            self.abort_failover("Failover manually aborted", cx);
+            return s.reply().ok();
+        }
+        match self.failover_target(&wish, cx) {
+            Ok(target) => {
+                self.begin_failover(target, wish.timeout, wish.force, cx);
+                s.reply().ok();
+            }
+            Err(text) => s.reply().error(text),
+        }
+    }
+
+    /// Whom a failover is to, or why there can be none.
+    fn failover_target(
+        &self,
+        wish: &FailoverWish<'_>,
+        cx: &Cx<'_>,
+    ) -> Result<Option<(alloc::boxed::Box<str>, u16)>, &'static str> {
+        if self.failover.is_some() {
+            return Err("ERR FAILOVER already in progress.");
+        }
+        if !self.is_master() {
+            return Err("ERR FAILOVER is not valid when server is a replica.");
+        }
+        if self.source.replica_count() == 0 {
+            return Err("ERR FAILOVER requires connected replicas.");
+        }
+        if wish.force && (wish.to.is_none() || wish.timeout.is_none()) {
+            return Err("ERR FAILOVER with force option requires both a timeout and target HOST and IP.");
+        }
+        let Some((host, port)) = wish.to else { return Ok(None) };
+        let named = || {
+            self.source
+                .replicas(cx.now.mono)
+                .filter(|r| r.port == port && address(r).as_bytes().eq_ignore_ascii_case(host))
+        };
+        let target = core::str::from_utf8(host).ok().zip(u16::try_from(port).ok()).filter(|_| named().next().is_some());
+        let Some((host, port)) = target else { return Err("ERR FAILOVER target HOST and PORT is not a replica.") };
+        if !named().any(|r| r.state == crate::replication::source::ReplicaState::Online) {
+            return Err("ERR FAILOVER target replica is not online.");
+        }
+        Ok(Some((host.into(), port)))
     }
 
     pub(in super::super) fn cmd_role(&mut self, s: &mut Session, _: Args<'_>, cx: &mut Cx<'_>) {
@@ -177,5 +245,42 @@ impl<D: Dataset> Node<D> {
             self.gone(conn, cx);
         }
         self.snapshot_wanted_more(cx);
+    }
+}
+
+/// The words of FAILOVER.
+#[derive(Default)]
+struct FailoverWish<'a> {
+    abort: bool,
+    to: Option<(&'a [u8], i64)>,
+    force: bool,
+    timeout: Option<Duration>,
+}
+
+impl<'a> FailoverWish<'a> {
+    /// In any order, each once; ABORT stands alone.
+    fn of(args: Args<'a>) -> Result<Self, &'static str> {
+        let mut wish = Self::default();
+        let mut i = 1;
+        while i < args.len() {
+            if args.is(i, "timeout") && i + 1 < args.len() && wish.timeout.is_none() {
+                let ms = super::int(args, i + 1).ok_or(super::NOT_AN_INTEGER)?;
+                let ms = u64::try_from(ms).ok().filter(|ms| *ms > 0);
+                wish.timeout = Some(Duration::from_millis(ms.ok_or("ERR FAILOVER timeout must be greater than 0")?));
+                i += 2;
+            } else if args.is(i, "abort") && args.len() == 2 {
+                wish.abort = true;
+                i += 1;
+            } else if args.is(i, "to") && i + 2 < args.len() && wish.to.is_none() {
+                wish.to = Some((args.at(i + 1), super::int(args, i + 2).ok_or(super::NOT_AN_INTEGER)?));
+                i += 3;
+            } else if args.is(i, "force") && !wish.force {
+                wish.force = true;
+                i += 1;
+            } else {
+                return Err(super::SYNTAX);
+            }
+        }
+        Ok(wish)
     }
 }

@@ -46,6 +46,9 @@ pub enum LinkError {
     /// The master cannot serve us now.
     #[error("Master is currently unable to PSYNC but should be in the future: {0}")]
     NotNow(Box<str>),
+    /// The one that was to become the master by our asking does not.
+    #[error("Failover target rejected psync request: {0}")]
+    TakeoverRefused(Box<str>),
     /// An answer to PSYNC that is none.
     #[error("Unexpected reply to PSYNC from master: {0}")]
     UnexpectedReply(Box<str>),

@@ -11,7 +11,7 @@ use crate::replication::ReplId;
 use crate::resp::{Command, Value, decimal, parse_u64};
 
 use super::event::{Event, LinkError};
-use super::link::{Core, State};
+use super::link::{Core, State, Takeover};
 use super::mark::MARK;
 use super::{Delivery, Emit, Key};
 
@@ -48,6 +48,10 @@ impl Core {
         let Some(link) = self.link.as_mut().filter(|_| matches!(self.state, State::Connecting)) else { return };
         cx.out.event(crate::replication::Event::from(Event::Connected));
         self.last_io = cx.now.mono;
+        if let Some(takeover) = self.takeover.as_mut().filter(|t| **t != Takeover::Wanted) {
+            // The link before this one broke without an answer.
+            *takeover = Takeover::Open;
+        }
         self.state = State::Handshake;
         link.connected(cx.out);
         link.ask(&Command::new(&["PING"]), Step::Ping, cx.out);
@@ -76,7 +80,11 @@ impl Core {
                     }
                     self.ask_psync(cx);
                 }
-                Step::Psync => return self.answered(&value, cx).map(Some),
+                Step::Psync => {
+                    if let Some(delivery) = self.answered(&value, cx)? {
+                        return Ok(Some(delivery));
+                    }
+                }
                 Step::Auth | Step::Port | Step::Ip => {}
             }
         }
@@ -114,7 +122,12 @@ impl Core {
         let command = if let Some(resume) = self.resume {
             let offset = resume.offset.saturating_add(1);
             cx.out.event(crate::replication::Event::from(Event::TryingPartial { id: resume.id, offset }));
-            Command::new(&[&b"PSYNC"[..], resume.id.as_bytes(), decimal(&mut buf, false, offset)])
+            let args = [&b"PSYNC"[..], resume.id.as_bytes(), decimal(&mut buf, false, offset), b"FAILOVER"];
+            let asks = self.takeover.is_some_and(|t| t != Takeover::Probed);
+            if self.takeover == Some(Takeover::Wanted) {
+                self.takeover = Some(Takeover::Asked);
+            }
+            Command::new(if asks { &args } else { &args[..3] })
         } else {
             cx.out.event(crate::replication::Event::from(Event::NoCachedMaster));
             Command::new(&["PSYNC", "?", "-1"])
@@ -126,9 +139,47 @@ impl Core {
         &mut self,
         value: &Value,
         cx: &mut Turn<'_, K, E>,
-    ) -> Result<Delivery<'static>, LinkError> {
+    ) -> Result<Option<Delivery<'static>>, LinkError> {
         self.pre_psync = false;
-        match (verdict(value), self.resume) {
+        let verdict = verdict(value);
+        if let Some(takeover) = self.takeover
+            && !self.took_over(takeover, &verdict, value, cx)?
+        {
+            return Ok(None);
+        }
+        self.entered(verdict, value, cx).map(Some)
+    }
+
+    /// The answer of the one that is to take over: whether it did and the link goes on. It is asked once more if not.
+    fn took_over<K: Key, E: Emit>(
+        &mut self,
+        takeover: Takeover,
+        verdict: &Verdict,
+        value: &Value,
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<bool, LinkError> {
+        match (verdict, takeover) {
+            (Verdict::Continue(_), _) | (Verdict::Full(..), Takeover::Asked | Takeover::Open) => {
+                self.takeover = None;
+                Ok(true)
+            }
+            (Verdict::NotNow, Takeover::Open | Takeover::Probed) => Err(LinkError::NotNow(text(value))),
+            (Verdict::Unknown, Takeover::Open) => {
+                self.takeover = Some(Takeover::Probed);
+                self.ask_psync(cx);
+                Ok(false)
+            }
+            _ => Err(LinkError::TakeoverRefused(text(value))),
+        }
+    }
+
+    fn entered<K: Key, E: Emit>(
+        &mut self,
+        verdict: Verdict,
+        value: &Value,
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<Delivery<'static>, LinkError> {
+        match (verdict, self.resume) {
             (Verdict::Continue(new_id), Some(resume)) => {
                 cx.out.event(crate::replication::Event::from(Event::Continued));
                 let new_id = new_id.filter(|&id| id != resume.id);

@@ -24,6 +24,8 @@ const ACK_PERIOD: Duration = Duration::from_secs(1);
 const QUICK_PERIOD: Duration = Duration::from_secs(1);
 /// Between two attempts there is this at least, and twice this at most, in milliseconds.
 const RETRY_MS: u64 = 500;
+/// The same while a master hands over, in milliseconds.
+const TAKEOVER_RETRY_MS: u64 = 100;
 /// An answer of the handshake is no longer than this, in bytes.
 const ANSWER_MAX: usize = 16 * 1024;
 
@@ -78,6 +80,19 @@ pub struct Progress {
     pub last_io: Instant,
 }
 
+/// Where a master that hands over stands with the one that is to take over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Takeover {
+    /// It is to be asked.
+    Wanted,
+    /// It was asked, and did not answer yet.
+    Asked,
+    /// It was asked on a link that broke before the answer: it may be the master by now. It is asked again.
+    Open,
+    /// It refused then. If the first time made it the master it goes on with our history, which a plain PSYNC shows.
+    Probed,
+}
+
 /// Where the link stands.
 #[derive(Debug)]
 pub(super) enum State {
@@ -110,6 +125,8 @@ pub(super) struct Core {
     pub(super) link: Option<Link<Step>>,
     /// Where to go on; the offset is kept in `applied` while a stream flows.
     pub(super) resume: Option<Resume>,
+    /// Our master is to become it by our asking.
+    pub(super) takeover: Option<Takeover>,
     /// The history that the snapshot or the stream belongs to.
     pub(super) id: ReplId,
     /// Bytes of the stream that came.
@@ -147,6 +164,7 @@ impl Core {
             state: State::Idle,
             link: None,
             resume: None,
+            takeover: None,
             id: ReplId::ZERO,
             read: 0,
             parsed: 0,
@@ -271,7 +289,12 @@ impl Core {
         if on(Mutation::NeverReconnects) {
             return;
         }
-        let wait = if timed_out { 1 } else { RETRY_MS + cx.rng.below(RETRY_MS) };
+        let wait = match self.takeover {
+            _ if timed_out => 1,
+            // Writers wait for it.
+            Some(_) => TAKEOVER_RETRY_MS,
+            None => RETRY_MS + cx.rng.below(RETRY_MS),
+        };
         cx.timers.set(Timer::Retry.into(), now + Duration::from_millis(wait));
     }
 

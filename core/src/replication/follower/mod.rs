@@ -22,7 +22,7 @@ use crate::machine::{Chunks, Closed, Outcome, Turn};
 use crate::resp::{Args, Requests};
 
 use super::ReplId;
-use link::{Core, State};
+use link::{Core, State, Takeover};
 use mark::Mark;
 
 /// What a machine's timer keys must be to host a [`Follower`].
@@ -138,6 +138,10 @@ impl Follower {
     /// Follows the master at `host`:`port` from now on, going on at `resume` if it can. A link that stands is closed.
     pub fn follow<K: Key, E: Emit>(&mut self, host: &str, port: u16, resume: Option<Resume>, cx: &mut Turn<'_, K, E>) {
         self.stop(cx);
+        self.begin(host, port, resume, cx);
+    }
+
+    fn begin<K: Key, E: Emit>(&mut self, host: &str, port: u16, resume: Option<Resume>, cx: &mut Turn<'_, K, E>) {
         self.core.target = Some(Target { host: host.into(), port });
         // No history is so long: such a place is none, and what is added to an offset never wraps.
         self.core.resume = resume.filter(|resume| i64::try_from(resume.offset).is_ok());
@@ -145,10 +149,20 @@ impl Follower {
         self.core.start(false, cx);
     }
 
+    /// The same for a master that hands over: the one that is to be the master is asked for it by PSYNC's FAILOVER, and
+    /// nothing of another history is taken unless it is the answer to that. One that refuses ends the link with
+    /// [`LinkError::TakeoverRefused`]: it is certain then that it did not become the master by this.
+    pub fn hand_over<K: Key, E: Emit>(&mut self, host: &str, port: u16, resume: Resume, cx: &mut Turn<'_, K, E>) {
+        self.stop(cx);
+        self.core.takeover = Some(Takeover::Wanted);
+        self.begin(host, port, Some(resume), cx);
+    }
+
     /// Follows nobody any more. A link that stands is closed.
     pub fn stop<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
         self.core.hang_up(cx);
         self.core.target = None;
+        self.core.takeover = None;
         self.core.resume = None;
         self.core.down_since = None;
         self.forget();

@@ -155,7 +155,7 @@ impl Session {
         } else if args.is(0, "sync") {
             source.sync(self.conn, self.peer.clone(), cx)
         } else {
-            source.psync(self.conn, self.peer.clone(), args, cx)
+            source.takes_over(args, cx).and_then(|_| source.psync(self.conn, self.peer.clone(), args, cx))
         };
         if let Err(text) = result {
             Reply::new(&mut self.out, Proto::Resp2).error(&text);

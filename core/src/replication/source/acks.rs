@@ -1,5 +1,7 @@
 //! Acknowledgements, and the replicas as INFO and ROLE show them.
 
+use alloc::boxed::Box;
+use alloc::string::ToString;
 use core::time::Duration;
 
 use crate::ids::ConnId;
@@ -113,6 +115,23 @@ impl Source {
     /// Whether every replica that follows the stream has acknowledged `offset`: what an orderly shutdown waits for.
     pub fn all_acked(&self, offset: u64) -> bool {
         self.peers.values().all(|p| !p.is_online() || p.pre_psync || p.acked >= offset)
+    }
+
+    /// The first replica that a master whose history ends at `offset`, but for questions for acknowledgements, could hand
+    /// over to: it has acknowledged that, and took all that there is to send. With `wanted` only the one that INFO shows
+    /// under this address and port. Where it is reached.
+    pub fn successor(&self, offset: u64, wanted: Option<(&str, u16)>) -> Option<(Box<str>, u16)> {
+        self.peers.values().find_map(|p| {
+            let port = u16::try_from(p.said.port).ok().filter(|port| *port > 0)?;
+            let host: Box<str> = match (&p.said.ip, &p.endpoint) {
+                (Some(ip), _) => ip.clone(),
+                (None, Endpoint::Tcp(at)) => at.ip().to_string().into(),
+                (None, Endpoint::Unix(_)) => return None,
+            };
+            let meant = wanted.is_none_or(|(h, n)| n == port && h.eq_ignore_ascii_case(&host));
+            let has_all = p.is_online() && !p.pre_psync && p.acked >= offset && p.cursor == self.log.visible();
+            (meant && has_all && !self.is_left_behind(p)).then_some((host, port))
+        })
     }
 
     /// How many replicas are online and were heard within `max_lag_s` whole seconds (`min-replicas-max-lag`).

@@ -15,6 +15,12 @@ pub enum Event {
     /// SYNC or PSYNC came.
     #[error("Replica {0} asks for synchronization")]
     Asked(ReplicaName),
+    /// Its master hands over to it: PSYNC came with FAILOVER.
+    #[error("Failover request received for replid {id}.")]
+    TakeoverAsked {
+        /// The history that it named, one line of 64 characters at most.
+        id: Box<str>,
+    },
     /// It asked for everything.
     #[error("Full resync requested by replica {0}")]
     FullRequested(ReplicaName),

@@ -1,6 +1,7 @@
 //! SYNC and PSYNC: a connection becomes a replica.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::ids::ConnId;
@@ -32,8 +33,7 @@ impl Source {
     /// (`ERR SYNC and PSYNC are invalid with pending output`), one inside MULTI. Tell a replica apart by
     /// [`Source::is_replica`]: a second PSYNC from it is ignored.
     ///
-    /// A further argument is refused: it is FAILOVER (Redis 6.2), and +CONTINUE would promise a promotion that does
-    /// not come. The master that asked logs the refusal and stays master.
+    /// A third argument FAILOVER is the host's to heed: see [`Source::takes_over`], which goes first.
     pub fn psync<K: Key, E: Emit>(
         &mut self,
         conn: ConnId,
@@ -41,9 +41,6 @@ impl Source {
         args: Args<'_>,
         cx: &mut Turn<'_, K, E>,
     ) -> Result<Taken, SyncError> {
-        if args.len() > 3 {
-            return Err(Cow::Borrowed("ERR PSYNC FAILOVER is not supported"));
-        }
         self.admit(conn, &endpoint, cx)?;
         let Some(offset) = parse_i64(args.at(2)) else {
             return Err(Cow::Borrowed("ERR value is not an integer or out of range"));
@@ -63,6 +60,23 @@ impl Source {
         }
         self.start_over(conn, peer, cx);
         Ok(Taken::Full)
+    }
+
+    /// Whether a PSYNC with these arguments asks the node to be the master first (FAILOVER, Redis 6.2): its master hands
+    /// over, and names our history to show that it is. The host then does as for `REPLICAOF NO ONE`, and only then calls
+    /// [`Source::psync`]. An error is what to answer: a master is asked for nothing, and of another history nobody hands over.
+    pub fn takes_over<K: Key, E: Emit>(&self, args: Args<'_>, cx: &mut Turn<'_, K, E>) -> Result<bool, SyncError> {
+        if !args.is(3, "failover") {
+            return Ok(false);
+        }
+        cx.out.event(crate::replication::Event::from(Event::TakeoverAsked { id: shown(args.at(1)) }));
+        if self.role == Role::Master {
+            return Err(Cow::Borrowed("ERR PSYNC FAILOVER can't be sent to a master."));
+        }
+        if ReplId::parse(args.at(1)) != Ok(self.id) {
+            return Err(Cow::Borrowed("ERR PSYNC FAILOVER replid must match my replid."));
+        }
+        Ok(true)
     }
 
     /// `SYNC`: a snapshot without a reply line, then the stream; never acknowledged.
@@ -139,8 +153,7 @@ impl Source {
         if asked != Ok(self.id) {
             let Some((_, valid_to)) = self.id2.filter(|&(id2, _)| asked == Ok(id2)) else {
                 let id2 = self.id2.map_or(ReplId::ZERO, |(id2, _)| id2);
-                let asked: String = String::from_utf8_lossy(id).chars().filter(|c| !c.is_control()).take(64).collect();
-                return Err(Some(Refusal::OtherId { asked: asked.into(), id: self.id, id2 }));
+                return Err(Some(Refusal::OtherId { asked: shown(id), id: self.id, id2 }));
             };
             if u64::try_from(offset).is_ok_and(|o| o > valid_to) && !on(Mutation::SecondIdEndless) {
                 return Err(Some(Refusal::BeyondSecondId { asked: offset, valid_to }));
@@ -190,4 +203,9 @@ impl Source {
         self.arm_ping(cx);
         self.arm_delay(cx);
     }
+}
+
+/// An id as a peer spelled it, for the log: one line, bounded.
+fn shown(id: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(id).chars().filter(|c| !c.is_control()).take(64).collect::<String>().into()
 }
