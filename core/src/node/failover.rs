@@ -10,7 +10,6 @@ use core::time::Duration;
 use super::{Cx, Key, Node, What};
 use crate::client::Dispatch as _;
 use crate::dataset::Dataset;
-use crate::mutations::{Mutation, on};
 
 /// A failover that somebody asked for.
 #[derive(Debug)]
@@ -50,6 +49,12 @@ impl Failover {
 }
 
 impl<D: Dataset> Node<D> {
+    /// Whom this node, a master until now, has asked to be the master, or asks until it is.
+    pub fn hands_over_to(&self) -> Option<(&str, u16)> {
+        let failover = self.failover.as_ref().filter(|f| f.is_handing())?;
+        failover.target.as_ref().map(|(host, port)| (&**host, *port))
+    }
+
     /// Begins to wait for `target`, or for the first replica that has everything; for `patience` at most, if it is given.
     pub(super) fn begin_failover(
         &mut self,
@@ -60,7 +65,7 @@ impl<D: Dataset> Node<D> {
     ) {
         self.event(cx, What::FailoverAsked { to: target.clone() });
         self.failover = Some(Failover { target, stage: Stage::Waiting { offset: None, force } });
-        self.clients.holds_writes = !on(Mutation::HandsOverWhileWriting);
+        self.clients.holds_writes = true;
         if let Some(patience) = patience {
             self.timers.set(Key::Failover, cx.now.mono + patience);
         }

@@ -21,6 +21,7 @@ pub(crate) fn all() -> Vec<Trial> {
         scenario("differential::transactions", LIMIT, needs, |w, redis| transactions(w, &redis)),
         scenario("differential::pubsub", LIMIT, needs, |w, redis| pubsub(w, &redis)),
         scenario("differential::reset_and_reply_modes", LIMIT, needs, |w, redis| modes(w, &redis)),
+        scenario("differential::failover", LIMIT, needs, |w, redis| failover(w, &redis)),
     ]
 }
 
@@ -301,5 +302,58 @@ fn modes(w: &World, redis: &Program) -> Result<()> {
     for c in [&mut pair.mine, &mut pair.redis] {
         c.expect_close(Duration::from_secs(5))?;
     }
+    Ok(())
+}
+
+/// What FAILOVER refuses, on a master alone, on one with a replica that stands still, and on that replica; `PORT` is the
+/// replica's.
+fn failover(w: &World, redis: &Program) -> Result<()> {
+    let (mut masters, [a, b]) = Pair::start(w, redis)?;
+    script(&mut masters, &["FAILOVER ABORT", "FAILOVER", "FAILOVER ABORT TIMEOUT 5", "FAILOVER TIMEOUT 5 ABORT"])?;
+    script(&mut masters, &["FAILOVER TIMEOUT", "FAILOVER TIMEOUT x", "FAILOVER TIMEOUT 0", "FAILOVER TIMEOUT -1"])?;
+    script(&mut masters, &["FAILOVER TO 127.0.0.1", "FAILOVER TO 127.0.0.1 x", "FAILOVER TO 127.0.0.1 99999"])?;
+    script(&mut masters, &["FAILOVER FORCE", "FAILOVER FORCE FORCE", "FAILOVER TO a 1 TO a 1", "FAILOVER what"])?;
+    script(&mut masters, &["FAILOVER TIMEOUT 5 TIMEOUT 5", "PSYNC x 1 FAILOVER", "COMMAND COUNT x"])?;
+    let (c, d) = (w.server("replica-of-primacy", &w.primacy()?, &[])?, w.server("replica-of-redis", redis, &[])?);
+    let mut replicas = Pair { mine: c.client()?, redis: d.client()? };
+    replicas.mine.run(&format!("REPLICAOF 127.0.0.1 {}", a.port))?;
+    replicas.redis.run(&format!("REPLICAOF 127.0.0.1 {}", b.port))?;
+    for (m, r) in [(&a, &c), (&b, &d)] {
+        wait::link_up(r)?;
+        wait::until(Duration::from_secs(20), "the replica is online", || {
+            Ok(m.client()?.info("replication", "slave0")?.contains("state=online"))
+        })?;
+    }
+    let id = "a".repeat(40);
+    script(&mut replicas, &["FAILOVER", "FAILOVER ABORT", "FAILOVER TIMEOUT 0", &format!("PSYNC {id} 1 FAILOVER")])?;
+    script(&mut masters, &["FAILOVER TO 127.0.0.1 1", "FAILOVER TO 127.0.0.1 70000", "FAILOVER FORCE TIMEOUT 5"])?;
+    script(&mut masters, &["FAILOVER ABORT", "SET k v"])?;
+    let both = |masters: &mut Pair, words: &str| -> Result<()> {
+        let own = |port: u16| words.replace("PORT", &port.to_string());
+        let (x, y) = (own(c.port), own(d.port));
+        let (x, y) =
+            (masters.mine.ask(&primacy_tests::resp::words(&x))?, masters.redis.ask(&primacy_tests::resp::words(&y))?);
+        ensure!(x == y, "{words}\n    Primacy:      {x:?}\n    redis-server: {y:?}");
+        Ok(())
+    };
+    both(&mut masters, "FAILOVER TO localhost PORT")?;
+    both(&mut masters, "FAILOVER TO 127.0.0.1 PORT FORCE")?;
+    c.freeze();
+    d.freeze();
+    script(&mut masters, &["SET k w"])?;
+    both(&mut masters, "FAILOVER TO 127.0.0.1 PORT TIMEOUT 60000")?;
+    let refused = ["FAILOVER", "FAILOVER TIMEOUT 0", "REPLICAOF NO ONE", "REPLICAOF 127.0.0.1 1", "CLIENT UNPAUSE"];
+    script(&mut masters, &refused)?;
+    for ask in ["PSYNC ? -1", "SYNC", "PSYNC x 1 FAILOVER"] {
+        script(&mut Pair { mine: a.client()?, redis: b.client()? }, &[ask])?;
+    }
+    script(&mut masters, &["FAILOVER ABORT", "FAILOVER ABORT", "SET k x", "GET k"])?;
+    both(&mut masters, "FAILOVER TO 127.0.0.1 PORT FORCE TIMEOUT 50")?;
+    for one in [&a, &b] {
+        wait::until(Duration::from_secs(20), "by force", || Ok(one.client()?.info("replication", "role")? == "slave"))?;
+    }
+    script(&mut masters, &["FAILOVER", "SET k y", "REPLICAOF NO ONE", "FAILOVER ABORT", "SET k z", "GET k"])?;
+    c.thaw();
+    d.thaw();
     Ok(())
 }

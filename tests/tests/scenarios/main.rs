@@ -10,6 +10,7 @@ mod clients;
 mod crash;
 mod debian;
 mod differential;
+mod failover;
 mod interop;
 mod program;
 mod record;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         crash::all(),
         debian::all(),
         differential::all(),
+        failover::all(),
         interop::all(),
         program::all(),
         record::all(),

@@ -41,6 +41,8 @@ pub struct ClientConfig {
 pub enum ClientCall {
     /// It writes no more, and reads its key once at the master.
     Finish,
+    /// It asks this sentinel for a failover in which the master hands over.
+    HandOver(SocketAddr),
 }
 
 /// What a connection of a client is for.
@@ -52,9 +54,11 @@ enum Job {
     Write,
     /// Listening for `+switch-master`.
     Listen,
+    /// Asking a sentinel for a failover.
+    HandOver,
 }
 
-const JOBS: [Job; 3] = [Job::Ask, Job::Write, Job::Listen];
+const JOBS: [Job; 4] = [Job::Ask, Job::Write, Job::Listen, Job::HandOver];
 
 /// What a command is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +70,7 @@ enum Asked {
     /// What is left of its writes at a master that it has come to.
     Left,
     Subscribe,
+    HandOver,
 }
 
 /// What a deadline of a client is for.
@@ -84,9 +89,11 @@ pub struct Client {
     ids: Ids,
     timers: Timers<Timer>,
     /// Connections by [`Job`].
-    links: [Option<Link<Asked>>; 3],
+    links: [Option<Link<Asked>>; 4],
     /// Where it takes the master to be.
     master: Option<SocketAddr>,
+    /// The sentinel that it asks for a failover.
+    orders: Option<SocketAddr>,
     /// The number of its last write.
     last: u64,
     /// The highest number that was acknowledged, and that a WAIT saw on a replica.
@@ -111,8 +118,9 @@ impl Client {
             rng: Rng::new(seed),
             ids: Ids::default(),
             timers,
-            links: [const { None }; 3],
+            links: [const { None }; 4],
             master: None,
+            orders: None,
             last: 0,
             acknowledged: 0,
             waited: 0,
@@ -170,6 +178,10 @@ impl Client {
                 self.finishing = true;
                 self.timers.set(Timer::Write, now + Duration::from_micros(1));
             }
+            Input::Call(ClientCall::HandOver(sentinel)) => {
+                self.orders = Some(sentinel);
+                self.begin(now, Job::HandOver, out);
+            }
             _ => {}
         }
     }
@@ -200,6 +212,9 @@ impl Client {
     /// Something went wrong with a connection.
     fn anew<E>(&mut self, now: Instant, job: Job, out: &mut Actions<E>) {
         self.hang_up(job, out);
+        if job == Job::HandOver {
+            return; // Whoever wants a failover asks once.
+        }
         let job = if job == Job::Write { Job::Ask } else { job };
         let rest = REST + Duration::from_micros(self.rng.below(REST.as_micros() as u64));
         self.timers.set(Timer::Begin(job), now + rest);
@@ -217,6 +232,7 @@ impl Client {
         self.hang_up(job, out);
         let to = match job {
             Job::Write => self.master,
+            Job::HandOver => self.orders,
             _ => {
                 let any = self.rng.below(self.config.sentinels.len() as u64) as usize;
                 self.config.sentinels.get(any).copied()
@@ -241,6 +257,10 @@ impl Client {
             Job::Ask => {
                 let question = Command::new(&["SENTINEL", "get-master-addr-by-name", &self.config.master]);
                 link.ask(&question, Asked::Address, out);
+            }
+            Job::HandOver => {
+                let order = Command::new(&["SENTINEL", "FAILOVER", &self.config.master, "COORDINATED"]);
+                link.ask(&order, Asked::HandOver, out);
             }
             Job::Listen => link.ask(&Command::new(&["SUBSCRIBE", SWITCH]), Asked::Subscribe, out),
             Job::Write => link.ask(&Command::new(&["GET", &key]), Asked::Left, out),
@@ -294,6 +314,7 @@ impl Client {
                     None => self.anew(now, Job::Ask, out),
                 }
             }
+            Some(Asked::HandOver) => self.hang_up(job, out),
             Some(Asked::Subscribe) => self.timers.clear(Timer::Patience(Job::Listen)),
             None => {
                 let payload = value.as_array().and_then(|a| a.get(2)?.as_str());

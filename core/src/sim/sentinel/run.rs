@@ -276,6 +276,11 @@ impl<'s> Run<'s> {
                 let files = disk.names().filter_map(|n| Some((n.to_string(), disk.get(n)?.to_vec()))).collect();
                 self.disks.insert(*sentinel, files);
             }
+            What::HandOver { sentinel } => {
+                if let Some(person) = self.clients.first() {
+                    self.world.call(*person, Call::Client(ClientCall::HandOver(sentinel_address(*sentinel))));
+                }
+            }
             What::Restore { sentinel } => self.restore(*sentinel),
         }
     }
@@ -426,6 +431,8 @@ impl<'s> Run<'s> {
                 ("of them within a second of the quorum", soon),
                 ("ms from quorum to leader, all together", took.as_millis() as u64),
                 ("double votes and leaders that were excused", watch.excused),
+                ("masters told to hand over", watch.handovers.0),
+                ("of them replicas that took over", watch.handovers.1),
             ],
             hash: world.trace_hash(),
         }

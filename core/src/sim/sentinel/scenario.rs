@@ -98,6 +98,23 @@ impl Scenario {
             ..SENTINELS
         },
         Self {
+            name: "handover",
+            about: "sentinels are asked for failovers in which the master hands over, with faults beside",
+            kinds: Kinds {
+                handover: true,
+                leader: true,
+                crash: true,
+                pause: true,
+                partition: true,
+                connection: true,
+                slow: true,
+                ..Kinds::NONE
+            },
+            every_ms: (1_000, 6_000),
+            complete: false,
+            ..SENTINELS
+        },
+        Self {
             name: "old-disk",
             about: "sentinels that are restarted from an old disk",
             kinds: Kinds { old_disk: true, master: true, leader: true, crash: true, ..Kinds::NONE },

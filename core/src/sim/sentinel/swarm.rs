@@ -28,6 +28,8 @@ pub const SENTINEL_PORT: u16 = 26379;
 pub const CALM_MS: u64 = 3_000;
 /// Entries of a list, at most.
 pub const DEEDS_MAX: usize = 200;
+/// The place of `handover` among the kinds.
+const HANDOVER: usize = 15;
 /// Clients of a run with nodes.
 const CLIENTS: u32 = 2;
 
@@ -64,6 +66,8 @@ pub struct Kinds {
     pub old_disk: bool,
     /// Many masters die at once.
     pub many: bool,
+    /// A sentinel is asked for a failover in which the master hands over.
+    pub handover: bool,
 }
 
 impl Kinds {
@@ -84,6 +88,7 @@ impl Kinds {
         names: false,
         old_disk: false,
         many: false,
+        handover: false,
     };
     /// What happens to machines and networks everywhere.
     pub const USUAL: Self = Self {
@@ -101,7 +106,7 @@ impl Kinds {
         ..Self::NONE
     };
 
-    fn list(self) -> [bool; 15] {
+    fn list(self) -> [bool; 16] {
         [
             self.master,
             self.leader,
@@ -118,6 +123,7 @@ impl Kinds {
             self.names,
             self.old_disk,
             self.many,
+            self.handover,
         ]
     }
 }
@@ -181,6 +187,11 @@ pub enum What {
         /// Which.
         sentinel: usize,
     },
+    /// A sentinel is asked for a failover in which the master hands over.
+    HandOver {
+        /// Which.
+        sentinel: usize,
+    },
     /// A sentinel is restarted from its copied disk.
     Restore {
         /// Which.
@@ -214,6 +225,7 @@ impl fmt::Display for Deed {
                 write!(f, "all lose power, for {} ms", list.join(", "))
             }
             What::Remember { sentinel } => write!(f, "the disk of sentinel {sentinel} is copied"),
+            What::HandOver { sentinel } => write!(f, "sentinel {sentinel} is asked for a coordinated failover"),
             What::Restore { sentinel } => write!(f, "sentinel {sentinel} restarts from its copied disk"),
         }
     }
@@ -411,6 +423,10 @@ fn deeds(c: &mut Choices, setup: &Setup, heal_ms: u64) -> Vec<Deed> {
     if in_it.is_empty() || (may[0] && !in_it.contains(&0) && c.chance(700)) {
         in_it.push(may.iter().position(|m| *m).unwrap_or(0));
     }
+    // Of the others there may be any, beside those that the scenario is for.
+    if may[HANDOVER] {
+        in_it.extend([HANDOVER, HANDOVER]);
+    }
     let every = c.between(scenario.every_ms.0, scenario.every_ms.1);
     let mut deeds = Vec::new();
     let mut at = CALM_MS;
@@ -462,6 +478,7 @@ fn deed(c: &mut Choices, kind: usize, setup: &Setup) -> What {
             let sentinel = c.below(setup.scenario.sentinels as u64) as usize;
             return if c.chance(400) { What::Remember { sentinel } } else { What::Restore { sentinel } };
         }
+        HANDOVER => return What::HandOver { sentinel: c.below(setup.scenario.sentinels as u64) as usize },
         14 => return What::Masters { masters: 20, how: How::Crash, lasts: Duration::from_secs(60) },
         _ => {}
     }

@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use std::println;
 
-use super::invariants::{NAMES, agreed, down, epochs, leaders, votes};
+use super::invariants::{NAMES, agreed, down, epochs, handover, leaders, votes};
 use super::*;
 use crate::mutations::{self, Mutation};
 use crate::sim::campaign::{Campaign, ENOUGH, Report, Summary, shrink};
@@ -83,6 +83,26 @@ fn a_sentinel_that_forgets_configurations_breaks_epochs_grow() {
 #[test]
 fn an_impatient_sentinel_breaks_down_after() {
     fires(Mutation::Impatient, "sentinels", 1..10, down::NAME);
+}
+
+#[test]
+fn a_master_that_hands_over_to_one_that_is_behind_breaks_handover() {
+    fires(Mutation::HandsOverBehind, "handover", 1..200, handover::NAME);
+}
+
+#[test]
+fn masters_that_are_told_to_hand_over_do() {
+    let scenario = Scenario::find("handover").unwrap();
+    let mut summary = Summary::default();
+    for seed in 1..13 {
+        summary.add(run(&draw(seed, scenario, 3), None));
+    }
+    let violations: Vec<_> =
+        summary.failed.iter().map(|r| (r.seed, r.violation.as_ref().unwrap().to_string())).collect();
+    assert!(violations.is_empty(), "{violations:#?}");
+    let of = |what: &str| summary.figures.iter().find(|(name, _)| *name == what).map_or(0, |(_, n)| *n);
+    let (told, took) = (of("masters told to hand over"), of("of them replicas that took over"));
+    assert!(told > 10 && took * 2 > told, "{:?}", summary.figures);
 }
 
 #[test]

@@ -12,12 +12,13 @@ use core::time::Duration;
 use super::actor::{Actor, Event};
 use super::invariants::leaders::{Disturbed, Elected, Leaders};
 use super::invariants::votes::Votes;
-use super::invariants::{Broken, down, epochs::Epochs};
+use super::invariants::{Broken, down, epochs::Epochs, handover};
 use super::situations::{Situation, Situations};
 use super::swarm::{Setup, master_of, sentinel_id};
 use super::wire::{Answer, Wires};
 use crate::ids::RunId;
 use crate::machine::Action;
+use crate::node;
 use crate::sentinel::{self, DownReason, Plain, Sentinel, State, What};
 use crate::sim::campaign::{Trace, trace_line};
 use crate::sim::story::BandKind;
@@ -73,6 +74,8 @@ pub struct Watch {
     pub excused: u64,
     /// Elections that were won.
     pub won: Vec<Won>,
+    /// Masters that were told to hand over, and replicas that took over.
+    pub handovers: (u64, u64),
     /// Where each step goes as a line, if anybody wants it.
     pub trace: Option<Trace>,
     line: String,
@@ -134,6 +137,7 @@ impl Watch {
             checks: 0,
             excused: 0,
             won: Vec::new(),
+            handovers: (0, 0),
             trace: None,
             line: String::new(),
             bands: None,
@@ -190,7 +194,7 @@ impl Watch {
                 if !node.is_loading() {
                     self.server(host, step.at, node.is_master(), follows.as_ref());
                 }
-                Ok(())
+                self.handover(world, step, host)
             }
             Some(Actor::Stand(stand)) => {
                 let follows = stand.follows().map(|(h, p)| (h.to_string(), p.parse().unwrap_or(0)));
@@ -199,6 +203,25 @@ impl Watch {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What a server told of a failover that somebody asked for.
+    fn handover(&mut self, world: &World<Actor>, step: &Step<'_, Actor>, host: HostId) -> Result<(), Broken> {
+        for action in step.actions {
+            let Action::Event(Event::Node(event)) = action else { continue };
+            match event.what {
+                node::What::FailoverAsked { .. } => self.handovers.0 += 1,
+                node::What::MasterMode { handed_over: true, .. } => {
+                    self.handovers.1 += 1;
+                    self.checks += 1;
+                    let first = host.0 as usize / self.nodes * self.nodes;
+                    let servers = (first..first + self.nodes).map(|i| HostId(i as u32));
+                    handover::check(world, servers, host)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn fault(&mut self, world: &World<Actor>, fault: &Fault, at: Instant) {

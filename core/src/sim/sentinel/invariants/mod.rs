@@ -7,6 +7,7 @@
 //! | `one-promotion` | one fault, one failover, while the one that leads it lives | [`leaders`] |
 //! | `epochs-grow` | what a sentinel's disk says of epochs never goes back | [`epochs`] |
 //! | `down-after` | nobody is down before `down-after-milliseconds` since the oldest PING without an answer was sent | [`down`] |
+//! | `handover` | whoever becomes the master since its master handed over has all that this one acknowledged | [`handover`] |
 //! | `agreed` | once all is healed there is one master, all replicas follow it, all sentinels agree, and clients write there, within a bound | [`agreed`] |
 //!
 //! The laws of the door are checked by the world itself.
@@ -14,11 +15,12 @@
 pub mod agreed;
 pub mod down;
 pub mod epochs;
+pub mod handover;
 pub mod leaders;
 pub mod votes;
 
 pub use crate::sim::campaign::Broken;
 
 /// The names of all invariants of the campaign.
-pub const NAMES: [&str; 6] =
-    [votes::NAME, leaders::ONE_LEADER, leaders::ONE_PROMOTION, epochs::NAME, down::NAME, agreed::NAME];
+pub const NAMES: [&str; 7] =
+    [votes::NAME, leaders::ONE_LEADER, leaders::ONE_PROMOTION, epochs::NAME, down::NAME, handover::NAME, agreed::NAME];
