@@ -24,8 +24,8 @@ pub(crate) enum Mutation {
     NeverReconnects,
     /// GET answers with the value of another key.
     ReadsOtherKey,
-    /// A master hands over to a replica that does not have everything.
-    HandsOverBehind,
+    /// A master takes writes while it hands over.
+    WritesWhileHandingOver,
     /// A sentinel gives its vote to whoever asks last in an epoch.
     VotesAgain,
     /// A sentinel leads a failover with its own vote alone.

@@ -37,6 +37,15 @@ fn a_partitioned_master_is_replaced_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_master_that_is_asked_to_hands_over_and_nothing_is_lost() {
+    let text = told(&["--fault", "coordinated"]);
+    for step in ["fault", "election", "elected", "promotion", "first write", "reconfigured", "old master back"] {
+        assert_eq!(steps(&text, step).len(), 1, "{step:?} is not told once: {text}");
+    }
+    assert!(steps(&text, "sdown").is_empty() && text.contains("nothing was lost"), "{text}");
+}
+
+#[test]
 fn rounds_are_told_one_by_one_and_summed_up() {
     let text = told(&["--down-after", "500", "--fault", "freeze", "--rounds", "2"]);
     let mut writes = steps(&text, "first write");

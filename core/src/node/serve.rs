@@ -11,6 +11,7 @@ use crate::client::{paused, subscribed, unauthenticated};
 use crate::config::{Guard, Settings};
 use crate::dataset::{Context, Dataset, Flags, Origin, Spec};
 use crate::ids::{ConnId, Ids};
+use crate::mutations::{Mutation, on};
 use crate::resp::{Args, Command, Reply};
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -81,6 +82,7 @@ impl<D: Dataset> Server for Node<D> {
         }
         let write = flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE);
         let ping = found.spec.name == "ping";
+        let wrong = on(Mutation::WritesWhileHandingOver) && self.failover.is_some();
         if s.multi.is_some() && flags.has(Flags::NO_MULTI) {
             return Some("ERR Command not allowed inside a transaction".into());
         }
@@ -91,7 +93,7 @@ impl<D: Dataset> Server for Node<D> {
             if !ping && !self.enough_replicas(cx.now.mono) {
                 return Some("NOREPLICAS Not enough good replicas to write.".into());
             }
-            if !ping && !self.is_master() && set.replica_read_only {
+            if !ping && !self.is_master() && set.replica_read_only && !wrong {
                 return Some("READONLY You can't write against a read only replica.".into());
             }
         }
@@ -113,7 +115,7 @@ impl<D: Dataset> Server for Node<D> {
         if self.loading_beside() && flags.has(Flags::NO_ASYNC_LOADING) {
             return Some("LOADING Redis is loading the dataset in memory".into());
         }
-        if let Some(refusal) = paused(&self.clients, s, found, flags) {
+        if let Some(refusal) = paused(&self.clients, s, found, flags).filter(|_| !wrong) {
             return Some(refusal);
         }
         if self.shutdown.is_some() && write && !s.replica {

@@ -19,6 +19,8 @@ use crate::time::Instant;
 const FRESH_INFO: Duration = Duration::from_millis(300);
 /// How often a promotion that was not answered is looked at.
 const PROMOTE_POLL: Duration = Duration::from_millis(50);
+/// The same at first, of one that the old master hands over to: both are at work on it, and it takes some round trips.
+const HANDOVER_POLL: Duration = Duration::from_millis(5);
 /// What has to be left of `failover-timeout` for a handover to be asked for.
 const HANDOVER_MIN: Duration = Duration::from_secs(1);
 /// Where a failover is.
@@ -227,6 +229,7 @@ impl Sentinel {
         let Some((group, replica)) = self.chosen(id) else { return };
         let (link, until) = (replica.server.link, group.failover.since + group.failover_timeout());
         let slot = Slot::Replica(group.failover.promoted.unwrap_or_default());
+        let coordinated = group.failover.coordinated;
         if !self.links.get(link).is_some_and(super::links::InstanceLink::is_up) {
             if now >= until {
                 self.abort_promotion(id, cx);
@@ -235,7 +238,7 @@ impl Sentinel {
             }
             return;
         }
-        if group.failover.coordinated {
+        if coordinated {
             if !self.send_handover(id, cx) {
                 return;
             }
@@ -244,8 +247,9 @@ impl Sentinel {
         }
         self.info_now(link, cx);
         self.tell(Who { group: id, slot }, What::Plain(Plain::WaitPromotion), cx);
+        let first = if coordinated { HANDOVER_POLL } else { PROMOTE_POLL };
         self.go(id, State::WaitPromotion, cx);
-        self.timers.set(Key::Step(id), now + PROMOTE_POLL);
+        self.timers.set(Key::Step(id), now + first);
     }
 
     /// What makes a server follow another, or nobody, as one transaction: its clients have to look for the master anew.
@@ -360,13 +364,19 @@ impl Sentinel {
             self.abort_promotion(id, cx);
             return;
         }
-        // INFO was asked for behind the transaction; it is asked for anew in case a connection was lost with the answer. A
-        // handover takes its time, and writers wait for its end.
-        let patience = if group.failover.coordinated { PROMOTE_POLL } else { Duration::from_secs(1) };
-        if self.info_sent(link).is_none_or(|at| now.since(at) >= patience) {
+        // INFO was asked for behind the transaction; it is asked for anew in case a connection was lost with the answer.
+        // One that the old master hands over to changes in its own time, and nobody tells: it is asked
+        // again and again, since writers wait for its end.
+        let (pause, again) = if group.failover.coordinated {
+            let pause = (now.since(group.failover.since) / 4).clamp(HANDOVER_POLL, PROMOTE_POLL);
+            (pause, pause)
+        } else {
+            (PROMOTE_POLL, Duration::from_secs(1))
+        };
+        if self.info_sent(link).is_none_or(|at| now.since(at) >= again) {
             self.info_now(link, cx);
         }
-        self.timers.set(Key::Step(id), (now + PROMOTE_POLL).min(until));
+        self.timers.set(Key::Step(id), (now + pause).min(until));
     }
 
     /// The promotion was seen, and could not be written: in a while the next INFO shows it again.

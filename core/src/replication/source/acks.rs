@@ -129,8 +129,8 @@ impl Source {
                 (None, Endpoint::Unix(_)) => return None,
             };
             let meant = wanted.is_none_or(|(h, n)| n == port && h.eq_ignore_ascii_case(&host));
-            let has_all = (p.acked >= offset && p.cursor == self.log.visible()) || on(Mutation::HandsOverBehind);
-            (meant && has_all && p.is_online() && !p.pre_psync && !self.is_left_behind(p)).then_some((host, port))
+            let has_all = p.is_online() && !p.pre_psync && p.acked >= offset && p.cursor == self.log.visible();
+            (meant && has_all && !self.is_left_behind(p)).then_some((host, port))
         })
     }
 

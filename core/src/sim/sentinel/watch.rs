@@ -520,6 +520,7 @@ impl Watch {
     ) -> Result<(), Broken> {
         self.checks += 2;
         let Some(group) = sentinel.groups().find(|g| master_of(g.name()) == Some(master)) else { return Ok(()) };
+        let coordinated = group.failover.coordinated;
         let at = &group.master.addr;
         let server =
             (0..self.servers as u32).map(HostId).find(|h| at.ip.is_some_and(|ip| world.addrs(*h).contains(&ip)));
@@ -537,7 +538,10 @@ impl Watch {
         let (leader, promotion) = (self.leaders.one_leader(&one), self.leaders.one_promotion(&one, &self.disturbed));
         self.sentinels = sentinels;
         self.if_strict(leader)?;
-        self.if_strict(promotion)?;
+        // One that a person asked for needs no fault.
+        if !coordinated {
+            self.if_strict(promotion)?;
+        }
         let tries = self.leaders.tries(master);
         let after = self.odown.get(&master).map_or(Duration::ZERO, |at| place.at - *at);
         self.won.push(Won { master, at: place.at, tries, after });

@@ -14,7 +14,7 @@ pub const NAME: &str = "handover";
 pub fn check(world: &World<Actor>, servers: impl Iterator<Item = HostId>, new: HostId) -> Result<(), Broken> {
     let Some(taker) = world.machine(new).and_then(Actor::as_node) else { return Ok(()) };
     let is_new = |host: &str| {
-        let of_name = world.names().get(host).and_then(|list| list.first().copied());
+        let of_name = world.names().get(host).first().copied();
         host.parse().ok().or(of_name).is_some_and(|ip| world.addrs(new).contains(&ip))
     };
     for old in servers.filter(|h| *h != new) {
