@@ -106,6 +106,26 @@ fn masters_that_are_told_to_hand_over_do() {
 }
 
 #[test]
+fn where_nothing_else_happens_no_client_misses_a_write() {
+    let scenario = Scenario::find("handover").unwrap();
+    let (mut summary, mut asked) = (Summary::default(), 0);
+    for seed in 1..13 {
+        let setup = draw(seed, scenario, 3);
+        let of_interest = |i: &usize| matches!(setup.deeds[*i].what, What::HandOver { .. });
+        let only: Vec<usize> = (0..setup.deeds.len()).filter(of_interest).collect();
+        asked += only.len() as u64;
+        summary.add(run(&setup, Some(&only)));
+    }
+    assert!(summary.failed.is_empty());
+    let of = |what: &str| summary.figures.iter().find(|(name, _)| *name == what).map_or(0, |(_, n)| *n);
+    let took = of("of them replicas that took over");
+    assert!(took > 20 && took * 10 >= asked * 8, "{took} of {asked}: {:?}", summary.figures);
+    let lost = [Situation::AcknowledgedLost, Situation::WaitedLost];
+    let unseen = summary.unseen();
+    assert!(lost.iter().all(|s| unseen.contains(&s.text())), "{unseen:?}");
+}
+
+#[test]
 fn an_old_master_that_nobody_tells_breaks_agreed() {
     fires(Mutation::LeavesOldMaster, "sentinels", 1..30, agreed::NAME);
 }
