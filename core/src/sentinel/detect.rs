@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::event::{DownReason, Plain, What};
 use super::info::Role;
-use super::instance::{Down, Group, GroupId, Slot, Who};
+use super::instance::{Down, GroupId, Slot, Who};
 use super::links::{Ask, End, LinkId};
 use super::{Cx, Key, Sentinel};
 use crate::machine::Level;
@@ -35,8 +35,7 @@ impl Sentinel {
         link.good = now;
         link.refusal = None;
         link.unanswered = link.oldest_ping();
-        let users = link.users.clone();
-        for who in users {
+        for who in &link.users {
             if let Some(server) = self.groups.get_mut(&who.group).and_then(|g| g.server_mut(who.slot)) {
                 server.script_kill_sent = false;
                 // One that was started anew and answers as before is no longer loading its data.
@@ -44,8 +43,19 @@ impl Sentinel {
                     server.rebooted = None;
                 }
             }
+        }
+        // Most answers find nobody down, and a process may belong to hundreds of masters.
+        if !core::mem::replace(&mut link.is_down, false) {
+            return;
+        }
+        for who in link.users.clone() {
             if self.is_down(who) {
                 self.judge(who, cx);
+            }
+            if self.is_down(who)
+                && let Some(link) = self.links.get_mut(id)
+            {
+                link.is_down = true;
             }
         }
     }
@@ -78,10 +88,11 @@ impl Sentinel {
             (None, false) => link.good,
             (None, true) => return,
         };
-        let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(Group::down_after).min();
-        if let Some(after) = soonest {
-            self.timers.set_sooner(Key::Down(id), (base + after).max(cx.now.mono + Duration::from_micros(1)));
+        if link.soonest.is_zero() {
+            return; // It belongs to nobody yet.
         }
+        let at = (base + link.soonest).max(cx.now.mono + Duration::from_micros(1));
+        self.timers.set_sooner(Key::Down(id), at);
     }
 
     /// The time has come to judge a process.
@@ -161,6 +172,10 @@ impl Sentinel {
         match (is_down, down.is_some(), verdict) {
             (true, false, Some((_, why))) => {
                 *down = Some(Down { since: now, why: why.clone() });
+                let link = self.groups.get(&who.group).and_then(|g| g.link(who.slot));
+                if let Some(link) = link.and_then(|id| self.links.get_mut(id)) {
+                    link.is_down = true;
+                }
                 self.tell(who, What::Down(why), cx);
                 if who.slot == Slot::Master {
                     self.master_sdown(who.group, cx);

@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::event::{Plain, What};
-use super::instance::{Address, Group, GroupId, Slot, Who};
+use super::instance::{Address, GroupId, Slot, Who};
 use super::{Cx, Key, Sentinel};
 use crate::ids::{ConnId, OpId, RunId};
 use crate::link::Link;
@@ -93,8 +93,12 @@ pub(super) struct InstanceLink {
     pub(super) pubsub: Option<Channel>,
     /// Our address, as this process sees it.
     pub(super) local: Option<Box<str>>,
+    /// `down-after-milliseconds` of the most impatient of its users.
+    pub(super) soonest: Duration,
     /// How often to ask whether it lives.
     period: Duration,
+    /// For one of its users it counts as down, or did when a PING was last answered.
+    pub(super) is_down: bool,
     /// When the last PING was sent.
     pub(super) ping_sent: Option<Instant>,
     /// When the oldest PING that has no good answer was sent.
@@ -206,7 +210,9 @@ impl Sentinel {
                         commands: Channel::new(now),
                         pubsub,
                         local: None,
+                        soonest: Duration::ZERO,
                         period: self.timing.ping_period,
+                        is_down: false,
                         ping_sent: None,
                         unanswered: None,
                         flushed: now,
@@ -227,6 +233,8 @@ impl Sentinel {
             link.users.insert(who);
             // Whoever joins wants to know what is known, and to be known.
             (link.info_sent, link.hello_sent) = (None, None);
+            // It may count as down already, by connections that it had before.
+            link.is_down = true;
         }
         self.tune_link(id);
         self.arm_down(id, cx);
@@ -271,8 +279,8 @@ impl Sentinel {
         let Some(link) = self.links.get_mut(id) else { return };
         let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(|g| g.set.down_after_ms).min();
         // An eighth of down-after: a frozen instance is found about as soon as a killed one.
-        let eighth = Duration::from_millis(soonest.unwrap_or(0)) / 8;
-        link.period = eighth.clamp(Duration::from_millis(1), self.timing.ping_period);
+        link.soonest = Duration::from_millis(soonest.unwrap_or(0));
+        link.period = (link.soonest / 8).clamp(Duration::from_millis(1), self.timing.ping_period);
     }
 
     /// A sentinel moved: its connections are made anew.
@@ -342,8 +350,7 @@ impl Sentinel {
     fn mend(&mut self, id: LinkId, cx: &mut Cx<'_>) {
         let now = cx.now.mono;
         let Some(link) = self.links.get(id) else { return };
-        let soonest = link.users.iter().filter_map(|w| self.groups.get(&w.group)).map(Group::down_after).min();
-        let half = soonest.unwrap_or_default() / 2;
+        let half = link.soonest / 2;
         let stuck = |c: &Channel| c.link.is_some() && !c.up && now.since(c.since) > CONNECT_TIMEOUT;
         // Half of down-after without an answer by a connection that is not new: perhaps it is the connection.
         let silent = link.commands.up

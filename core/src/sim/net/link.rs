@@ -20,32 +20,34 @@ struct Link {
     free_at: Instant,
 }
 
-/// All directions.
+/// All directions: those of each host to and from the earlier ones lie together, so that a host is added behind the others.
 #[derive(Debug, Default)]
 pub(in crate::sim) struct Links {
     hosts: usize,
     list: Vec<Link>,
 }
 
+/// Where the way from `a` to `b` lies.
+#[inline]
+fn place(a: u32, b: u32) -> usize {
+    let (a, b) = (a as usize, b as usize);
+    if a >= b { a * a + b } else { b * b + b + 1 + a }
+}
+
 impl Links {
     pub(in crate::sim) fn add_host(&mut self) {
-        let old = core::mem::take(&mut self.list);
-        let n = self.hosts;
         self.hosts += 1;
-        self.list = (0..self.hosts * self.hosts)
-            .map(|i| {
-                let (a, b) = (i / self.hosts, i % self.hosts);
-                if a < n && b < n { old[a * n + b] } else { Link::default() }
-            })
-            .collect();
+        self.list.resize(self.hosts * self.hosts, Link::default());
     }
 
+    #[inline]
     fn get(&self, a: u32, b: u32) -> Option<&Link> {
-        self.list.get(a as usize * self.hosts + b as usize)
+        self.list.get(place(a, b))
     }
 
+    #[inline]
     fn get_mut(&mut self, a: u32, b: u32) -> Option<&mut Link> {
-        self.list.get_mut(a as usize * self.hosts + b as usize)
+        self.list.get_mut(place(a, b))
     }
 
     pub(in crate::sim) fn cut(&mut self, a: u32, b: u32, until: Instant) {
@@ -114,6 +116,17 @@ mod tests {
 
     const fn ms(n: u64) -> Instant {
         Instant::from_micros(n * 1000)
+    }
+
+    #[test]
+    fn every_direction_has_a_place_of_its_own() {
+        let mut places: Vec<usize> = (0..9).flat_map(|a| (0..9).map(move |b| place(a, b))).collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..81).collect::<Vec<_>>());
+        assert!(
+            (0..8).all(|a| place(a, 8) >= 64 && place(8, a) >= 64 && place(a, 7) < 64),
+            "the last host is the last shell"
+        );
     }
 
     #[test]
