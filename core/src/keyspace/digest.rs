@@ -60,6 +60,14 @@ impl Keyspace {
         of_all(&self.dbs)
     }
 
+    /// The string at a key, expired or not: for who looks from outside.
+    #[cfg(feature = "sim")]
+    pub(crate) fn string(&self, db: u32, key: &[u8]) -> Option<alloc::vec::Vec<u8>> {
+        let table = self.dbs.get(db as usize)?;
+        let place = table.find(table.hash(key), key)?;
+        Some(table.slot(place).string()?.flat().into_owned())
+    }
+
     /// What `DEBUG DIGEST-VALUE` gives for one key: its value and whether it has an expiry; zeros if there is none.
     pub fn digest_value(&self, db: u32, key: &[u8]) -> [u8; 20] {
         let mut digest = Digest::default();

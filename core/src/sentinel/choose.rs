@@ -68,7 +68,7 @@ impl Sentinel {
 
     /// All replicas, the best one first: by priority, by whether its history is the master's, by offset, by run id.
     /// With each, why it cannot be promoted.
-    pub(super) fn ranking(&self, group: &Group, now: Instant) -> Vec<(u32, Option<Unfit>)> {
+    pub(crate) fn ranking(&self, group: &Group, now: Instant) -> Vec<(u32, Option<Unfit>)> {
         let mut all: Vec<_> = group.replicas.iter().map(|(&n, r)| (n, r, self.unfit(group, n, r, now))).collect();
         let history = group.master.replid;
         all.sort_by_key(|(_, r, unfit)| {

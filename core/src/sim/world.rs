@@ -202,6 +202,20 @@ impl<M: Machine> World<M> {
         self.end_process(h.0);
     }
 
+    /// A host that is down has other addresses from now on, by itself and by its name: for who knew the old ones nobody is
+    /// there. One that runs keeps what it has.
+    pub fn move_to(&mut self, h: HostId, addrs: Vec<IpAddr>) {
+        let Some(host) = self.hosts.get_mut(h.0 as usize).filter(|host| host.machine.is_none()) else { return };
+        for old in &host.addrs {
+            self.addrs.remove(old);
+        }
+        for new in &addrs {
+            self.addrs.insert(*new, h.0);
+        }
+        self.names.set(&host.name, addrs.clone());
+        host.addrs = addrs;
+    }
+
     /// Asks the process of a host to end. It stays down after it did, until [`World::start`].
     pub fn stop(&mut self, h: HostId, signal: Signal) {
         self.push_ready(h.0, Ready::Shutdown(signal));

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use primacy_core::sim::campaign::{Campaign, ENOUGH, Plan, Report, Shrunk, Summary};
+use primacy_core::sim::campaign::{Campaign, ENOUGH, Figure, Plan, Report, Short, Shrunk, Summary};
 
 use super::Amount;
 
@@ -51,8 +51,8 @@ impl Screen {
             summary.runs,
             summary.runs as f64 / seconds,
             summary.lasted.as_secs_f64() / seconds,
-            short(summary.deeds),
-            short(summary.checks),
+            Short(summary.deeds),
+            Short(summary.checks),
             summary.failed.len()
         );
         // A line that cannot be shown is none.
@@ -70,15 +70,6 @@ impl Screen {
     }
 }
 
-/// `12.3 M`.
-fn short(n: u64) -> String {
-    match n {
-        0..10_000 => n.to_string(),
-        10_000..10_000_000 => format!("{:.1} k", n as f64 / 1e3),
-        _ => format!("{:.1} M", n as f64 / 1e6),
-    }
-}
-
 /// What a run is made of.
 pub(super) fn plan(plan: &dyn Plan, only: Option<&[usize]>) {
     for line in plan.lines() {
@@ -92,8 +83,8 @@ pub(super) fn plan(plan: &dyn Plan, only: Option<&[usize]>) {
 }
 
 /// What else was counted.
-fn figures(figures: &[(&'static str, u64)]) -> String {
-    let list: Vec<String> = figures.iter().map(|(what, n)| format!("{} {what}", short(*n))).collect();
+fn figures(figures: &[Figure]) -> String {
+    let list: Vec<String> = figures.iter().map(ToString::to_string).collect();
     list.join(", ")
 }
 
@@ -149,10 +140,10 @@ pub(super) fn summary(summary: &Summary, scenario: &dyn Campaign, elapsed: Durat
         summary.runs,
         summary.lasted.as_secs_f64(),
         summary.lasted.as_secs_f64() / seconds,
-        short(summary.steps),
+        Short(summary.steps),
         summary.steps as f64 / seconds,
         summary.deeds,
-        short(summary.checks),
+        Short(summary.checks),
     );
     println!(
         "{}; in order {:.1} s after the healing at the latest",

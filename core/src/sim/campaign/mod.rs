@@ -1,6 +1,7 @@
 //! What campaigns share: a [`Campaign`] draws runs from seeds, a [`Plan`] runs and comes to a [`Report`], many reports
 //! come to a [`Summary`], and a failing list of faults is [shrunk](shrink).
 
+mod figures;
 mod shrink;
 mod situations;
 mod summary;
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 use core::fmt::{Display, Write};
 use core::time::Duration;
 
+pub use figures::{Amount, Figure, Short};
 pub use shrink::{Failing, Shrunk, shrink};
 pub use situations::Counts;
 #[cfg(feature = "keyspace")]
@@ -76,8 +78,8 @@ pub struct Report {
     pub deeds: u64,
     /// Checks of invariants and laws.
     pub checks: u64,
-    /// What else was counted: what, and how much.
-    pub figures: Vec<(&'static str, u64)>,
+    /// What else was counted.
+    pub figures: Vec<Figure>,
     /// All that happened, in one number.
     pub hash: u64,
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Campaign, Counts, Report};
+use super::{Campaign, Counts, Figure, Report, figures};
 
 /// From so many runs on a campaign that is to be complete must have seen every situation.
 pub const ENOUGH: u64 = 300;
@@ -28,7 +28,7 @@ pub struct Summary {
     /// Checks of invariants and laws.
     pub checks: u64,
     /// What else was counted.
-    pub figures: Vec<(&'static str, u64)>,
+    pub figures: Vec<Figure>,
 }
 
 impl Summary {
@@ -41,12 +41,7 @@ impl Summary {
         self.healing = self.healing.max(report.healing);
         self.deeds += report.deeds;
         self.checks += report.checks;
-        for (what, n) in &report.figures {
-            match self.figures.iter_mut().find(|(name, _)| name == what) {
-                Some((_, sum)) => *sum += n,
-                None => self.figures.push((what, *n)),
-            }
-        }
+        figures::add(&mut self.figures, &report.figures);
         if report.violation.is_some() {
             self.failed.push(report);
         }

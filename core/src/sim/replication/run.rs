@@ -21,7 +21,7 @@ use crate::keyspace::Keyspace;
 use crate::machine::NoMeter;
 use crate::node::{self, About, Node};
 use crate::rng::{Rng, Seed};
-use crate::sim::campaign::{self, Failing, Trace};
+use crate::sim::campaign::{self, Failing, Figure, Trace};
 use crate::sim::story::{LaneKind, Mark, MarkKind, Story};
 use crate::sim::{BootInfo, Choices, Fault, HostId, Violation, World};
 use crate::time::Instant;
@@ -80,9 +80,9 @@ impl From<Report> for campaign::Report {
             deeds: report.deeds,
             checks: report.checks,
             figures: [
-                ("answers explained", report.answers),
-                ("writes acknowledged", acknowledged),
-                ("of them lost by promotions and restarts", lost),
+                Figure::sum("answers explained", report.answers),
+                Figure::sum("writes acknowledged", acknowledged),
+                Figure::sum("of them lost by promotions and restarts", lost),
             ]
             .into(),
             hash: report.hash,

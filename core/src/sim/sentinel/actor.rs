@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::classic::{self, Classic};
 use super::client::{Client, ClientCall};
 use super::stand::Stand;
 use crate::ids::ConnId;
@@ -23,6 +24,8 @@ pub enum Actor {
     Client(Box<Client>),
     /// A stand-in for a server.
     Stand(Box<Stand>),
+    /// A model of redis-sentinel's times and votes.
+    Classic(Box<Classic>, Actions<classic::Event>),
 }
 
 /// What the program of a run asks of its machines.
@@ -43,6 +46,8 @@ pub enum Event {
     Node(node::Event),
     /// A sentinel's line in the log.
     Sentinel(sentinel::Event),
+    /// What the model of redis-sentinel came to.
+    Classic(classic::Event),
 }
 
 impl From<node::Event> for Event {
@@ -57,11 +62,18 @@ impl From<sentinel::Event> for Event {
     }
 }
 
+impl From<classic::Event> for Event {
+    fn from(event: classic::Event) -> Self {
+        Self::Classic(event)
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node(event) => fmt::Display::fmt(event, f),
             Self::Sentinel(event) => fmt::Display::fmt(event, f),
+            Self::Classic(event) => fmt::Display::fmt(event, f),
         }
     }
 }
@@ -71,12 +83,14 @@ impl LogLine for Event {
         match self {
             Self::Node(event) => event.level(),
             Self::Sentinel(event) => event.level(),
+            Self::Classic(event) => event.level(),
         }
     }
     fn role(&self) -> char {
         match self {
             Self::Node(event) => event.role(),
             Self::Sentinel(event) => event.role(),
+            Self::Classic(event) => event.role(),
         }
     }
 }
@@ -146,7 +160,7 @@ impl Machine for Actor {
                 }
             }
             // Their processes end as they are asked to: at once.
-            Self::Client(_) | Self::Stand(_) if matches!(input, Input::Shutdown { .. }) => {
+            Self::Client(_) | Self::Stand(_) | Self::Classic(..) if matches!(input, Input::Shutdown { .. }) => {
                 out.push(Action::Exit { code: 0 });
             }
             Self::Client(client) => {
@@ -156,6 +170,10 @@ impl Machine for Actor {
                 }
             }
             Self::Stand(stand) => stand.handle(input, out),
+            Self::Classic(classic, own) => {
+                classic.handle(now.mono, input, own);
+                out.append(own);
+            }
         }
     }
 
@@ -165,6 +183,7 @@ impl Machine for Actor {
             Self::Sentinel(sentinel, _) => sentinel.deadline(),
             Self::Client(client) => client.deadline(),
             Self::Stand(stand) => stand.deadline(),
+            Self::Classic(classic, _) => classic.deadline(),
         }
     }
 
@@ -174,6 +193,7 @@ impl Machine for Actor {
             Self::Sentinel(sentinel, _) => sentinel.transmit(conn, budget, out),
             Self::Client(client) => client.transmit(conn, budget, out),
             Self::Stand(stand) => stand.transmit(conn, budget, out),
+            Self::Classic(classic, _) => classic.transmit(conn, budget, out),
         }
     }
 }

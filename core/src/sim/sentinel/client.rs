@@ -2,13 +2,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::situations::{Situation, Situations};
-use crate::ids::{ConnId, Ids};
+use crate::ids::{ConnId, Ids, OpId};
 use crate::link::Link;
-use crate::machine::{Action, Actions, Chunks, Endpoint, Input, SocketOptions};
+use crate::machine::{self, Action, Actions, Chunks, Endpoint, Input, Outcome, SocketOptions};
 use crate::resp::{Command, ReplyLimits, Value};
 use crate::rng::{Rng, Seed};
 use crate::time::Instant;
@@ -90,8 +90,12 @@ pub struct Client {
     timers: Timers<Timer>,
     /// Connections by [`Job`].
     links: [Option<Link<Asked>>; 4],
-    /// Where it takes the master to be.
+    /// Where it takes the master to be: the address that it came to last by the host that it was told.
     master: Option<SocketAddr>,
+    /// The host and port that it was told.
+    told: Option<(String, u16)>,
+    /// The master's name is being looked up.
+    resolving: Option<OpId>,
     /// The sentinel that it asks for a failover.
     orders: Option<SocketAddr>,
     /// The number of its last write.
@@ -99,12 +103,21 @@ pub struct Client {
     /// The highest number that was acknowledged, and that a WAIT saw on a replica.
     acknowledged: u64,
     waited: u64,
+    /// How often less than that was there.
+    lost: u64,
     writes: u64,
     finishing: bool,
     /// What it read at the end.
     read: Option<u64>,
     /// What occurred.
     pub situations: Situations,
+}
+
+impl ClientConfig {
+    /// The key that it writes.
+    pub fn key(&self) -> String {
+        alloc::format!("c{}", self.number)
+    }
 }
 
 impl Client {
@@ -121,9 +134,12 @@ impl Client {
             links: [const { None }; 4],
             master: None,
             orders: None,
+            told: None,
+            resolving: None,
             last: 0,
             acknowledged: 0,
             waited: 0,
+            lost: 0,
             writes: 0,
             finishing: false,
             read: None,
@@ -134,6 +150,26 @@ impl Client {
     /// How many writes were acknowledged.
     pub fn writes(&self) -> u64 {
         self.writes
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u32 {
+        self.config.number
+    }
+
+    /// The highest number that a WAIT saw on a replica.
+    pub fn waited(&self) -> u64 {
+        self.waited
+    }
+
+    /// How often it found less than that at a master that it came to.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Where it takes the master to be.
+    pub fn master(&self) -> Option<SocketAddr> {
+        self.master
     }
 
     /// What it read at the end, 0 for nothing; `None`: it did not get to that.
@@ -172,6 +208,16 @@ impl Client {
                     }
                     self.links[job as usize] = None;
                     self.anew(now, job, out);
+                }
+            }
+            Input::Done { op, result } if self.resolving == Some(op) => {
+                self.resolving = None;
+                match (result, &self.told) {
+                    (Outcome::Resolved(ips), Some((_, port))) => {
+                        self.master = ips.first().map(|ip| SocketAddr::new(*ip, *port));
+                        self.begin(now, Job::Write, out);
+                    }
+                    _ => self.anew(now, Job::Ask, out),
                 }
             }
             Input::Call(ClientCall::Finish) => {
@@ -250,7 +296,7 @@ impl Client {
     }
 
     fn connected<E>(&mut self, job: Job, out: &mut Actions<E>) {
-        let key = self.key();
+        let key = self.config.key();
         let Some(link) = &mut self.links[job as usize] else { return };
         link.connected(out);
         match job {
@@ -267,13 +313,9 @@ impl Client {
         }
     }
 
-    fn key(&self) -> String {
-        alloc::format!("c{}", self.config.number)
-    }
-
     fn write<E>(&mut self, now: Instant, out: &mut Actions<E>) {
         let waits = self.rng.below(1000) < self.config.waits;
-        let key = self.key();
+        let key = self.config.key();
         let Some(link) = &mut self.links[Job::Write as usize] else { return };
         if link.asked().len() > 0 {
             return;
@@ -329,7 +371,7 @@ impl Client {
                     self.situations.count(Situation::AcknowledgedLost);
                 }
                 if left < self.waited {
-                    self.situations.count(Situation::WaitedLost);
+                    self.lost += 1;
                 }
                 // Each is counted once.
                 self.acknowledged = self.acknowledged.min(left);
@@ -371,12 +413,24 @@ impl Client {
         }
     }
 
-    fn go_to<E>(&mut self, now: Instant, to: SocketAddr, out: &mut Actions<E>) {
-        if self.master == Some(to) && self.links[Job::Write as usize].is_some() {
+    /// It was told where the master is: by its address, or by its name.
+    fn go_to<E>(&mut self, now: Instant, to: (String, u16), out: &mut Actions<E>) {
+        if self.told.as_ref() == Some(&to) && self.links[Job::Write as usize].is_some() {
             return;
         }
-        self.master = Some(to);
-        self.begin(now, Job::Write, out);
+        self.resolving = None;
+        match to.0.parse() {
+            Ok(ip) => {
+                self.master = Some(SocketAddr::new(ip, to.1));
+                self.begin(now, Job::Write, out);
+            }
+            Err(_) => {
+                let op = self.ids.op();
+                self.resolving = Some(op);
+                out.push(Action::Start { op, job: machine::Job::Resolve { host: to.0.as_str().into() } });
+            }
+        }
+        self.told = Some(to);
     }
 }
 
@@ -385,17 +439,16 @@ fn number(value: &Value) -> u64 {
     value.as_str().and_then(|t| t.parse().ok()).unwrap_or(0)
 }
 
-fn address(host: &Value, port: &Value) -> Option<SocketAddr> {
-    let host: IpAddr = host.as_str()?.parse().ok()?;
-    Some(SocketAddr::new(host, port.as_str()?.parse().ok()?))
+fn address(host: &Value, port: &Value) -> Option<(String, u16)> {
+    Some((host.as_str()?.into(), port.as_str()?.parse().ok()?))
 }
 
-/// The new address of a master in a message on [`SWITCH`]: `name old-host old-port host port`.
-fn switched(text: &str, name: &str) -> Option<SocketAddr> {
+/// The new place of a master in a message on [`SWITCH`]: `name old-host old-port host port`.
+fn switched(text: &str, name: &str) -> Option<(String, u16)> {
     let mut words = text.split(' ');
     if words.next()? != name {
         return None;
     }
     let (host, port) = (words.nth(2)?, words.next()?);
-    Some(SocketAddr::new(host.parse().ok()?, port.parse().ok()?))
+    Some((host.into(), port.parse().ok()?))
 }

@@ -5,8 +5,11 @@
 //! names the master, or the sentinel that leads a failover, by what it is then: so it can be hit in every state.
 
 mod actor;
+pub mod classic;
 pub mod client;
+pub mod elections;
 pub mod invariants;
+pub mod losses;
 mod run;
 mod scenario;
 mod situations;

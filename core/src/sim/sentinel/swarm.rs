@@ -30,6 +30,10 @@ pub const CALM_MS: u64 = 3_000;
 pub const DEEDS_MAX: usize = 200;
 /// The place of `handover` among the kinds.
 const HANDOVER: usize = 15;
+/// The place of `moves`.
+const MOVE: usize = 16;
+/// Masters that die at once where there are many.
+const DEATHS: usize = 20;
 /// Clients of a run with nodes.
 const CLIENTS: u32 = 2;
 
@@ -68,6 +72,8 @@ pub struct Kinds {
     pub many: bool,
     /// A sentinel is asked for a failover in which the master hands over.
     pub handover: bool,
+    /// Sentinels, and with names servers, come back at other addresses.
+    pub moves: bool,
 }
 
 impl Kinds {
@@ -89,6 +95,7 @@ impl Kinds {
         old_disk: false,
         many: false,
         handover: false,
+        moves: false,
     };
     /// What happens to machines and networks everywhere.
     pub const USUAL: Self = Self {
@@ -106,7 +113,7 @@ impl Kinds {
         ..Self::NONE
     };
 
-    fn list(self) -> [bool; 16] {
+    fn list(self) -> [bool; 17] {
         [
             self.master,
             self.leader,
@@ -124,6 +131,7 @@ impl Kinds {
             self.old_disk,
             self.many,
             self.handover,
+            self.moves,
         ]
     }
 }
@@ -182,6 +190,17 @@ pub enum What {
         /// The time of each host.
         down_for: Vec<Duration>,
     },
+    /// Somebody's process ends, and is started at another address.
+    Move {
+        /// Who.
+        host: HostId,
+        /// Its new address.
+        to: IpAddr,
+        /// How its process ends.
+        how: How,
+        /// After so long it is started.
+        down_for: Duration,
+    },
     /// The disk of a sentinel is copied.
     Remember {
         /// Which.
@@ -223,6 +242,9 @@ impl fmt::Display for Deed {
             What::Site { down_for } => {
                 let list: Vec<String> = down_for.iter().map(|d| format!("{}", ms(d))).collect();
                 write!(f, "all lose power, for {} ms", list.join(", "))
+            }
+            What::Move { host, to, how, down_for } => {
+                write!(f, "{how:?} {host}, which is back at {to} after {}ms", ms(down_for))
             }
             What::Remember { sentinel } => write!(f, "the disk of sentinel {sentinel} is copied"),
             What::HandOver { sentinel } => write!(f, "sentinel {sentinel} is asked for a coordinated failover"),
@@ -276,6 +298,11 @@ impl Setup {
         self.scenario.masters * self.nodes
     }
 
+    /// Servers and sentinels tell others names instead of addresses: whoever moves has to be found again.
+    pub fn names_told(&self) -> bool {
+        self.named && self.scenario.kinds.moves
+    }
+
     /// The host of a sentinel.
     pub fn sentinel(&self, i: usize) -> HostId {
         HostId((self.servers() + i) as u32)
@@ -290,6 +317,15 @@ pub fn server_address(i: usize) -> SocketAddr {
 /// The address of a sentinel at first.
 pub fn sentinel_address(i: usize) -> SocketAddr {
     SocketAddr::new(IpAddr::from([10, 1, 0, 1 + i as u8]), SENTINEL_PORT)
+}
+
+/// Another address of a host, which no other host ever has.
+fn elsewhere(c: &mut Choices, setup: &Setup, host: HostId) -> IpAddr {
+    let i = host.0 as usize;
+    match i.checked_sub(setup.servers()) {
+        Some(sentinel) => [10, 1, 1 + c.below(250) as u8, 1 + sentinel as u8].into(),
+        None => [10, 16 + c.below(200) as u8, (i / 200) as u8, 1 + (i % 200) as u8].into(),
+    }
 }
 
 /// The name of a master.
@@ -331,7 +367,7 @@ pub fn draw(seed: u64, scenario: &'static Scenario, nodes: usize) -> Setup {
         failover_timeout_ms: [3_000, 6_000, 10_000, 20_000][a.below(4) as usize],
         parallel_syncs: a.between(1, 2) as u32,
         known: scenario.strict || a.chance(500),
-        named: scenario.kinds.names,
+        named: scenario.kinds.names || (scenario.kinds.moves && a.chance(600)),
         keeps_role: a.chance(600),
         priorities,
         args: server_args(&mut a),
@@ -347,6 +383,7 @@ pub fn draw(seed: u64, scenario: &'static Scenario, nodes: usize) -> Setup {
         setup.clients = clients(&mut a, scenario);
     }
     setup.deeds = deeds(&mut d, &setup, heal_ms);
+    tell_clients(&mut setup);
     setup
 }
 
@@ -358,6 +395,19 @@ fn many(setup: &mut Setup) {
     (setup.down_after_ms, setup.failover_timeout_ms) = (1_000, 10_000);
     setup.priorities = alloc::vec![100; setup.servers()];
     setup.keeps_role = true;
+}
+
+/// Clients are told beforehand where sentinels will be: how they find these is not what is tried.
+fn tell_clients(setup: &mut Setup) {
+    let (first, end) = (setup.sentinel(0), setup.sentinel(setup.scenario.sentinels));
+    let moved = setup.deeds.iter().filter_map(|deed| match deed.what {
+        What::Move { host, to, .. } if (first..end).contains(&host) => Some(SocketAddr::new(to, SENTINEL_PORT)),
+        _ => None,
+    });
+    let moved: Vec<SocketAddr> = moved.collect();
+    for client in &mut setup.clients {
+        client.sentinels.extend(&moved);
+    }
 }
 
 /// Of each group one server at most may never be promoted: else there may be nobody.
@@ -479,7 +529,17 @@ fn deed(c: &mut Choices, kind: usize, setup: &Setup) -> What {
             return if c.chance(400) { What::Remember { sentinel } } else { What::Restore { sentinel } };
         }
         HANDOVER => return What::HandOver { sentinel: c.below(setup.scenario.sentinels as u64) as usize },
-        14 => return What::Masters { masters: 20, how: How::Crash, lasts: Duration::from_secs(60) },
+        MOVE => {
+            let sentinels = setup.scenario.sentinels as u64;
+            // Without names nobody could find a server again: what follows it, and who asks for it, has its address.
+            let host = if setup.named { a } else { setup.sentinel(c.below(sentinels) as usize) };
+            let how = [How::Crash, How::Kill][c.below(2) as usize];
+            return What::Move { host, to: elsewhere(c, setup, host), how, down_for: lasts };
+        }
+        14 => {
+            let how = [How::Crash, How::Kill][c.below(2) as usize];
+            return What::Masters { masters: DEATHS, how, lasts: Duration::from_secs(60) };
+        }
         _ => {}
     }
     What::Fault(fault(c, kind, a, b, lasts, long))

@@ -7,7 +7,7 @@ use std::println;
 use super::invariants::{NAMES, agreed, down, epochs, handover, leaders, votes};
 use super::*;
 use crate::mutations::{self, Mutation};
-use crate::sim::campaign::{Campaign, ENOUGH, Report, Summary, shrink};
+use crate::sim::campaign::{Amount, Campaign, ENOUGH, Figure, Report, Summary, shrink};
 
 /// The first violation among some seeds of a scenario.
 fn first_violation(scenario: &str, seeds: core::ops::Range<u64>) -> Option<(Setup, Report)> {
@@ -28,8 +28,12 @@ fn a_short_campaign_violates_nothing() {
     let violations: Vec<_> =
         summary.failed.iter().map(|r| (r.seed, r.violation.as_ref().unwrap().to_string())).collect();
     assert!(violations.is_empty(), "{violations:#?}");
-    let of = |what: &str| summary.figures.iter().find(|(name, _)| *name == what).map_or(0, |(_, n)| *n);
-    assert!(of("failovers led") > 20 && of("writes acknowledged") > 10_000, "{:?}", summary.figures);
+    let of = |what: &str| summary.figures.iter().find(|f| f.what == what).map_or(0, Figure::value);
+    assert!(
+        of("elections decided in the first epoch") > 20 && of("writes acknowledged") > 10_000,
+        "{:?}",
+        summary.figures
+    );
 }
 
 #[test]
@@ -100,7 +104,7 @@ fn masters_that_are_told_to_hand_over_do() {
     let violations: Vec<_> =
         summary.failed.iter().map(|r| (r.seed, r.violation.as_ref().unwrap().to_string())).collect();
     assert!(violations.is_empty(), "{violations:#?}");
-    let of = |what: &str| summary.figures.iter().find(|(name, _)| *name == what).map_or(0, |(_, n)| *n);
+    let of = |what: &str| summary.figures.iter().find(|f| f.what == what).map_or(0, Figure::value);
     let (told, took) = (of("masters told to hand over"), of("of them replicas that took over"));
     assert!(told > 10 && took * 2 > told, "{:?}", summary.figures);
 }
@@ -117,7 +121,7 @@ fn where_nothing_else_happens_no_client_misses_a_write() {
         summary.add(run(&setup, Some(&only)));
     }
     assert!(summary.failed.is_empty());
-    let of = |what: &str| summary.figures.iter().find(|(name, _)| *name == what).map_or(0, |(_, n)| *n);
+    let of = |what: &str| summary.figures.iter().find(|f| f.what == what).map_or(0, Figure::value);
     let took = of("of them replicas that took over");
     assert!(took > 20 && took * 10 >= asked * 8, "{took} of {asked}: {:?}", summary.figures);
     let lost = [Situation::AcknowledgedLost, Situation::WaitedLost];
@@ -128,6 +132,29 @@ fn where_nothing_else_happens_no_client_misses_a_write() {
 #[test]
 fn an_old_master_that_nobody_tells_breaks_agreed() {
     fires(Mutation::LeavesOldMaster, "sentinels", 1..30, agreed::NAME);
+}
+
+/// A small site of many masters, over the shipped sentinels or the model of Redis's.
+static FEW: Scenario = Scenario { name: "few", sentinels: 5, masters: 12, ..scenario::MASTERS };
+static FEW_CLASSIC: Scenario = Scenario { name: "few-classic", classic: true, lasts_ms: (10_000, 10_000), ..FEW };
+
+#[test]
+fn masters_that_die_at_once_have_leaders_in_the_first_epoch_and_soon() {
+    let mut figures = [Summary::default(), Summary::default()];
+    for seed in 0..2 {
+        for (summary, scenario) in figures.iter_mut().zip([&FEW, &FEW_CLASSIC]) {
+            let report = run(&draw(seed, scenario, 2), None);
+            assert_eq!(report.violation, None, "{}, seed {seed}", scenario.name);
+            summary.add(report);
+        }
+    }
+    let [ours, classic] = figures.map(|summary| summary.figures);
+    let part = |figures: &[Figure], what| figures.iter().find(|f| f.what == what).unwrap().amount;
+    let (first, soon) = ("elections decided in the first epoch", "within a second of the quorum");
+    assert_eq!(part(&ours, first), Amount::Part { part: 24, of: 24 });
+    assert_eq!(part(&ours, soon), Amount::Part { part: 24, of: 24 });
+    let Amount::Part { part: soon, of } = part(&classic, soon) else { panic!("{classic:?}") };
+    assert!(of == 24 && soon < 12, "the model votes as Redis does, and is soon for {soon} of {of}");
 }
 
 #[test]

@@ -10,9 +10,13 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::actor::{Actor, Event};
+use super::classic;
+use super::client::Client;
+use super::elections::Elections;
 use super::invariants::leaders::{Disturbed, Elected, Leaders};
 use super::invariants::votes::Votes;
 use super::invariants::{Broken, down, epochs::Epochs, handover};
+use super::losses::{self, Losses};
 use super::situations::{Situation, Situations};
 use super::swarm::{Setup, master_of, sentinel_id};
 use super::wire::{Answer, Wires};
@@ -28,19 +32,6 @@ use crate::time::Instant;
 /// Whom each server follows, for those that keep it over a restart.
 pub type Roles = Rc<RefCell<Vec<Option<(String, u16)>>>>;
 
-/// An election, for who measures.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Won {
-    /// Of which master.
-    pub master: usize,
-    /// When.
-    pub at: Instant,
-    /// How many elections it took since the master last changed.
-    pub tries: u64,
-    /// How long after the first sentinel had a quorum that saw it down.
-    pub after: Duration,
-}
-
 /// The observer of a run. Hosts are the servers first, then the sentinels, then the clients.
 pub struct Watch {
     servers: usize,
@@ -49,8 +40,9 @@ pub struct Watch {
     ids: BTreeMap<RunId, usize>,
     strict: bool,
     stand_ins: bool,
-    /// Hosts go by names: one process may be known by two, with connections of their own, which the wire does not tell apart.
-    named: bool,
+    /// One process may be known by a name and an address, or by an old address and a new one, which the wire does not tell
+    /// to be one.
+    aliases: bool,
     down_after: Duration,
     timeout: Duration,
     roles: Roles,
@@ -64,18 +56,23 @@ pub struct Watch {
     /// Sentinels that write something before they say it.
     writing: Vec<bool>,
     masters: BTreeMap<usize, bool>,
-    /// When a quorum first saw each master down since it last changed.
-    odown: BTreeMap<usize, Instant>,
     /// What occurred.
     pub situations: Situations,
     /// How many invariants were checked.
     pub checks: u64,
     /// Violations of `one-vote` and `one-leader` where these are only counted.
     pub excused: u64,
-    /// Elections that were won.
-    pub won: Vec<Won>,
     /// Masters that were told to hand over, and replicas that took over.
     pub handovers: (u64, u64),
+    /// Writes that WAIT had seen and that are gone, by reason.
+    pub losses: Losses,
+    /// Sentinels that were found at another address, by others.
+    pub moved: u64,
+    setup: Rc<Setup>,
+    /// Of each client: what WAIT had seen, and how often less was there.
+    clients: BTreeMap<u32, (u64, u64)>,
+    /// The elections, and how soon they were decided.
+    pub elections: Elections,
     /// Where each step goes as a line, if anybody wants it.
     pub trace: Option<Trace>,
     line: String,
@@ -121,7 +118,7 @@ impl Watch {
             sentinels,
             strict: setup.scenario.strict,
             stand_ins: setup.scenario.stand_ins,
-            named: setup.named,
+            aliases: setup.named || setup.scenario.kinds.moves,
             down_after: Duration::from_millis(setup.down_after_ms),
             timeout: Duration::from_millis(setup.failover_timeout_ms),
             roles,
@@ -132,12 +129,15 @@ impl Watch {
             disturbed: Disturbed::default(),
             states: BTreeMap::new(),
             masters: BTreeMap::new(),
-            odown: BTreeMap::new(),
             situations: Situations::default(),
             checks: 0,
             excused: 0,
-            won: Vec::new(),
             handovers: (0, 0),
+            losses: Losses::default(),
+            moved: 0,
+            setup: Rc::new(setup.clone()),
+            clients: BTreeMap::new(),
+            elections: Elections::default(),
             trace: None,
             line: String::new(),
             bands: None,
@@ -189,13 +189,28 @@ impl Watch {
                 self.wires(world, step, place, sentinel)?;
                 self.sentinel(world, step, place, sentinel)
             }
+            Some(Actor::Classic(..)) => {
+                if let Some(i) = self.sentinel_of(host) {
+                    self.classic(step, i);
+                }
+                Ok(())
+            }
             Some(Actor::Node(node, _)) => {
                 let follows = node.upstream().and_then(|u| u.target()).map(|t| (t.host.to_string(), t.port));
+                let server = host.0 as usize;
+                if matches!(step.seen, Seen::Booted) {
+                    self.losses.booted(&self.setup, server, step.at);
+                } else if node.is_master() && self.masters.get(&server) == Some(&false) {
+                    self.losses.promoted(&self.setup, world, server, step.at);
+                } else if !node.is_master() && self.masters.get(&server) == Some(&true) {
+                    self.losses.demoted(&self.setup, server, step.at);
+                }
                 if !node.is_loading() {
                     self.server(host, step.at, node.is_master(), follows.as_ref());
                 }
                 self.handover(world, step, host)
             }
+            Some(Actor::Client(client)) => self.client(world, step.at, client),
             Some(Actor::Stand(stand)) => {
                 let follows = stand.follows().map(|(h, p)| (h.to_string(), p.parse().unwrap_or(0)));
                 self.server(host, step.at, stand.is_master(), follows.as_ref());
@@ -224,6 +239,53 @@ impl Watch {
         Ok(())
     }
 
+    /// What a client knows of its writes: why less is there than WAIT had seen.
+    fn client(&mut self, world: &World<Actor>, at: Instant, client: &Client) -> Result<(), Broken> {
+        let number = client.number();
+        let (waited, lost) = self.clients.get(&number).copied().unwrap_or_default();
+        let now = (client.waited(), client.lost());
+        if now == (waited, lost) {
+            return Ok(());
+        }
+        self.clients.insert(number, now);
+        let mut servers = 0..self.servers;
+        let is_there = |s: &usize| client.master().is_some_and(|m| world.addrs(HostId(*s as u32)).contains(&m.ip()));
+        let Some(server) = servers.find(is_there) else {
+            // It has moved since: what its last answer said is not known to be of any server.
+            self.losses.forget(number);
+            return Ok(());
+        };
+        if now.1 > lost {
+            self.checks += 1;
+            let why = self.losses.why(&self.setup, number, server);
+            let why =
+                why.map_err(|text| Broken::new(losses::NAME, format!("client {number} misses a write: {text}")))?;
+            self.losses.count(why);
+            self.situations.count(Situation::WaitedLost);
+        } else if now.0 > waited {
+            self.losses.kept(number, now.0, server, at);
+        }
+        Ok(())
+    }
+
+    /// What the model of redis-sentinel came to in a step.
+    fn classic(&mut self, step: &Step<'_, Actor>, i: usize) {
+        for action in step.actions {
+            let Action::Event(Event::Classic(classic::Event { master, what })) = action else { continue };
+            let (master, at) = (*master, step.at);
+            match *what {
+                classic::What::ODown => self.elections.odown(master, i, at),
+                classic::What::NotODown => self.elections.not_odown(master, i),
+                classic::What::Try(epoch) => self.elections.tried(master, epoch),
+                classic::What::Elected(epoch) => {
+                    let first = self.elections.elected(master, epoch, at);
+                    self.situations.count(if first { Situation::ElectedFirst } else { Situation::ElectedLater });
+                }
+                classic::What::NotElected(_) => self.situations.count(Situation::Lost),
+            }
+        }
+    }
+
     fn fault(&mut self, world: &World<Actor>, fault: &Fault, at: Instant) {
         self.disturbed.fault(fault, at);
         if let Fault::Crash { host, .. } = fault
@@ -244,6 +306,7 @@ impl Watch {
             self.note(host, at, BandKind::Role, "");
         } else if let Some(i) = self.sentinel_of(host) {
             self.states.retain(|(s, _), _| *s != i);
+            self.elections.gone(i);
             self.note(host, at, BandKind::Role, "");
         }
     }
@@ -293,6 +356,7 @@ impl Watch {
                 self.wires.forget(h);
                 self.leaders.booted(place.host, place.boot);
                 self.states.retain(|(s, _), _| *s != place.i);
+                self.elections.gone(place.i);
                 self.writing[place.i] = false;
             }
             Seen::Sent { conn, len } => {
@@ -425,7 +489,7 @@ impl Watch {
             What::Down(why) => {
                 self.down(why, event.subject.as_ref().map(|s| s.kind));
                 self.checks += 1;
-                if let Some(subject) = subject.filter(|_| !self.named && down::is_silence(why))
+                if let Some(subject) = subject.filter(|_| !self.aliases && down::is_silence(why))
                     && let Ok(ip) = subject.host.parse::<IpAddr>()
                     && let Some(pings) = self.wires.pings(place.host.0, SocketAddr::new(ip, subject.port))
                 {
@@ -435,9 +499,10 @@ impl Watch {
             What::ODown { .. } => {
                 self.situations.count(Situation::ODown);
                 if let Some(master) = subject.and_then(|s| master_of(&s.name)) {
-                    self.odown.entry(master).or_insert(place.at);
+                    self.elections.odown(master, place.i, place.at);
                 }
             }
+            What::AddressSwitch { .. } => self.moved += 1,
             What::Tilt => self.situations.count(Situation::Tilt),
             What::TiltOver => self.situations.count(Situation::TiltOver),
             What::Switch { name, .. } => {
@@ -446,7 +511,9 @@ impl Watch {
                 self.situations.count(if lead { Situation::SwitchedByLeader } else { Situation::SwitchedByHello });
                 if lead {
                     self.leaders.switched(master, place.at);
-                    self.odown.remove(&master);
+                    self.elections.switched(master);
+                } else {
+                    self.elections.not_odown(master, place.i);
                 }
             }
             What::Plain(plain) => {
@@ -482,6 +549,11 @@ impl Watch {
     ) -> Result<(), Broken> {
         let situation = match plain {
             Plain::Elected => return self.elected(world, master, place, sentinel),
+            Plain::TryFailover => {
+                let group = sentinel.groups().find(|g| master_of(g.name()) == Some(master));
+                self.elections.tried(master, group.map_or(0, |g| g.failover.epoch));
+                return Ok(());
+            }
             Plain::AbortNotElected => {
                 let group = sentinel.groups().find(|g| master_of(g.name()) == Some(master));
                 let epoch = group.map_or(0, |g| g.failover.epoch);
@@ -495,8 +567,15 @@ impl Watch {
                 }
                 Situation::Lost
             }
+            Plain::Selected => {
+                self.losses.chosen(&self.setup, world, master, place.host);
+                return Ok(());
+            }
             Plain::Up => Situation::UpAgain,
-            Plain::NotODown => Situation::NotODown,
+            Plain::NotODown => {
+                self.elections.not_odown(master, place.i);
+                Situation::NotODown
+            }
             Plain::Promoted => Situation::Promoted,
             Plain::AbortNoReplica => Situation::NoReplica,
             Plain::AbortReplicaTimeout => Situation::PromotionTimeout,
@@ -542,10 +621,8 @@ impl Watch {
         if !coordinated {
             self.if_strict(promotion)?;
         }
-        let tries = self.leaders.tries(master);
-        let after = self.odown.get(&master).map_or(Duration::ZERO, |at| place.at - *at);
-        self.won.push(Won { master, at: place.at, tries, after });
-        self.situations.count(if tries <= 1 { Situation::ElectedFirst } else { Situation::ElectedLater });
+        let first = self.elections.elected(master, group.failover.epoch, place.at);
+        self.situations.count(if first { Situation::ElectedFirst } else { Situation::ElectedLater });
         Ok(())
     }
 }

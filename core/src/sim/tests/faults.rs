@@ -1,6 +1,7 @@
 //! Every fault, seen from the machines that it hits.
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -226,4 +227,21 @@ fn healing_ends_whatever_lasts() {
         run(&mut world, ms(4_500));
         assert!(world.machine(b).unwrap().client().back > back + 200, "{fault}");
     }
+}
+
+#[test]
+fn a_host_that_moved_is_where_its_name_leads() {
+    let mut world = pair(Choices::seeded(3), NetConfig::default(), 500);
+    run(&mut world, ms(100));
+    let name = world.name(SERVER).to_string();
+    let (old, new) = (world.addrs(SERVER)[0], [10, 9, 9, 9].into());
+    world.move_to(SERVER, Vec::from([new]));
+    assert_eq!(world.addrs(SERVER), [old], "one that runs stays where it is");
+    world.apply(&Fault::Kill { host: SERVER, down_for: lasts(50) });
+    world.move_to(SERVER, Vec::from([new]));
+    let back = |w: &World<Small>| w.machine(CLIENT).unwrap().client().back;
+    let before = back(&world);
+    run(&mut world, ms(2_000));
+    assert_eq!((world.addrs(SERVER), world.names().get(&name)), (&[new][..], &[new][..]));
+    assert_eq!(back(&world), before, "nobody answers at the old address");
 }

@@ -66,8 +66,6 @@ pub struct Leaders {
     last: BTreeMap<usize, Lead>,
     /// When each master changed last.
     switched: BTreeMap<usize, Instant>,
-    /// How many failovers of a master began since it last changed.
-    tries: BTreeMap<usize, u64>,
 }
 
 /// A sentinel that was elected, and the world around it.
@@ -112,7 +110,6 @@ impl Leaders {
     /// Another is at it and nothing has happened to it, or nothing happened since the last failover at all.
     pub fn one_promotion(&mut self, one: &Elected<'_>, disturbed: &Disturbed) -> Result<(), Broken> {
         let Elected { master, epoch, sentinel, boot, now, timeout, sentinels, server } = *one;
-        *self.tries.entry(master).or_default() += 1;
         let lead = Lead { sentinel, boot, at: now, over: false };
         let before = self.last.insert(master, lead);
         let all_calm = |since| sentinels.iter().all(|s| disturbed.calm(*s, since));
@@ -161,11 +158,5 @@ impl Leaders {
     /// A master has another address, by its leader.
     pub fn switched(&mut self, master: usize, now: Instant) {
         self.switched.insert(master, now);
-        self.tries.insert(master, 0);
-    }
-
-    /// How many failovers of a master began since it last changed.
-    pub fn tries(&self, master: usize) -> u64 {
-        self.tries.get(&master).copied().unwrap_or(0)
     }
 }

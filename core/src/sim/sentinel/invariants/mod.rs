@@ -8,6 +8,7 @@
 //! | `epochs-grow` | what a sentinel's disk says of epochs never goes back | [`epochs`] |
 //! | `down-after` | nobody is down before `down-after-milliseconds` since the oldest PING without an answer was sent | [`down`] |
 //! | `handover` | whoever becomes the master since its master handed over has all that this one acknowledged | [`handover`] |
+//! | `explained` | a write that `WAIT` saw on a replica is lost for a reason that the asynchronous protocol has, or not at all | [`losses`](super::losses) |
 //! | `agreed` | once all is healed there is one master, all replicas follow it, all sentinels agree, and clients write there, within a bound | [`agreed`] |
 //!
 //! The laws of the door are checked by the world itself.
@@ -22,5 +23,13 @@ pub mod votes;
 pub use crate::sim::campaign::Broken;
 
 /// The names of all invariants of the campaign.
-pub const NAMES: [&str; 7] =
-    [votes::NAME, leaders::ONE_LEADER, leaders::ONE_PROMOTION, epochs::NAME, down::NAME, handover::NAME, agreed::NAME];
+pub const NAMES: [&str; 8] = [
+    votes::NAME,
+    leaders::ONE_LEADER,
+    leaders::ONE_PROMOTION,
+    epochs::NAME,
+    down::NAME,
+    handover::NAME,
+    super::losses::NAME,
+    agreed::NAME,
+];
