@@ -48,40 +48,55 @@ impl SentinelConfig {
     /// control character or a line of its own into the text.
     pub fn rewrite(&self, old: &str) -> String {
         let text = self.ordinary().rewrite_onto(Self::new().ordinary(), old);
-        let mut wanted = self.wanted();
-        if text.lines().any(|line| words_behind(line, "include").is_some()) {
-            // Who knows what the other file says: a default is worth a line too.
-            wanted.iter_mut().for_each(|w| w.needed |= w.values.iter().all(|v| !v.is_empty()));
-        }
-        let places: BTreeMap<&Key, usize> = wanted.iter().enumerate().map(|(i, w)| (&w.key, i)).collect();
+        // Who knows what the other file says: a default is worth a line too.
+        let included = text.lines().any(|line| words_behind(line, "include").is_some());
+        let wanted = self.wanted(&text, included);
+        // Of lines with one key the first counts: a line that is there twice would be refused when it is read.
+        let places: BTreeMap<&Key, usize> = wanted.iter().enumerate().rev().map(|(i, w)| (&w.key, i)).collect();
         let mut done: BTreeSet<usize> = BTreeSet::new();
-        let mut out: Vec<String> = Vec::new();
+        let mut out = String::with_capacity(text.len());
+        let mut signed = false;
+        let mut put = |line: &str| {
+            signed |= line.trim_end() == SIGNATURE;
+            out.push_str(line);
+            out.push('\n');
+        };
         for line in text.split_terminator('\n') {
             match Old::read(line) {
-                Old::Other => out.push(line.into()),
+                Old::Other => put(line),
                 Old::Gone => {}
                 Old::Says(key, values) => {
                     let Some((i, now)) = places.get(&key).and_then(|&i| Some((i, wanted.get(i)?))) else { continue };
                     // An empty value in quotes is one that Redis would write back without them, and not read again.
                     match done.insert(i) {
-                        true if now.values == values => out.push(line.into()),
-                        true if now.needed => out.push(now.text()),
+                        true if now.values == values => put(line),
+                        true if now.needed => put(&now.text()),
                         _ => {}
                     }
                 }
             }
         }
-        let added: Vec<&Wanted> =
-            { wanted.iter().enumerate() }.filter(|(i, w)| w.needed && !done.contains(i)).map(|(_, w)| w).collect();
-        if !added.is_empty() && !out.iter().any(|line| line.trim_end() == SIGNATURE) {
-            out.push(SIGNATURE.into());
+        let is_new = |(i, w): &(usize, &Wanted)| w.needed && !done.contains(i) && places.get(&w.key) == Some(i);
+        let mut added = wanted.iter().enumerate().filter(is_new).map(|(_, w)| w).peekable();
+        if added.peek().is_some() && !signed {
+            out.push_str(SIGNATURE);
+            out.push('\n');
         }
-        out.extend(added.into_iter().map(Wanted::text));
-        out.into_iter().flat_map(|line| [line, "\n".into()]).collect()
+        for line in added {
+            out.push_str(&line.text());
+            out.push('\n');
+        }
+        out
     }
 
-    /// Every line that is true: those of the sentinel itself, then each master's with `monitor` first.
-    fn wanted(&self) -> Vec<Wanted> {
+    /// The lines that are true, and needed or there already: those of the sentinel itself, then each master's with
+    /// `monitor` first. Of hundreds of masters the rest would be most of it.
+    fn wanted(&self, old: &str, included: bool) -> Vec<Wanted> {
+        let keys = old.split_terminator('\n').filter_map(|line| match Old::read(line) {
+            Old::Says(key, _) => Some(key),
+            _ => None,
+        });
+        let told: BTreeSet<Key> = keys.collect();
         let usual = SentinelSettings::default();
         let own = GLOBAL.iter().filter_map(|option| {
             let value = (option.show)(&self.global)?;
@@ -89,11 +104,11 @@ impl SentinelConfig {
             let key = Key { option: option.name, master: String::new(), which: String::new() };
             Some(Wanted { key, values: [value].into(), needed })
         });
-        let mut wanted: Vec<Wanted> = own.chain(self.masters.iter().flat_map(of_one)).collect();
-        // A line that is there twice would be refused when it is read.
-        let mut seen = BTreeSet::new();
-        wanted.retain(|w| seen.insert(w.key.clone()));
-        wanted
+        let all = own.chain(self.masters.iter().flat_map(of_one)).map(|mut w| {
+            w.needed |= included && w.values.iter().all(|v| !v.is_empty());
+            w
+        });
+        all.filter(|w| w.needed || told.contains(&w.key)).collect()
     }
 }
 
