@@ -157,6 +157,11 @@ impl Client {
         self.config.number
     }
 
+    /// The number of its last write.
+    pub fn wrote(&self) -> u64 {
+        self.last
+    }
+
     /// The highest number that a WAIT saw on a replica.
     pub fn waited(&self) -> u64 {
         self.waited

@@ -96,6 +96,7 @@ enum Turn {
 #[derive(Clone, Copy, Debug)]
 struct Kept {
     n: u64,
+    /// When it was sent.
     at: Instant,
     /// The server that said so.
     server: usize,
@@ -162,7 +163,7 @@ impl Losses {
         self.turns.entry(master).or_default().push((at, Turn::Promoted { server, held, choice }));
     }
 
-    /// `WAIT` saw a client's write on a replica of this server.
+    /// `WAIT` saw a client's write, which was sent at this time, on a replica of this server.
     pub fn kept(&mut self, client: u32, n: u64, server: usize, at: Instant) {
         self.kept.insert(client, Kept { n, at, server });
     }

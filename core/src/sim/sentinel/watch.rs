@@ -32,6 +32,18 @@ use crate::time::Instant;
 /// Whom each server follows, for those that keep it over a restart.
 pub type Roles = Rc<RefCell<Vec<Option<(String, u16)>>>>;
 
+/// What is known of a client's writes.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// The highest one that WAIT had seen.
+    waited: u64,
+    /// How often less was there.
+    lost: u64,
+    /// The last one, and since when.
+    wrote: u64,
+    since: Instant,
+}
+
 /// The observer of a run. Hosts are the servers first, then the sentinels, then the clients.
 pub struct Watch {
     servers: usize,
@@ -69,8 +81,7 @@ pub struct Watch {
     /// Sentinels that were found at another address, by others.
     pub moved: u64,
     setup: Rc<Setup>,
-    /// Of each client: what WAIT had seen, and how often less was there.
-    clients: BTreeMap<u32, (u64, u64)>,
+    clients: BTreeMap<u32, Known>,
     /// The elections, and how soon they were decided.
     pub elections: Elections,
     /// Where each step goes as a line, if anybody wants it.
@@ -242,12 +253,15 @@ impl Watch {
     /// What a client knows of its writes: why less is there than WAIT had seen.
     fn client(&mut self, world: &World<Actor>, at: Instant, client: &Client) -> Result<(), Broken> {
         let number = client.number();
-        let (waited, lost) = self.clients.get(&number).copied().unwrap_or_default();
-        let now = (client.waited(), client.lost());
-        if now == (waited, lost) {
-            return Ok(());
+        let before = self.clients.get(&number).copied().unwrap_or_default();
+        let mut now = Known { waited: client.waited(), lost: client.lost(), ..before };
+        if client.wrote() != before.wrote {
+            (now.wrote, now.since) = (client.wrote(), at);
         }
         self.clients.insert(number, now);
+        if (now.waited, now.lost) == (before.waited, before.lost) {
+            return Ok(());
+        }
         let mut servers = 0..self.servers;
         let is_there = |s: &usize| client.master().is_some_and(|m| world.addrs(HostId(*s as u32)).contains(&m.ip()));
         let Some(server) = servers.find(is_there) else {
@@ -255,15 +269,17 @@ impl Watch {
             self.losses.forget(number);
             return Ok(());
         };
-        if now.1 > lost {
+        if now.lost > before.lost {
             self.checks += 1;
             let why = self.losses.why(&self.setup, number, server);
             let why =
                 why.map_err(|text| Broken::new(losses::NAME, format!("client {number} misses a write: {text}")))?;
             self.losses.count(why);
             self.situations.count(Situation::WaitedLost);
-        } else if now.0 > waited {
-            self.losses.kept(number, now.0, server, at);
+        } else if now.waited > before.waited {
+            // What happened while the answer was on its way may have lost it already.
+            let since = if now.waited == before.wrote { before.since } else { now.since };
+            self.losses.kept(number, now.waited, server, since);
         }
         Ok(())
     }
