@@ -16,9 +16,9 @@ use crate::ids::ConnId;
 use crate::machine::{Action, Actions, Chunks, Input, LogLine, Machine};
 use crate::time::{Instant, Now};
 
-/// A block is handed over when it holds so many bytes: each wakes a thread that writes, and that costs more than the bytes,
+/// A block is handed over when it holds so many bytes. Few and large ones: each wakes the thread that writes.
 pub const BLOCK: usize = 512 << 10;
-/// or when its first record is so old: a `kill -9` loses no more than that.
+/// A block is handed over when its first record is so old, too: a `kill -9` loses no more than that.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(250);
 /// Of what a connection sends in one go, so many bytes are summed.
 const SUMMED_MAX: usize = 16 << 10;
