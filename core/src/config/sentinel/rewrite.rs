@@ -50,66 +50,77 @@ impl SentinelConfig {
         let text = self.ordinary().rewrite_onto(Self::new().ordinary(), old);
         // Who knows what the other file says: a default is worth a line too.
         let included = text.lines().any(|line| words_behind(line, "include").is_some());
-        let wanted = self.wanted(&text, included);
-        // Of lines with one key the first counts: a line that is there twice would be refused when it is read.
-        let places: BTreeMap<&Key, usize> = wanted.iter().enumerate().rev().map(|(i, w)| (&w.key, i)).collect();
-        let mut done: BTreeSet<usize> = BTreeSet::new();
+        let places = self.masters.iter().enumerate().rev().map(|(i, m)| (m.name.as_str(), i + 1));
+        let sections: BTreeMap<&str, usize> = places.chain([("", 0)]).collect();
+        // One section at a time: the lines that hundreds of masters could have are megabytes, most of which nobody writes.
+        let mut open = (0, self.section(0, included));
+        let mut done: BTreeSet<(usize, usize)> = BTreeSet::new();
         let mut out = String::with_capacity(text.len());
         let mut signed = false;
-        let mut put = |line: &str| {
-            signed |= line.trim_end() == SIGNATURE;
-            out.push_str(line);
-            out.push('\n');
-        };
         for line in text.split_terminator('\n') {
             match Old::read(line) {
-                Old::Other => put(line),
+                Old::Other => {
+                    signed |= line.trim_end() == SIGNATURE;
+                    put(&mut out, line);
+                }
                 Old::Gone => {}
                 Old::Says(key, values) => {
-                    let Some((i, now)) = places.get(&key).and_then(|&i| Some((i, wanted.get(i)?))) else { continue };
+                    let Some(&section) = sections.get(key.master.as_str()) else { continue };
+                    if open.0 != section {
+                        open = (section, self.section(section, included));
+                    }
+                    let Some((i, now)) = open.1.iter().enumerate().find(|(_, w)| w.key == key) else { continue };
                     // An empty value in quotes is one that Redis would write back without them, and not read again.
-                    match done.insert(i) {
-                        true if now.values == values => put(line),
-                        true if now.needed => put(&now.text()),
+                    match done.insert((section, i)) {
+                        true if now.values == values => put(&mut out, line),
+                        true if now.needed => put(&mut out, &now.text()),
                         _ => {}
                     }
                 }
             }
         }
-        let is_new = |(i, w): &(usize, &Wanted)| w.needed && !done.contains(i) && places.get(&w.key) == Some(i);
-        let mut added = wanted.iter().enumerate().filter(is_new).map(|(_, w)| w).peekable();
-        if added.peek().is_some() && !signed {
-            out.push_str(SIGNATURE);
-            out.push('\n');
-        }
-        for line in added {
-            out.push_str(&line.text());
-            out.push('\n');
+        let mut all: Vec<usize> = sections.into_values().collect();
+        all.sort_unstable();
+        for section in all {
+            for (i, new) in self.section(section, included).iter().enumerate() {
+                if new.needed && !done.contains(&(section, i)) {
+                    if !core::mem::replace(&mut signed, true) {
+                        put(&mut out, SIGNATURE);
+                    }
+                    put(&mut out, &new.text());
+                }
+            }
         }
         out
     }
 
-    /// The lines that are true, and needed or there already: those of the sentinel itself, then each master's with
-    /// `monitor` first. Of hundreds of masters the rest would be most of it.
-    fn wanted(&self, old: &str, included: bool) -> Vec<Wanted> {
-        let keys = old.split_terminator('\n').filter_map(|line| match Old::read(line) {
-            Old::Says(key, _) => Some(key),
-            _ => None,
-        });
-        let told: BTreeSet<Key> = keys.collect();
+    /// The true lines of one section: 0 is the sentinel itself, the others are the masters', with `monitor` first.
+    fn section(&self, section: usize, included: bool) -> Vec<Wanted> {
         let usual = SentinelSettings::default();
-        let own = GLOBAL.iter().filter_map(|option| {
-            let value = (option.show)(&self.global)?;
-            let needed = option.always || Some(&value) != (option.show)(&usual).as_ref();
-            let key = Key { option: option.name, master: String::new(), which: String::new() };
-            Some(Wanted { key, values: [value].into(), needed })
-        });
-        let all = own.chain(self.masters.iter().flat_map(of_one)).map(|mut w| {
+        let mut lines: Vec<Wanted> = match section.checked_sub(1).map(|i| self.masters.get(i)) {
+            Some(master) => master.map(of_one).unwrap_or_default(),
+            None => { GLOBAL.iter() }
+                .filter_map(|option| {
+                    let value = (option.show)(&self.global)?;
+                    let needed = option.always || Some(&value) != (option.show)(&usual).as_ref();
+                    let key = Key { option: option.name, master: String::new(), which: String::new() };
+                    Some(Wanted { key, values: [value].into(), needed })
+                })
+                .collect(),
+        };
+        // A line that is there twice would be refused when it is read.
+        let mut seen = BTreeSet::new();
+        lines.retain(|w| seen.insert(w.key.clone()));
+        for w in &mut lines {
             w.needed |= included && w.values.iter().all(|v| !v.is_empty());
-            w
-        });
-        all.filter(|w| w.needed || told.contains(&w.key)).collect()
+        }
+        lines
     }
+}
+
+fn put(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
 }
 
 fn of_one(m: &MasterSettings) -> Vec<Wanted> {
