@@ -167,7 +167,8 @@ pub struct Files {
 pub struct Sentinel {
     config: SentinelConfig,
     timing: Timing,
-    groups: BTreeMap<GroupId, Group>,
+    /// Boxed: a map that grows leaves its nodes half empty.
+    groups: BTreeMap<GroupId, Box<Group>>,
     names: BTreeMap<Box<str>, GroupId>,
     last_group: u32,
     links: links::Links,
@@ -213,12 +214,12 @@ pub struct Sentinel {
 impl Sentinel {
     /// The masters that are watched, in the order that they were named.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.groups.values()
+        self.groups.values().map(|group| &**group)
     }
 
     /// The master of this name.
     pub fn group(&self, name: &str) -> Option<&Group> {
-        self.groups.get(self.names.get(name)?)
+        self.groups.get(self.names.get(name)?).map(|group| &**group)
     }
 
     /// The current epoch.

@@ -54,7 +54,7 @@ impl Sentinel {
             let alias = |r: &Server| r.addr.same(addr) && r.run_id.is_some() && r.run_id == g.master.run_id;
             g.master.addr.same(addr) || g.replicas.values().any(|r| alias(&r.server))
         };
-        let mut all = self.groups.values().filter(is);
+        let mut all = self.groups().filter(is);
         let first = all.next()?;
         let down = core::iter::once(first).chain(all).find(|g| g.master.down.is_some());
         Some(down.map_or(first.id, |g| g.id))

@@ -12,7 +12,7 @@ impl Sentinel {
         let mut config = self.config.clone();
         config.global.myid = Some(self.my_id);
         config.global.current_epoch = self.epoch;
-        config.masters = self.groups.values().map(settings).collect();
+        config.masters = self.groups().map(settings).collect();
         config
     }
 }

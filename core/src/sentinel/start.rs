@@ -184,7 +184,7 @@ impl Sentinel {
             set,
         };
         let (replicas, sentinels) = (group.set.replicas.clone(), group.set.sentinels.clone());
-        self.groups.insert(id, group);
+        self.groups.insert(id, Box::new(group));
         self.tune_link(link);
         self.arm_down(link, cx);
         self.tell(who, What::Monitor { quorum }, cx);

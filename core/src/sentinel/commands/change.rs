@@ -72,7 +72,7 @@ impl Sentinel {
 
     pub(super) fn reset_command(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
         let matching = |g: &&super::super::Group| glob::matches(args.at(2), g.name().as_bytes());
-        let ids: Vec<GroupId> = self.groups.values().filter(matching).map(|g| g.id).collect();
+        let ids: Vec<GroupId> = self.groups().filter(matching).map(|g| g.id).collect();
         for &id in &ids {
             self.reset(id, cx);
         }

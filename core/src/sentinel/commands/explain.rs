@@ -3,7 +3,6 @@
 use alloc::string::ToString;
 
 use super::super::explain::{Candidate, Explanation, Voter};
-use super::super::instance::Group;
 use super::super::{Cx, Sentinel};
 use crate::client::Session;
 use crate::resp::{Args, Reply};
@@ -11,7 +10,7 @@ use crate::resp::{Args, Reply};
 impl Sentinel {
     /// `SENTINEL EXPLAIN name`.
     pub(super) fn explain_command(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
-        let name = self.named(s, args).and_then(|id| self.groups.get(&id)).map(Group::name);
+        let name = self.named(s, args).and_then(|id| self.groups.get(&id)).map(|group| group.name());
         let Some(explanation) = name.and_then(|name| self.explain(name, cx.now.mono)) else { return };
         write(&mut s.reply(), &explanation);
     }
