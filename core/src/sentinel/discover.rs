@@ -272,6 +272,7 @@ impl Sentinel {
         if from.same(to) {
             // Our own attempt at what another has done is over.
             self.touch_conf();
+            self.superseded(id, cx);
             return;
         }
         group.failover.finish();

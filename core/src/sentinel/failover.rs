@@ -386,9 +386,30 @@ impl Sentinel {
         }
     }
 
+    /// A newer configuration than the one that ours would be is there: whom ours promotes would take the master's place
+    /// from who has it by then.
+    pub(super) fn superseded(&mut self, id: GroupId, cx: &mut Cx<'_>) {
+        let Some(group) = self.groups.get(&id) else { return };
+        if group.failover.epoch > group.config_written {
+            return;
+        }
+        // What is known of the master by now is from before.
+        let blocked = Blocked::Wait { until: cx.now.mono + group.down_after() };
+        match group.failover.state {
+            State::WaitStart => self.abort(id, Plain::AbortNotElected, blocked, cx),
+            State::SelectSlave | State::SendSlaveofNoOne | State::WaitPromotion => self.abort_with(id, blocked, cx),
+            State::None | State::ReconfSlaves | State::UpdateConfig => {}
+        }
+    }
+
     fn abort_promotion(&mut self, id: GroupId, cx: &mut Cx<'_>) {
         let Some(group) = self.groups.get(&id) else { return };
         let until = group.failover.started + group.failover_timeout() * 2;
+        self.abort_with(id, Blocked::Wait { until }, cx);
+    }
+
+    fn abort_with(&mut self, id: GroupId, blocked: Blocked, cx: &mut Cx<'_>) {
+        let Some(group) = self.groups.get(&id) else { return };
         let (coordinated, link, state) = (group.failover.coordinated, group.master.link, group.failover.state);
         if coordinated && state == State::WaitPromotion {
             // The old master goes on, if it can hear that.
@@ -396,7 +417,7 @@ impl Sentinel {
             self.send(link, End::Commands, &["CLIENT", "UNPAUSE"], Ask::Other, cx);
         }
         let why = if coordinated { Plain::AbortMasterTimeout } else { Plain::AbortReplicaTimeout };
-        self.abort(id, why, Blocked::Wait { until }, cx);
+        self.abort(id, why, blocked, cx);
     }
 
     /// Ends a failover that did not come about.
@@ -416,6 +437,10 @@ impl Sentinel {
     pub(super) fn promotion_seen(&mut self, id: GroupId, cx: &mut Cx<'_>) {
         let Some((group, replica)) = self.chosen(id) else { return };
         if group.failover.state != State::WaitPromotion || group.failover.switching {
+            return;
+        }
+        if group.failover.epoch <= group.config_written {
+            self.superseded(id, cx);
             return;
         }
         let slot = Slot::Replica(group.failover.promoted.unwrap_or_default());

@@ -192,6 +192,30 @@ fn a_promotion_that_does_not_come_about_is_given_up_in_time() {
     assert_eq!((r.count("-failover-abort-slave-timeout"), r.count("+switch-master")), (1, 0));
 }
 
+#[test]
+fn a_leader_that_was_away_does_not_undo_what_others_did_meanwhile() {
+    let mut r = with_votes(&[6380], 2);
+    r.pass(ms(12_000));
+    r.kill(MASTER);
+    while r.count("+selected-slave") == 0 {
+        r.pass(core::time::Duration::from_micros(100));
+    }
+    r.fakes.get_mut(&6380).unwrap().frozen = true;
+    r.pass(ms(500));
+    // Others led to that replica and back again while the leader could not see it.
+    r.hello(26380, 7, MASTER, 7);
+    r.fakes.get_mut(&6380).unwrap().frozen = false;
+    r.fakes.get_mut(&6380).unwrap().master = None;
+    r.fakes.get_mut(&MASTER).unwrap().dead = false;
+    for port in [26380, 26381] {
+        r.fakes.get_mut(&port).unwrap().says_down = false;
+    }
+    r.pass(ms(3_000));
+    let group = r.sentinel.group("mymaster").unwrap();
+    assert_eq!((group.config_epoch, group.failover.state), (7, State::None));
+    assert_eq!((r.count("-failover-abort-slave-timeout"), r.count("+switch-master")), (1, 0));
+}
+
 /// A leader whose disk is full as soon as it promotes.
 fn promoting_on_a_full_disk() -> Rig {
     let mut r = with_votes_and(&[6380], 2, Files { config: None, state: Some("state".into()) });
