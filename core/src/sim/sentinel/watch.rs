@@ -464,6 +464,7 @@ impl Watch {
             let Some(master) = master_of(group.name()) else { continue };
             self.epochs.see_config(place.i, master, group.config_epoch)?;
             if let Some(vote) = group.vote.filter(|v| v.epoch > 0 && self.ids.contains_key(&v.leader)) {
+                self.leaders.voted(master, vote.epoch, place.at);
                 let seen = self.votes.see(place.i, master, vote.epoch, vote.leader);
                 self.if_strict(seen)?;
                 self.note_vote(place, vote.leader, vote.epoch);

@@ -54,6 +54,8 @@ struct Lead {
     sentinel: HostId,
     boot: u32,
     at: Instant,
+    /// The first vote in its epoch: who gave another waits for the failover from then on.
+    voted: Instant,
     over: bool,
 }
 
@@ -62,6 +64,8 @@ struct Lead {
 pub struct Leaders {
     /// By master and epoch.
     all: BTreeMap<(usize, u64), HostId>,
+    /// The first vote in each.
+    voted: BTreeMap<(usize, u64), Instant>,
     /// The last one of each master.
     last: BTreeMap<usize, Lead>,
     /// When each master changed last.
@@ -90,6 +94,11 @@ pub struct Elected<'a> {
 }
 
 impl Leaders {
+    /// A sentinel votes in an epoch.
+    pub fn voted(&mut self, master: usize, epoch: u64, at: Instant) {
+        self.voted.entry((master, epoch)).or_insert(at);
+    }
+
     /// A sentinel leads a failover.
     ///
     /// # Errors
@@ -110,13 +119,14 @@ impl Leaders {
     /// Another is at it and nothing has happened to it, or nothing happened since the last failover at all.
     pub fn one_promotion(&mut self, one: &Elected<'_>, disturbed: &Disturbed) -> Result<(), Broken> {
         let Elected { master, epoch, sentinel, boot, now, timeout, sentinels, server } = *one;
-        let lead = Lead { sentinel, boot, at: now, over: false };
+        let voted = self.voted.get(&(master, epoch)).copied().unwrap_or(now);
+        let lead = Lead { sentinel, boot, at: now, voted, over: false };
         let before = self.last.insert(master, lead);
         let all_calm = |since| sentinels.iter().all(|s| disturbed.calm(*s, since));
         if let Some(other) = before
             && !other.over
             && other.sentinel != sentinel
-            && now - other.at < timeout
+            && now - other.voted < timeout
             // Its new master is a master like any other, which the next fault may hit.
             && self.switched.get(&master).is_none_or(|at| *at < other.at)
             && all_calm(other.at)
