@@ -110,6 +110,8 @@ where
                 return Ok(Completion::ignored_with(reason));
             }
         };
+        // The first look at it builds it, for minutes on a busy machine: no scenario's own time.
+        crate::program::under_test().map_err(|e| Failed::from(e.to_string()))?;
         let world = Arc::new(World::new(&title).map_err(|e| Failed::from(e.to_string()))?);
         let begun = Instant::now();
         match bounded(&world, limit, found, run) {
