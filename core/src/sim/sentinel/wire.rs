@@ -123,8 +123,11 @@ impl Wires {
                 {
                     if let Some(pings) = self.pings.get_mut(&(host, wire.to)) {
                         pings.good = now;
-                        // What was sent before it is not waited for any more.
-                        while pings.open.front().is_some_and(|sent| *sent <= at) {
+                        // What was sent before it is not waited for any more; another one of that moment is.
+                        while pings.open.front().is_some_and(|sent| *sent < at) {
+                            pings.open.pop_front();
+                        }
+                        if pings.open.front() == Some(&at) {
                             pings.open.pop_front();
                         }
                     }
