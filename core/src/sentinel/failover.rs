@@ -194,6 +194,11 @@ impl Sentinel {
     pub(super) fn select(&mut self, id: GroupId, cx: &mut Cx<'_>) {
         let now = cx.now.mono;
         let Some(group) = self.groups.get(&id).filter(|g| g.failover.state == State::SelectSlave) else { return };
+        // Who spent that time in tilt may find the master back, and the others with a leader of their own.
+        if now >= group.failover.started + group.failover_timeout() {
+            self.abort_promotion(id, cx);
+            return;
+        }
         let asked = group.failover.since;
         let late = asked + FRESH_INFO;
         let missing = group.replicas.iter().any(|(&n, r)| {
@@ -230,12 +235,12 @@ impl Sentinel {
         let (link, until) = (replica.server.link, group.failover.since + group.failover_timeout());
         let slot = Slot::Replica(group.failover.promoted.unwrap_or_default());
         let coordinated = group.failover.coordinated;
+        if now >= until {
+            self.abort_promotion(id, cx);
+            return;
+        }
         if !self.links.get(link).is_some_and(super::links::InstanceLink::is_up) {
-            if now >= until {
-                self.abort_promotion(id, cx);
-            } else {
-                self.timers.set(Key::Step(id), (now + PROMOTE_POLL).min(until));
-            }
+            self.timers.set(Key::Step(id), (now + PROMOTE_POLL).min(until));
             return;
         }
         if coordinated {

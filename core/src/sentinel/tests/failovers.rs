@@ -216,6 +216,28 @@ fn a_leader_that_was_away_does_not_undo_what_others_did_meanwhile() {
     assert_eq!((r.count("-failover-abort-slave-timeout"), r.count("+switch-master")), (1, 0));
 }
 
+#[test]
+fn a_leader_that_was_in_tilt_for_too_long_promotes_nobody() {
+    let mut r = with_votes(&[6380, 6381], 2);
+    r.pass(ms(12_000));
+    // The choice waits for the word of a replica that says nothing.
+    r.fakes.get_mut(&6381).unwrap().frozen = true;
+    r.kill(MASTER);
+    while r.count("+failover-state-select-slave") == 0 {
+        r.pass(core::time::Duration::from_micros(100));
+    }
+    r.now += ms(5_000);
+    r.pass(ms(1));
+    assert_eq!((r.count("+tilt"), r.count("+selected-slave")), (1, 0));
+    r.fakes.get_mut(&MASTER).unwrap().dead = false;
+    for port in [26380, 26381] {
+        r.fakes.get_mut(&port).unwrap().says_down = false;
+    }
+    r.pass(ms(32_000));
+    assert_eq!((r.count("-tilt"), r.count("-failover-abort-slave-timeout")), (1, 1));
+    assert_eq!((r.count("+selected-slave"), r.count("+switch-master")), (0, 0));
+}
+
 /// A leader whose disk is full as soon as it promotes.
 fn promoting_on_a_full_disk() -> Rig {
     let mut r = with_votes_and(&[6380], 2, Files { config: None, state: Some("state".into()) });
