@@ -222,6 +222,13 @@ impl<E> Actions<E> {
         self.0.drain(..)
     }
 
+    /// Gives back the memory beyond that of `most` actions, as after a start that opened hundreds of connections at once.
+    pub fn shrink_to(&mut self, most: usize) {
+        if self.0.capacity() > most {
+            self.0.shrink_to(most);
+        }
+    }
+
     /// Moves `other`'s actions behind these.
     pub fn append<F>(&mut self, other: &mut Actions<F>)
     where

@@ -38,6 +38,8 @@ pub(crate) enum Mutation {
     Impatient,
     /// Nobody tells an old master to follow.
     LeavesOldMaster,
+    /// Of the replicas that can be promoted the worst one is.
+    PromotesWorst,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::Sentinel;
 use super::info::Role;
 use super::instance::{Group, Replica};
+use crate::mutations::{self, Mutation};
 use crate::time::Instant;
 
 /// A replica whose last good answer is older is not promoted.
@@ -81,6 +82,8 @@ impl Sentinel {
 
     /// The replica that would be promoted now.
     pub(super) fn best(&self, group: &Group, now: Instant) -> Option<u32> {
-        self.ranking(group, now).first().filter(|(_, unfit)| unfit.is_none()).map(|&(n, _)| n)
+        let ranking = self.ranking(group, now);
+        let mut fit = ranking.iter().filter(|(_, unfit)| unfit.is_none()).map(|&(n, _)| n);
+        if mutations::on(Mutation::PromotesWorst) { fit.next_back() } else { fit.next() }
     }
 }

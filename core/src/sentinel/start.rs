@@ -110,7 +110,8 @@ impl Sentinel {
             self.record(alloc::vec![Record::MyId(self.my_id)], Said::Begun, cx);
         }
         self.listen(cx);
-        for set in self.config.masters.clone() {
+        // From here on the groups know them.
+        for set in core::mem::take(&mut self.config.masters) {
             self.monitor(set, cx);
         }
         self.touch_conf();

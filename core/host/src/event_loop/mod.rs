@@ -38,6 +38,8 @@ use crate::{Arrival, Clock, Completion, Inbox, Jobs, Started, TurnMeter, closed_
 
 /// The one buffer that all connections are read into, bytes.
 const READ_BUFFER: usize = 128 << 10;
+/// Actions whose memory is kept from input to input.
+const ACTIONS_KEPT: usize = 128;
 /// What one connection may bring in per turn, bytes.
 const READ_BUDGET: usize = READ_BUFFER;
 /// What one connection may send per turn, bytes.
@@ -471,6 +473,7 @@ where
                 _ => debug_assert!(false, "an action that this driver does not know"),
             }
         }
+        actions.shrink_to(ACTIONS_KEPT);
         self.actions = actions;
     }
 

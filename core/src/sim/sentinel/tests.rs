@@ -90,6 +90,11 @@ fn an_impatient_sentinel_breaks_down_after() {
 }
 
 #[test]
+fn a_sentinel_that_promotes_the_worst_breaks_explained() {
+    fires(Mutation::PromotesWorst, "sentinels", 45..60, losses::NAME);
+}
+
+#[test]
 fn a_master_that_takes_writes_while_it_hands_over_breaks_handover() {
     fires(Mutation::WritesWhileHandingOver, "handover", 1..100, handover::NAME);
 }
