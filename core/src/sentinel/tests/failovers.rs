@@ -217,6 +217,25 @@ fn a_leader_that_was_away_does_not_undo_what_others_did_meanwhile() {
 }
 
 #[test]
+fn a_promotion_seen_while_a_newer_configuration_is_being_written_is_none() {
+    let mut r = with_votes_and(&[6380], 2, Files { config: None, state: Some("state".into()) });
+    r.kill(MASTER);
+    while r.count("+failover-state-wait-promotion") == 0 {
+        r.pass(core::time::Duration::from_micros(100));
+    }
+    r.fakes.get_mut(&6380).unwrap().frozen = true;
+    r.pass(ms(50));
+    // The disk takes its time.
+    r.disk_full = true;
+    r.hello(26380, 7, MASTER, 7);
+    r.thaw(6380);
+    r.pass(ms(5));
+    assert_eq!(r.sentinel.group("mymaster").unwrap().failover.state, State::None);
+    assert_eq!((r.count("+promoted-slave"), r.count("+switch-master")), (0, 0));
+    assert_eq!(r.count("-failover-abort-slave-timeout"), 1);
+}
+
+#[test]
 fn a_leader_that_was_in_tilt_for_too_long_promotes_nobody() {
     let mut r = with_votes(&[6380, 6381], 2);
     r.pass(ms(12_000));
