@@ -1,4 +1,4 @@
-//! Snapshots of strings: write and read, in MB of snapshot a second; its checksum and compression by themselves.
+//! Snapshots: strings written and read, small collections read, in MB of snapshot a second; the checksum by itself.
 
 // What `criterion_group!` makes has no documentation.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
@@ -7,7 +7,9 @@ use core::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use primacy_core::machine::Chunks;
-use primacy_core::rdb::{Body, Crc64, Options, Reader, ReaderLimits, Writer};
+use primacy_core::rdb::{
+    Body, Crc64, Element, Item, ListpackWriter, Options, Reader, ReaderLimits, Scalar, Value, Writer,
+};
 
 const KEYS: usize = 100_000;
 const VALUE: usize = 200;
@@ -77,6 +79,118 @@ fn read(snapshot: &[u8]) {
     reader.finish().expect("a whole snapshot");
 }
 
+/// Appends a string of less than 16 KB, raw.
+fn stored(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&[0x40 | (bytes.len() >> 8) as u8, bytes.len() as u8]);
+    out.extend_from_slice(bytes);
+}
+
+/// A snapshot of small collections, each in its own way; by hand, for what is measured is the reader.
+fn collections(mut value: impl FnMut(&mut Vec<u8>, u64)) -> Vec<u8> {
+    let mut out = b"REDIS0011".to_vec();
+    for i in 0..KEYS as u64 {
+        value(&mut out, i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    }
+    out.push(0xff);
+    let mut crc = Crc64::new();
+    crc.update(&out);
+    out.extend_from_slice(&crc.value().to_le_bytes());
+    out
+}
+
+/// A key and its value as a listpack, filled by `fill`.
+fn packed(out: &mut Vec<u8>, number: u8, n: u64, fill: impl FnOnce(&mut ListpackWriter<'_>)) {
+    let mut blob = Vec::new();
+    let mut writer = ListpackWriter::new(&mut blob);
+    fill(&mut writer);
+    writer.finish().expect("a small listpack");
+    out.push(number);
+    stored(out, format!("key:{n:020}").as_bytes());
+    stored(out, &blob);
+}
+
+/// A user: six fields of digits and words, about 100 bytes.
+fn hash(out: &mut Vec<u8>, n: u64) {
+    packed(out, 16, n, |pack| {
+        for (field, value) in [
+            (&b"id"[..], n.to_string()),
+            (b"name", format!("user {}", n >> 44)),
+            (b"mail", format!("user{}@example.com", n >> 44)),
+            (b"age", (n % 90).to_string()),
+            (b"score", (n >> 48).to_string()),
+            (b"active", "true".into()),
+        ] {
+            pack.string(field);
+            pack.string(value.as_bytes());
+        }
+    });
+}
+
+/// Ten members with scores, about 150 bytes.
+fn zset(out: &mut Vec<u8>, n: u64) {
+    packed(out, 17, n, |pack| {
+        for i in 0..10 {
+            pack.string(format!("member:{}", (n >> 40) + i).as_bytes());
+            pack.string((i * (n >> 50)).to_string().as_bytes());
+        }
+    });
+}
+
+/// The user again, field by field.
+fn fields(out: &mut Vec<u8>, n: u64) {
+    out.push(4);
+    stored(out, format!("key:{n:020}").as_bytes());
+    out.push(6);
+    for i in 0..6 {
+        stored(out, format!("field{i}").as_bytes());
+        stored(out, (n >> i).to_string().as_bytes());
+    }
+}
+
+/// Reads all, and looks at every value.
+fn walk(snapshot: &[u8]) -> u64 {
+    let mut reader = Reader::new(ReaderLimits::default());
+    let mut sum = 0u64;
+    let mut add = |value: Scalar<'_>| {
+        sum = sum.wrapping_add(match value {
+            Scalar::Int(n) => n as u64,
+            Scalar::Text(text) => text.len() as u64,
+        });
+    };
+    for mut input in snapshot.chunks(INPUT) {
+        while let Some(item) = reader.next(&mut input).expect("a sound snapshot") {
+            match item {
+                Item::Entry(entry) => {
+                    if let Value::Compact(_, compact) = entry.value {
+                        compact.iter().for_each(&mut add);
+                    }
+                }
+                Item::Element(Element::Field { field, value, .. }) => {
+                    add(Scalar::Text(field));
+                    add(Scalar::Text(value));
+                }
+                other => {
+                    black_box(&other);
+                }
+            }
+        }
+    }
+    reader.finish().expect("a whole snapshot");
+    sum
+}
+
+fn blobs(c: &mut Criterion) {
+    let mut group = c.benchmark_group("rdb/collections");
+    for (name, snapshot) in
+        [("hash-listpack", collections(hash)), ("zset-listpack", collections(zset)), ("hash", collections(fields))]
+    {
+        println!("{name}: {} bytes", snapshot.len());
+        group.sample_size(10).throughput(Throughput::Bytes(snapshot.len() as u64));
+        group.bench_function(name, |b| b.iter(|| walk(black_box(&snapshot))));
+    }
+    group.finish();
+}
+
 fn snapshots(c: &mut Criterion) {
     let keys = keys();
     for (name, values) in [("noise", noise()), ("records", records())] {
@@ -111,5 +225,5 @@ fn checksum(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, snapshots, checksum);
+criterion_group!(benches, snapshots, blobs, checksum);
 criterion_main!(benches);

@@ -12,7 +12,7 @@ use crate::machine::{Job, JobError, JobErrorKind, Outcome};
 use crate::rdb::ReaderLimits;
 use crate::replication::ReplId;
 use crate::replication::follower::{Credentials, FollowerConfig};
-use crate::replication::replica::{Call, Event, KeyValue, Position, Replica, ReplicaConfig};
+use crate::replication::replica::{Call, Event, KeyValue, Part, Position, Replica, ReplicaConfig};
 use crate::resp::{RequestLimits, Requests, parse_u64};
 
 /// The history that a run may go on with.
@@ -194,8 +194,12 @@ fn id() -> ReplId {
 #[derive(Debug, Default)]
 struct Grammar {
     snapshot: bool,
-    /// Bytes of a value that are still to come.
+    /// Bytes of a value or an element that are still to come.
     pieces: Option<u64>,
+    /// Inside of a value that is not whole.
+    value: bool,
+    /// Inside of what modules wrote beside the keys.
+    aside: bool,
     last: Option<u64>,
     /// Inside of a MULTI block: every command stands at the place before it.
     multi: bool,
@@ -209,9 +213,10 @@ impl Grammar {
                 assert!(!self.snapshot, "a snapshot begins inside of one");
                 *self = Self { snapshot: true, ..Self::default() };
             }
-            Event::Aux { .. } | Event::Function(_) => assert!(self.snapshot && self.pieces.is_none()),
+            Event::Aux { .. } | Event::Function(_) => assert!(self.snapshot && !self.value),
             Event::Key(key) => {
-                assert!(self.snapshot && self.pieces.is_none(), "a key inside of a value");
+                assert!(self.snapshot && !self.value, "a key inside of a value");
+                (self.value, self.aside) = (!key.value.is_whole(), false);
                 if let KeyValue::Pieces(len) = key.value {
                     self.pieces = Some(len);
                 }
@@ -220,9 +225,25 @@ impl Grammar {
                 let left = self.pieces.expect("a piece of a value").checked_sub(piece.len() as u64);
                 self.pieces = Some(left.expect("no more than was announced"));
             }
-            Event::PieceEnd => assert_eq!(self.pieces.take(), Some(0), "a value is complete"),
+            Event::Part(part) => match part {
+                Part::LongMember(len) | Part::LongField { len, .. } => {
+                    assert_eq!(self.pieces.replace(*len), None, "an element inside of one");
+                }
+                Part::ElementEnd { .. } => assert_eq!(self.pieces.take(), Some(0), "an element is complete"),
+                Part::Module(_) => assert!(self.value || self.aside),
+                _ => assert!(self.value && self.pieces.is_none(), "a part of no value"),
+            },
+            Event::KeyEnd => {
+                assert!(core::mem::take(&mut self.value), "the end of no value");
+                assert_eq!(self.pieces.take().unwrap_or(0), 0, "a value is complete");
+            }
+            Event::ModuleAux { .. } | Event::KeyMeta { .. } => {
+                assert!(self.snapshot && !self.value);
+                self.aside = true;
+            }
+            Event::ModuleAuxEnd => assert!(core::mem::take(&mut self.aside)),
             Event::SnapshotEnd { position } => {
-                assert!(core::mem::take(&mut self.snapshot) && self.pieces.is_none(), "an end without a beginning");
+                assert!(core::mem::take(&mut self.snapshot) && !self.value, "an end without a beginning");
                 self.last = Some(position.offset);
             }
             Event::Continued { .. } => {
@@ -242,7 +263,7 @@ impl Grammar {
                 self.multi = inside || multi;
                 self.last = Some(at);
             }
-            Event::Lost(_) => (self.snapshot, self.pieces, self.multi) = (false, None, false),
+            Event::Lost(_) => *self = Self { last: self.last, ..Self::default() },
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The snapshot format's reader, over bytes that may be anything.
 
-use alloc::string::ToString;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::input::{Cuts, Draw, is_line};
 use crate::machine::Chunks;
-use crate::rdb::{Body, Entry, Item, Options, RdbError, Reader, ReaderLimits, Value, Writer};
+use crate::rdb::{
+    Body, Compact, Element, Entry, Item, Options, RdbError, Reader, ReaderLimits, Scalar, StreamPart, Value, Writer,
+};
 
 /// The last two bytes choose limits and split; the rest is a snapshot. A file as it is will do: its checksum then
 /// chooses, and is wrong by two bytes unless bit 7 of the limits' byte has it made right.
@@ -21,12 +24,15 @@ pub(super) fn run(data: &[u8]) {
         whole: [512 << 20, 8, 40, 4096][usize::from(limits >> 3 & 3)],
     };
     let whole = read(&[&bytes], limits);
-    let cut = read(&cuts.all(&bytes), limits);
+    let pieces = cuts.all(&bytes);
+    let cut = read(&pieces, limits);
     assert_eq!(whole.end, cut.end, "how it ends depends on the split");
     assert_eq!(whole.keys, cut.keys, "the keys depend on the split");
     assert_eq!(whole.others, cut.others, "what is told beside the keys depends on the split");
     if whole.end.is_ok() {
         assert_eq!(whole.taken, cut.taken, "what is behind the end depends on the split");
+        let skipped = skip(&pieces, limits);
+        assert_eq!(skipped, whole.entries, "passed over, the keys are others");
         rewritten(&whole.keys);
     }
 }
@@ -58,8 +64,10 @@ pub(super) struct Key {
 /// What came out of a snapshot.
 pub(super) struct Read {
     pub(super) keys: Vec<Key>,
-    /// AUX fields, functions, hints, idle times: as text.
-    others: Vec<alloc::string::String>,
+    /// All but strings, as text.
+    others: Vec<String>,
+    /// Keys of any type, as text.
+    entries: Vec<String>,
     taken: u64,
     pub(super) end: Result<(), RdbError>,
 }
@@ -67,14 +75,14 @@ pub(super) struct Read {
 /// Reads `pieces` one after another.
 pub(super) fn read(pieces: &[&[u8]], limits: ReaderLimits) -> Read {
     let mut reader = Reader::new(limits);
-    let mut read = Read { keys: Vec::new(), others: Vec::new(), taken: 0, end: Ok(()) };
-    let (mut given, mut announced) = (0u64, None);
+    let mut read = Read { keys: Vec::new(), others: Vec::new(), entries: Vec::new(), taken: 0, end: Ok(()) };
+    let (mut given, mut place) = (0u64, Place::default());
     for piece in pieces {
         let mut input = *piece;
         loop {
             let before = input.len();
             match reader.next(&mut input) {
-                Ok(Some(item)) => take(item, &mut read, &mut announced, limits),
+                Ok(Some(item)) => take(item, &mut read, &mut place, limits),
                 Ok(None) => break,
                 Err(error) => {
                     assert!(is_line(&error.to_string()), "{error:?}");
@@ -106,52 +114,171 @@ pub(super) fn read(pieces: &[&[u8]], limits: ReaderLimits) -> Read {
     read
 }
 
+/// Inside of what the next item stands.
+#[derive(Debug, Default)]
+struct Place {
+    /// A value that is not whole, a string or not.
+    value: Option<bool>,
+    /// Bytes of a long string that are still to come.
+    long: Option<u64>,
+    /// Modules' data beside the keys.
+    aside: bool,
+    /// The last item was a piece.
+    piece: bool,
+}
+
 /// Takes an item, and holds it against the limits.
-fn take(item: Item<'_>, read: &mut Read, announced: &mut Option<u64>, limits: ReaderLimits) {
+fn take(item: Item<'_>, read: &mut Read, place: &mut Place, limits: ReaderLimits) {
     let first = read.others.is_empty() && read.keys.is_empty();
     assert_eq!(matches!(item, Item::Header { .. }), first, "a header comes first, and once");
-    assert_eq!(matches!(item, Item::Piece(_) | Item::EntryEnd), announced.is_some(), "pieces follow a long string");
+    let inside = matches!(item, Item::Piece(_) | Item::EntryEnd | Item::ElementEnd { .. });
+    assert!(place.long.is_none() || inside, "pieces follow a long string");
+    sound(&item, limits);
+    let piece = core::mem::take(&mut place.piece);
     match item {
-        Item::Entry(Entry { db, key, expire_at_ms, idle_s, freq, value }) => {
-            // A number in its short form is longer as text.
-            assert!(key.len() <= limits.whole.max(11), "a key of {} bytes", key.len());
-            let value = match value {
-                Value::String(value) => {
-                    assert!(value.len() <= limits.value.max(11), "a whole value of {} bytes", value.len());
-                    value.to_vec()
-                }
-                Value::LongString(len) => {
-                    assert!(len > limits.value as u64);
-                    *announced = Some(len);
-                    Vec::new()
-                }
-            };
-            if idle_s.is_some() || freq.is_some() {
-                read.others.push(alloc::format!("{idle_s:?} {freq:?}"));
-            }
-            read.keys.push(Key { db, name: key.to_vec(), expire: expire_at_ms, value });
+        Item::Entry(entry) => {
+            assert!(place.value.is_none(), "a key inside of a value");
+            place.aside = false;
+            read.entries.push(format!("{entry:?}"));
+            take_key(entry, read, place);
         }
-        Item::Piece(piece) => {
-            assert!(!piece.is_empty(), "an empty piece");
-            if let Some(last) = read.keys.last_mut() {
-                last.value.extend_from_slice(piece);
-                assert!(last.value.len() as u64 <= announced.unwrap_or(0), "more than was announced");
+        Item::Piece(bytes) => {
+            assert!(!bytes.is_empty(), "an empty piece");
+            let left = place.long.and_then(|left| left.checked_sub(bytes.len() as u64));
+            place.long = Some(left.expect("no more than was announced"));
+            match (place.value, read.keys.last_mut()) {
+                (Some(true), Some(key)) => key.value.extend_from_slice(bytes),
+                // Where a piece ends is the split's.
+                _ if piece => read.others.last_mut().expect("a piece").extend(bytes.escape_ascii().map(char::from)),
+                _ => read.others.push(bytes.escape_ascii().to_string()),
             }
+            place.piece = true;
         }
         Item::EntryEnd => {
-            let len = read.keys.last().map(|k| k.value.len() as u64);
-            assert_eq!(len, announced.take(), "a long string has the length that was announced");
+            assert!(place.value.take().is_some(), "the end of no value");
+            assert_eq!(place.long.take().unwrap_or(0), 0, "a long string has the length that was announced");
         }
-        Item::Aux { name, value } => {
-            assert!(name.len().max(value.len()) <= limits.whole.max(11));
-            read.others.push(alloc::format!("{item:?}"));
+        Item::ElementEnd { .. } => {
+            assert_eq!(place.long.take(), Some(0), "a long element has the length that was announced");
+            read.others.push(format!("{item:?}"));
         }
-        other => read.others.push(alloc::format!("{other:?}")),
+        other => {
+            let part = match other {
+                Item::Element(Element::LongMember(len) | Element::LongField { len, .. }) => {
+                    place.long = Some(len);
+                    true
+                }
+                Item::ModuleAux { .. } | Item::KeyMeta { .. } => {
+                    place.aside = true;
+                    false
+                }
+                Item::ModuleAuxEnd => !core::mem::take(&mut place.aside),
+                Item::Module(_) => !place.aside,
+                other => matches!(other, Item::Element(_) | Item::Block(_) | Item::Stream(_) | Item::ArrayItem { .. }),
+            };
+            assert_eq!(part, place.value == Some(false), "a part of a value stands in one: {other:?}");
+            read.others.push(format!("{other:?}"));
+        }
     }
 }
 
+/// Takes a key: strings are kept as such, to be written again.
+fn take_key(Entry { db, key, expire_at_ms, idle_s, freq, value }: Entry<'_>, read: &mut Read, place: &mut Place) {
+    let string = match value {
+        Value::String(bytes) => Some(bytes.to_vec()),
+        Value::LongString(len) => {
+            place.long = Some(len);
+            Some(Vec::new())
+        }
+        _ => None,
+    };
+    place.value = (!value.is_whole()).then_some(string.is_some());
+    if idle_s.is_some() || freq.is_some() {
+        read.others.push(format!("{idle_s:?} {freq:?}"));
+    }
+    match string {
+        Some(value) => read.keys.push(Key { db, name: key.to_vec(), expire: expire_at_ms, value }),
+        None => read.others.push(format!("{db} {} {expire_at_ms:?} {value:?}", key.escape_ascii())),
+    }
+}
+
+/// What holds of an item whatever stands before it.
+fn sound(item: &Item<'_>, limits: ReaderLimits) {
+    // A number in its short form is longer as text.
+    let (whole, value) = (limits.whole.max(11), limits.value.max(11));
+    match *item {
+        Item::Entry(Entry { key, value: worth, .. }) => {
+            assert!(key.len() <= whole, "a key of {} bytes", key.len());
+            match worth {
+                Value::String(bytes) => assert!(bytes.len() <= value, "a whole value of {} bytes", bytes.len()),
+                Value::LongString(len) => assert!(len > limits.value as u64),
+                Value::Compact(_, compact) => walk(compact),
+                _ => {}
+            }
+        }
+        Item::Aux { name, value } => assert!(name.len().max(value.len()) <= whole),
+        // Those of a list have the bound of values, those of a set the other.
+        Item::Element(Element::Member(member)) => assert!(member.len() <= whole.max(value)),
+        Item::Element(Element::Scored { member, score }) => assert!(member.len() <= whole && !score.is_nan()),
+        Item::Element(Element::Field { field, value: worth, .. }) => {
+            assert!(field.len() <= whole && worth.len() <= value);
+        }
+        Item::Element(Element::LongMember(len) | Element::LongField { len, .. }) => assert!(len > limits.value as u64),
+        Item::Block(compact) => {
+            assert!(!compact.is_empty() && compact.row() == 1, "a block of no elements");
+            walk(compact);
+        }
+        Item::Stream(StreamPart::Node(node)) => {
+            let mut size = 0;
+            for entry in node.entries() {
+                size += 3 + entry.fields.count();
+            }
+            assert!(size <= node.blob().len(), "more entries than bytes");
+        }
+        _ => {}
+    }
+}
+
+/// Every value of a blob lies inside it, and there are as many as it says, in whole rows.
+fn walk(compact: Compact<'_>) {
+    assert_eq!((compact.iter().count(), compact.len() % compact.row()), (compact.len(), 0));
+    let within = compact.blob().as_ptr_range();
+    for value in &compact {
+        if let Scalar::Text(text) = value {
+            let text = text.as_ptr_range();
+            assert!(within.start <= text.start && text.end < within.end, "a value outside of its blob");
+        }
+    }
+}
+
+/// The keys of a sound snapshot, with the parts of their values passed over.
+fn skip(pieces: &[&[u8]], limits: ReaderLimits) -> Vec<String> {
+    let mut reader = Reader::new(limits);
+    let mut entries = Vec::new();
+    for piece in pieces {
+        let mut input = *piece;
+        while let Some(item) = reader.next(&mut input).expect("what was read can be passed over") {
+            match item {
+                Item::Entry(entry) => {
+                    entries.push(format!("{entry:?}"));
+                    reader.skip();
+                }
+                Item::Piece(_) | Item::Element(_) | Item::Block(_) | Item::Stream(_) | Item::ArrayItem { .. } => {
+                    panic!("a part that was to be passed over: {item:?}")
+                }
+                _ => {}
+            }
+        }
+        if reader.is_done() {
+            break;
+        }
+    }
+    assert_eq!(reader.finish(), Ok(()));
+    entries
+}
+
 /// A snapshot that was read to its end has the checksum of its bytes, or none.
-fn checksum(bytes: &[u8], others: &[alloc::string::String]) {
+fn checksum(bytes: &[u8], others: &[String]) {
     if others.last().is_some_and(|end| end.contains("checksum: true")) {
         let (summed, stored) = bytes.split_at(bytes.len() - 8);
         assert_eq!(stored, crc(summed).to_le_bytes(), "a wrong checksum was taken for right");

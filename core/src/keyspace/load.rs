@@ -68,7 +68,15 @@ impl Keyspace {
             _ => return Ok(()),
         };
         let databases = self.dbs.len() as u32;
-        if db < u64::from(databases) { Ok(()) } else { Err(LoadError::Database { db, databases }) }
+        if db >= u64::from(databases) {
+            return Err(LoadError::Database { db, databases });
+        }
+        match item {
+            Item::Entry(Entry { key, value, .. }) if !matches!(value, Value::String(_) | Value::LongString(_)) => {
+                Err(unsupported(key))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn take_item(&mut self, item: &Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError> {
@@ -124,6 +132,11 @@ impl Keyspace {
     }
 }
 
+/// Only strings are stored.
+fn unsupported(key: &[u8]) -> LoadError {
+    LoadError::Unsupported { key: text(key), kind: "unknown" }
+}
+
 fn count((loaded, dropped): &mut (u64, u64), expired: bool) {
     *(if expired { dropped } else { loaded }) += 1;
 }
@@ -147,7 +160,6 @@ fn take_entry(load: &mut Load, entry: &Entry<'_>, expired: bool) -> Result<bool,
             load.incoming = Some(Incoming { db, key: entry.key.into(), expiry: entry.expire_at_ms, value });
             Ok(false)
         }
-        #[allow(unreachable_patterns, reason = "the reader learns further types, and each has to be refused or taken")]
-        _ => Err(LoadError::Unsupported { key: text(entry.key), kind: "unknown" }),
+        _ => Err(unsupported(entry.key)),
     }
 }

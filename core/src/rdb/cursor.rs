@@ -29,6 +29,18 @@ impl<'b> Cursor<'b> {
         Self { bytes, at: 0 }
     }
 
+    /// The record, as far as it is there.
+    #[inline]
+    pub(super) fn bytes(&self) -> &'b [u8] {
+        self.bytes
+    }
+
+    /// What is there and was not taken; `None` if that is nothing.
+    #[inline]
+    pub(super) fn rest(&self) -> Option<&'b [u8]> {
+        self.bytes.get(self.at..).filter(|rest| !rest.is_empty())
+    }
+
     /// Bytes taken so far.
     #[inline]
     pub(super) fn at(&self) -> usize {

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use core::fmt;
 
+use super::compact::CompactError;
 use super::item::Magic;
 use super::lzf::LzfError;
 
@@ -29,24 +30,30 @@ pub enum RdbError {
         version: u16,
     },
     /// A value of a type that is known and not supported.
-    #[error("the value of key \"{key}\" at offset {offset} is of type {number} ({name}), which is not supported")]
+    #[error(
+        "the value of key \"{key}\" at offset {offset} is of type {number} ({name}), which is not supported: {why}"
+    )]
     UnsupportedType {
         /// The type's number.
         number: u8,
         /// Its name.
         name: &'static str,
+        /// Why it is not.
+        why: &'static str,
         /// The key, escaped and cut to 64 bytes.
         key: Box<str>,
         /// Where the type stands.
         offset: u64,
     },
     /// A record that is known and not supported.
-    #[error("the record at offset {offset} is of kind {number} ({name}), which is not supported")]
+    #[error("the record at offset {offset} is of kind {number} ({name}), which is not supported: {why}")]
     UnsupportedRecord {
         /// The opcode.
         number: u8,
         /// Its name.
         name: &'static str,
+        /// Why it is not.
+        why: &'static str,
         /// Where it stands.
         offset: u64,
     },
@@ -118,6 +125,52 @@ pub enum Flaw {
     /// A compressed string does not unpack.
     #[error("bad LZF: {0}")]
     Lzf(#[from] LzfError),
+    /// A blob of small values is unsound.
+    #[error("{0}")]
+    Compact(#[from] CompactError),
+    /// A number that says how a part is stored, and has no meaning.
+    #[error("{what} {number} has no meaning")]
+    Form {
+        /// What it says.
+        what: &'static str,
+        /// The number.
+        number: u64,
+    },
+    /// A score that is not a number.
+    #[error("a score that is not a number")]
+    Score,
+    /// An expiry of a field that is out of range.
+    #[error("a field's expiry is not below 2^48 ms")]
+    Expiry,
+    /// An id of a stream's node that has not 16 bytes.
+    #[error("the id of a stream's node has {0} bytes, not 16")]
+    NodeId(usize),
+    /// An element without bytes where none may be.
+    #[error("an empty {0}")]
+    Empty(&'static str),
+    /// Indexes of an array that do not ascend.
+    #[error("index {0} of an array is not above the one before it, or too high")]
+    Index(u64),
+    /// Metadata of a key that no key follows.
+    #[error("metadata of a key, and no key behind it")]
+    MetaAlone,
+    /// Field names of a template that do not ascend by length and bytes.
+    #[error("the fields of hash template {0} do not ascend")]
+    TemplateOrder(u64),
+    /// Two hash templates of one id.
+    #[error("hash template {0} comes twice")]
+    TemplateTwice(u64),
+    /// A hash that names a template which is not there.
+    #[error("there is no hash template {0}")]
+    NoTemplate(u64),
+    /// A hash that has not one value for each field of its template.
+    #[error("{values} values for the {fields} fields of a hash template")]
+    TemplateValues {
+        /// How many values it has.
+        values: usize,
+        /// How many fields the template has.
+        fields: usize,
+    },
 }
 
 impl fmt::Display for Magic {

@@ -14,9 +14,32 @@ pub(super) const MODULE_AUX: u8 = 247;
 pub(super) const FUNCTION_PRE_GA: u8 = 246;
 pub(super) const FUNCTION: u8 = 245;
 pub(super) const SLOT_INFO: u8 = 244;
+/// KEY_META under REDIS, SLOT_IMPORT under VALKEY.
+pub(super) const META_OR_IMPORT: u8 = 243;
+/// HASH_TEMPLATE under REDIS, UPDATE under VALKEY.
+pub(super) const TEMPLATE_OR_UPDATE: u8 = 242;
 
 /// The type of a string.
 pub(super) const STRING: u8 = 0;
+
+/// Why an opcode is known and not supported.
+pub(super) fn why_opcode(number: u8) -> &'static str {
+    match number {
+        FUNCTION_PRE_GA => "only release candidates of Redis 7.0 wrote it, and every later server refuses it",
+        _ => "it holds commands, which only a development version of Valkey writes",
+    }
+}
+
+/// Why a value type is known and not supported.
+pub(super) fn why_type(number: u8) -> &'static str {
+    match number {
+        6 => "only its module knows where such a value ends",
+        23 => "only a development version of Valkey writes it",
+        29 | 31 => "it occurs in DUMP payloads, never in a snapshot",
+        33 => "no release writes it",
+        _ => "this build cannot read it",
+    }
+}
 
 /// Name of an opcode; 242 and 243 mean different things in the two families.
 pub(super) fn opcode(magic: Magic, number: u8) -> Option<&'static str> {

@@ -3,7 +3,7 @@
 //! - [`Reader`] takes bytes as they come and hands out [`Item`]s; memory is bounded by a named limit, not by the values.
 //! - [`Body`] encodes entries into shared blocks; [`Writer`] frames bodies with header, AUX fields, end and checksum.
 //!
-//! It reads what Redis 1.2 to 8.10 and Valkey 7.2 to 9.2 write, as far as the values are strings.
+//! It reads what Redis 1.2 to 8.10 and Valkey 7.2 to 9.2 write.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -33,8 +33,10 @@
 //! assert_eq!(keys, 1);
 //! ```
 
+mod aside;
 pub mod aux;
 mod body;
+mod compact;
 mod crc64;
 mod cursor;
 mod error;
@@ -42,14 +44,19 @@ mod item;
 mod kinds;
 mod lzf;
 mod reader;
+mod template;
 mod text;
 mod value;
 mod writer;
 
 pub use body::{Body, Options};
+pub use compact::{
+    Compact, CompactBuf, CompactError, Layout, ListpackWriter, Scalar, Scalars, StreamEntries, StreamEntry,
+    StreamFields, StreamNode, StreamNodeBuf,
+};
 pub use crc64::Crc64;
 pub use error::{Flaw, RdbError};
-pub use item::{Entry, Item, Magic, Value};
+pub use item::{Element, Entry, Item, Kind, Magic, ModuleId, ModuleValue, StreamId, StreamPart, Value};
 pub use lzf::LzfError;
 pub use reader::{Reader, ReaderLimits};
 pub use writer::Writer;

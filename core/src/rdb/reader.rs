@@ -3,25 +3,30 @@
 //! A snapshot is a row of records: the header, an opcode with its payload, a key with its value or the beginning of it.
 //! A record that lies whole in the input is parsed in place. One that the input cuts is held until it is complete,
 //! and no byte behind it; what is awaited is known, so nothing is scanned twice. Values that do not fit a record go on
-//! as [`Running`].
+//! as [`Running`], whose parts are records too.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+mod fault;
+mod header;
+
+use super::Value;
+use super::aside::{self, Aside};
 use super::crc64::Crc64;
 use super::cursor::{Cursor, Stop};
-use super::error::{RdbError, shown};
+use super::error::{Flaw, KEY_SHOWN, RdbError, shown};
 use super::item::{Entry, Item, Magic};
 use super::kinds;
+use super::template::Templates;
 use super::text::Text;
-use super::value::{self, Begun, Running};
+use super::value::{self, Begun, First, Part, Quicklist, Running, Scratch};
+
+use fault::{describe, place};
+use header::{magic_of, parse_header};
 
 /// The first version with a checksum.
 const CHECKSUM_SINCE: u16 = 5;
-/// Versions that are read under `REDIS`.
-const REDIS_VERSIONS: core::ops::RangeInclusive<u16> = 1..=15;
-/// Versions that are read under `VALKEY`.
-const VALKEY_VERSIONS: core::ops::RangeInclusive<u16> = 80..=81;
 /// Buffers larger than this are given back once their content was handed out, bytes.
 const KEPT: usize = 1 << 20;
 
@@ -29,10 +34,12 @@ const KEPT: usize = 1 << 20;
 /// buffers grow with the bytes that came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReaderLimits {
-    /// A string value up to this length, in bytes, is handed out whole, a longer one in pieces.
+    /// A string value, an element of a list and a hash's value up to this length, in bytes, are handed out whole, longer
+    /// ones in pieces.
     pub value: usize,
-    /// Longest string that is only ever handed out whole, in bytes: a key, an AUX name or value, a function library.
-    /// A longer one is an error. Redis's own bound for all of them is `proto-max-bulk-len`.
+    /// Longest string that is only ever handed out whole, in bytes: a key, an AUX name or value, a function library, a
+    /// member, a field, a blob of elements, a module's string. A longer one is an error. Hash templates may have as much
+    /// all together. Redis's own bound for all of them is `proto-max-bulk-len`.
     pub whole: usize,
 }
 
@@ -73,6 +80,15 @@ pub struct Reader {
     spent: bool,
     /// What opcodes said about the keys to come.
     said: Said,
+    /// Type of the value under way.
+    number: u8,
+    /// Its key: all of it while its list waits for an element, else as much as errors show.
+    key: Vec<u8>,
+    /// Whether the value under way is passed over.
+    skipping: bool,
+    /// Keys that were left out because nothing is in them.
+    empty_skipped: u64,
+    templates: Templates,
     /// Where keys and AUX names are made that do not lie in the input as they are.
     names: Vec<u8>,
     /// The same for values.
@@ -84,8 +100,12 @@ pub struct Reader {
 enum State {
     Header,
     Records,
-    /// Inside a value that comes in parts; the key is kept for errors.
-    Value(Running, Box<str>),
+    /// Inside a value that comes in parts.
+    Value(Running),
+    /// Inside a list whose nodes were all empty so far; the key waits for the first that is not.
+    EmptyNodes(Quicklist),
+    /// Inside a record in parts that is no value, of this opcode.
+    Aside(Aside, u8),
     Done,
 }
 
@@ -96,6 +116,8 @@ struct Said {
     expire_at_ms: Option<i64>,
     idle_s: Option<u64>,
     freq: Option<u8>,
+    /// Metadata of it was handed out: nothing else may come before it.
+    meta: bool,
 }
 
 /// A record, and its bytes if they lie in the input; else they are held.
@@ -114,10 +136,20 @@ enum Step {
         expires: u64,
     },
     Function(Text),
+    SlotInfo {
+        slot: u64,
+        keys: u64,
+        expires: u64,
+    },
     Entry {
         key: Text,
         value: Begun,
     },
+    /// The key that waited for the first element of its list.
+    Waited(Quicklist),
+    Part(Part),
+    EntryEnd,
+    ModuleAuxEnd,
     End {
         stored: Option<u64>,
     },
@@ -140,6 +172,11 @@ impl Reader {
             need: 0,
             spent: false,
             said: Said::default(),
+            number: 0,
+            key: Vec::new(),
+            skipping: false,
+            empty_skipped: 0,
+            templates: Templates::default(),
             names: Vec::new(),
             values: Vec::new(),
             failed: None,
@@ -164,8 +201,7 @@ impl Reader {
         }
         match self.state {
             State::Done => Ok(None),
-            State::Value(..) => self.part(input),
-            State::Header | State::Records => match self.record(input) {
+            _ => match self.record(input) {
                 Ok(None) => Ok(None),
                 Ok(Some((step, lying))) => self.hand_out(step, lying).map(Some),
                 Err(error) => {
@@ -184,11 +220,23 @@ impl Reader {
         let (record, key) = match &self.state {
             State::Done => return Ok(()),
             State::Header => ("the header", None),
-            State::Value(_, key) => ("a value", Some(key.clone())),
             State::Records if self.spent || self.held.is_empty() => ("the records, before EOF", None),
-            State::Records => (self.name_of(&self.held), self.key_of(&self.held)),
+            state => place(state, &self.held, self.magic, self.number, &self.key, &self.limits),
         };
         Err(RdbError::Truncated { record, key, offset: self.taken })
+    }
+
+    /// Passes over what is left of the value under way: of all its parts only [`Item::EntryEnd`] is handed out. They are
+    /// neither unpacked nor looked into, so what is wrong inside of them stays unseen. For after an [`Item::Entry`] whose
+    /// value is not whole; elsewhere it does nothing.
+    pub fn skip(&mut self) {
+        self.skipping = matches!(self.state, State::Value(_));
+    }
+
+    /// How many keys were left out so far because their collection is empty, as servers do. (A list whose nodes are all
+    /// empty; an empty stream is a key.) Metadata of such a key was handed out before.
+    pub fn empty_skipped(&self) -> u64 {
+        self.empty_skipped
     }
 
     /// How many bytes were taken from the inputs, those of an unfinished record included.
@@ -203,7 +251,9 @@ impl Reader {
 
     /// Memory of the buffers in bytes.
     pub fn memory(&self) -> usize {
-        self.held.capacity() + self.names.capacity() + self.values.capacity()
+        let running = if let State::Value(running) = &self.state { running.memory() } else { 0 };
+        let buffers = [&self.held, &self.names, &self.values, &self.key];
+        buffers.iter().map(|b| b.capacity()).sum::<usize>() + self.templates.memory() + running
     }
 
     /// Forgets the held record after it was handed out.
@@ -216,6 +266,7 @@ impl Reader {
                 *buffer = Vec::new();
             }
         }
+        self.templates.trim(KEPT);
     }
 
     /// The next record that gives an item.
@@ -310,33 +361,100 @@ impl Reader {
         }
     }
 
-    /// Takes one record from the front of `bytes`, and how long it is.
+    /// Takes one record from the front of `bytes`, and how long it is. What it notes it notes last, so that a record
+    /// which is not whole can be taken again.
     #[inline]
     fn parse(&mut self, bytes: &[u8]) -> Result<(Step, usize), Stop> {
         let mut cursor = Cursor::new(bytes);
-        if matches!(self.state, State::Header) {
-            let header = cursor.array::<9>()?;
-            // What does not fit is reported with the bytes at hand.
-            (self.magic, self.version) = parse_header(&header).ok_or(Stop::Unknown)?;
-            return Ok((Step::Header, cursor.at()));
-        }
-        let first = cursor.u8()?;
-        let step = if first < 128 { self.entry(first, &mut cursor)? } else { self.opcode(first, &mut cursor)? };
+        let step = match &mut self.state {
+            State::Records => {
+                let first = cursor.u8()?;
+                if first < 128 { self.entry(first, &mut cursor)? } else { self.opcode(first, &mut cursor)? }
+            }
+            State::Value(running) => match running.take(&mut cursor, &self.limits, self.skipping)? {
+                Part::End => {
+                    (self.state, self.skipping) = (State::Records, false);
+                    Step::EntryEnd
+                }
+                Part::Noted => Step::Noted,
+                _ if self.skipping => Step::Noted,
+                part => Step::Part(part),
+            },
+            State::EmptyNodes(_) | State::Aside(..) => self.rare(&mut cursor)?,
+            State::Header | State::Done => {
+                let header = cursor.array::<9>()?;
+                // What does not fit is reported with the bytes at hand.
+                (self.magic, self.version) = parse_header(&header).ok_or(Stop::Unknown)?;
+                Step::Header
+            }
+        };
         Ok((step, cursor.at()))
     }
 
+    /// What few snapshots have.
+    #[cold]
+    fn rare(&mut self, cursor: &mut Cursor<'_>) -> Result<Step, Stop> {
+        match &mut self.state {
+            State::EmptyNodes(list) => match list.first(cursor, &self.limits)? {
+                First::Found(list) => Ok(Step::Waited(list)),
+                First::NotYet(rest) => {
+                    *list = rest;
+                    Ok(Step::Noted)
+                }
+                First::Never => {
+                    self.state = State::Records;
+                    Ok(self.leave_out())
+                }
+            },
+            State::Aside(aside, _) => {
+                let part = aside.take(cursor, &self.limits, &mut self.templates)?;
+                let (Part::End, aside) = (part, *aside) else {
+                    return Ok(if matches!(part, Part::Noted) { Step::Noted } else { Step::Part(part) });
+                };
+                self.state = State::Records;
+                self.said.meta |= matches!(aside, Aside::KeyMeta(_));
+                Ok(if matches!(aside, Aside::ModuleAux) { Step::ModuleAuxEnd } else { Step::Noted })
+            }
+            _ => Ok(Step::Noted),
+        }
+    }
+
     #[inline]
-    fn entry(&self, number: u8, cursor: &mut Cursor<'_>) -> Result<Step, Stop> {
+    fn entry(&mut self, number: u8, cursor: &mut Cursor<'_>) -> Result<Step, Stop> {
         if number != kinds::STRING && kinds::value_type(self.magic, number).is_none() {
             return Err(Stop::Unknown);
         }
         let key = Text::take(cursor, self.limits.whole)?;
-        let value = value::begin(number, cursor, &self.limits)?;
-        Ok(Step::Entry { key, value })
+        match value::begin(number, self.magic, cursor, &self.limits, &self.templates)? {
+            Begun::Empty => Ok(self.leave_out()),
+            Begun::EmptyNodes(list) => {
+                let whole = key.bytes(cursor.bytes(), &mut self.names)?;
+                self.key.clear();
+                self.key.extend_from_slice(whole);
+                self.number = number;
+                self.state = State::EmptyNodes(list);
+                Ok(Step::Noted)
+            }
+            value => {
+                self.number = number;
+                Ok(Step::Entry { key, value })
+            }
+        }
+    }
+
+    /// Leaves out a key that has no elements.
+    #[cold]
+    fn leave_out(&mut self) -> Step {
+        self.empty_skipped += 1;
+        self.said = Said { db: self.said.db, ..Said::default() };
+        Step::Noted
     }
 
     fn opcode(&mut self, number: u8, cursor: &mut Cursor<'_>) -> Result<Step, Stop> {
         let whole = self.limits.whole;
+        if self.said.meta {
+            return Err(Stop::Broken(0, Flaw::MetaAlone));
+        }
         match number {
             kinds::EXPIRE_MS => {
                 let at = i64::from_le_bytes(cursor.array()?);
@@ -351,10 +469,23 @@ impl Reader {
             kinds::SELECT_DB => self.said.db = cursor.len()?,
             kinds::RESIZE_DB => return Ok(Step::Resize { keys: cursor.len()?, expires: cursor.len()? }),
             kinds::SLOT_INFO => {
-                // A hint for presizing the slots of a cluster (Redis >= 7.4): slot, keys, keys with an expiry.
-                for _ in 0..3 {
-                    cursor.len()?;
-                }
+                return Ok(Step::SlotInfo { slot: cursor.len()?, keys: cursor.len()?, expires: cursor.len()? });
+            }
+            kinds::MODULE_AUX => {
+                let part = aside::module_aux(cursor)?;
+                self.state = State::Aside(Aside::ModuleAux, number);
+                return Ok(Step::Part(part));
+            }
+            kinds::META_OR_IMPORT => {
+                let aside = match self.magic {
+                    Magic::Redis => Aside::KeyMeta(cursor.len()?),
+                    Magic::Valkey => aside::slot_import(cursor, &self.limits)?,
+                };
+                self.state = State::Aside(aside, number);
+            }
+            kinds::TEMPLATE_OR_UPDATE if self.magic == Magic::Redis => {
+                let growing = self.templates.begin(cursor, &self.limits)?;
+                self.state = State::Aside(Aside::Template(growing), number);
             }
             kinds::AUX => {
                 return Ok(Step::Aux { name: Text::take(cursor, whole)?, value: Text::take(cursor, whole)? });
@@ -371,9 +502,15 @@ impl Reader {
     /// Makes an item of a record; its bytes are `lying` or held.
     #[inline]
     fn hand_out<'a>(&'a mut self, step: Step, lying: Option<&'a [u8]>) -> Result<Item<'a>, RdbError> {
-        let (names, values) = (&mut self.names, &mut self.values);
+        let (names, values, templates) = (&mut self.names, &mut self.values, &mut self.templates);
         let record = lying.unwrap_or(&self.held);
+        let Said { db, expire_at_ms, idle_s, freq, .. } = self.said;
+        let entry = |key, value| Item::Entry(Entry { db, key, expire_at_ms, idle_s, freq, value });
         let item = match step {
+            Step::Part(part) => {
+                let running = if let State::Value(running) = &self.state { Some(running) } else { None };
+                part.item(record, Scratch { names, values, templates }, running)
+            }
             // `parse` keeps this one from coming here; it says nothing.
             Step::Header | Step::Noted => {
                 self.state = State::Records;
@@ -382,19 +519,39 @@ impl Reader {
             Step::Aux { name, value } => name
                 .bytes(record, names)
                 .and_then(|name| value.bytes(record, values).map(|value| Item::Aux { name, value })),
-            Step::Resize { keys, expires } => Ok(Item::Resize { db: self.said.db, keys, expires }),
+            Step::Resize { keys, expires } => Ok(Item::Resize { db, keys, expires }),
             Step::Function(code) => code.bytes(record, values).map(Item::Function),
-            Step::Entry { key, value } => match (key.bytes(record, names), value.value(record, values)) {
-                (Ok(key), Ok(worth)) => {
-                    if let Some(running) = value.running(&self.limits) {
-                        self.state = State::Value(running, shown(key));
+            Step::SlotInfo { slot, keys, expires } => Ok(Item::SlotInfo { slot, keys, expires }),
+            Step::Entry { key, value } => {
+                match (key.bytes(record, names), value.value(record, values, templates)) {
+                    (Ok(key), Ok(worth)) => {
+                        if let Some(running) = value.running(&self.limits) {
+                            self.state = State::Value(running);
+                            // One byte more than is shown, so that it shows as cut.
+                            self.key.clear();
+                            self.key.extend_from_slice(key.get(..=KEY_SHOWN).unwrap_or(key));
+                        }
+                        self.said = Said { db, ..Said::default() };
+                        Ok(entry(key, worth))
                     }
-                    let Said { db, expire_at_ms, idle_s, freq } = self.said;
-                    self.said = Said { db, ..Said::default() };
-                    Ok(Item::Entry(Entry { db, key, expire_at_ms, idle_s, freq, value: worth }))
+                    (Err(stop), _) | (_, Err(stop)) => Err(stop),
                 }
-                (Err(stop), _) | (_, Err(stop)) => Err(stop),
-            },
+            }
+            Step::Waited(list) => {
+                let value = Begun::List(list);
+                if let Some(running) = value.running(&self.limits) {
+                    self.state = State::Value(running);
+                }
+                self.said = Said { db, ..Said::default() };
+                Ok(entry(&self.key, Value::Elements(super::Kind::List, list.left())))
+            }
+            Step::EntryEnd => {
+                if self.key.capacity() > KEPT {
+                    self.key = Vec::new();
+                }
+                Ok(Item::EntryEnd)
+            }
+            Step::ModuleAuxEnd => Ok(Item::ModuleAuxEnd),
             Step::End { stored } => {
                 self.state = State::Done;
                 Ok(Item::End { checksum: stored.is_some_and(|sum| sum != 0) })
@@ -402,26 +559,8 @@ impl Reader {
         };
         item.map_err(|stop| {
             let at = self.taken - record.len() as u64;
-            let error = describe(stop, record, at, self.magic, &self.limits);
-            self.failed = Some(Box::new(error.clone()));
-            error
-        })
-    }
-
-    /// The next part of the value under way.
-    fn part<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Item<'a>>, RdbError> {
-        if matches!(&self.state, State::Value(running, _) if running.is_done()) {
-            self.state = State::Records;
-            return Ok(Some(Item::EntryEnd));
-        }
-        let State::Value(running, key) = &mut self.state else { return Ok(None) };
-        let before = *input;
-        let part = running.next(input);
-        let used = before.len() - input.len();
-        self.taken += used as u64;
-        self.summed = self.summed.saturating_sub(used);
-        part.map_err(|flaw| {
-            let error = RdbError::Broken { record: "STRING", key: Some(key.clone()), offset: self.taken, flaw };
+            let place = place(&self.state, record, self.magic, self.number, &self.key, &self.limits);
+            let error = describe(stop, record, at, self.magic, place);
             self.failed = Some(Box::new(error.clone()));
             error
         })
@@ -436,65 +575,8 @@ impl Reader {
                 None => RdbError::Magic { found: shown(header) },
             };
         }
-        describe(stop, record, offset, self.magic, &self.limits)
-    }
-
-    fn name_of(&self, record: &[u8]) -> &'static str {
-        name_of(record, self.magic)
-    }
-
-    fn key_of(&self, record: &[u8]) -> Option<Box<str>> {
-        key_of(record, &self.limits)
-    }
-}
-
-/// Family and version of a header, whatever the version is.
-fn magic_of(header: &[u8; 9]) -> Option<(Magic, u16)> {
-    let (magic, digits) = match (header.strip_prefix(b"REDIS"), header.strip_prefix(b"VALKEY")) {
-        (Some(digits), _) => (Magic::Redis, digits),
-        (_, Some(digits)) => (Magic::Valkey, digits),
-        _ => return None,
-    };
-    let version = digits.iter().try_fold(0u16, |n, d| d.is_ascii_digit().then(|| n * 10 + u16::from(d - b'0')))?;
-    Some((magic, version))
-}
-
-/// Family and version of a header that this build reads.
-fn parse_header(header: &[u8; 9]) -> Option<(Magic, u16)> {
-    magic_of(header).filter(|(magic, version)| match magic {
-        Magic::Redis => REDIS_VERSIONS.contains(version),
-        Magic::Valkey => VALKEY_VERSIONS.contains(version),
-    })
-}
-
-fn name_of(record: &[u8], magic: Magic) -> &'static str {
-    let first = record.first().copied().unwrap_or_default();
-    if first < 128 { kinds::value_type(magic, first) } else { kinds::opcode(magic, first) }.unwrap_or("record")
-}
-
-/// The key of a record that begins with a type, if it is there and readable.
-fn key_of(record: &[u8], limits: &ReaderLimits) -> Option<Box<str>> {
-    let mut cursor = Cursor::new(record);
-    let key = cursor.u8().ok().filter(|&first| first < 128).and_then(|_| Text::take(&mut cursor, limits.whole).ok())?;
-    let mut scratch = Vec::new();
-    key.bytes(record, &mut scratch).ok().map(shown)
-}
-
-/// The error for a record at `offset` that cannot be taken.
-#[cold]
-fn describe(stop: Stop, record: &[u8], offset: u64, magic: Magic, limits: &ReaderLimits) -> RdbError {
-    let number = record.first().copied().unwrap_or_default();
-    let name = name_of(record, magic);
-    match stop {
-        Stop::Need(_) => RdbError::Truncated { record: name, key: key_of(record, limits), offset },
-        Stop::Broken(at, flaw) => {
-            RdbError::Broken { record: name, key: key_of(record, limits), offset: offset + at as u64, flaw }
-        }
-        Stop::Unknown => RdbError::Unknown { magic, number, offset },
-        Stop::UnsupportedRecord => RdbError::UnsupportedRecord { number, name, offset },
-        Stop::UnsupportedType => {
-            RdbError::UnsupportedType { number, name, key: key_of(record, limits).unwrap_or_default(), offset }
-        }
+        let place = place(&self.state, record, self.magic, self.number, &self.key, &self.limits);
+        describe(stop, record, offset, self.magic, place)
     }
 }
 

@@ -91,6 +91,29 @@ impl Text {
         }
     }
 
+    /// Its length in bytes, if it is stored: numbers come without.
+    #[inline]
+    pub(super) fn len(self) -> Option<usize> {
+        match self {
+            Self::Raw { len, .. } | Self::Lzf { len, .. } => Some(len),
+            Self::Int(_) => None,
+        }
+    }
+
+    /// Where its bytes lie in the record; 0 for a number.
+    #[inline]
+    pub(super) fn at(self) -> usize {
+        match self {
+            Self::Raw { at, .. } | Self::Lzf { at, .. } => at,
+            Self::Int(_) => 0,
+        }
+    }
+
+    /// A flaw of its bytes.
+    pub(super) fn broken(self, flaw: impl Into<Flaw>) -> Stop {
+        Stop::Broken(self.at(), flaw.into())
+    }
+
     /// The bytes: a slice of `record`, or of `scratch` where they had to be made.
     #[inline]
     pub(super) fn bytes<'a>(self, record: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8], Stop> {

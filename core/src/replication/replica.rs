@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::ids::{ConnId, Ids};
 use crate::machine::{Action, Actions, Chunks, Closed, Input, Level, LogLine, Machine, Turn};
-use crate::rdb::{self, Item, Reader, ReaderLimits};
+use crate::rdb::{self, Item, ModuleId, Reader, ReaderLimits};
 use crate::resp::{Args, Command, parse_u64};
 use crate::rng::{Rng, Seed};
 use crate::time::{Instant, Now};
@@ -18,6 +18,10 @@ use crate::timers::Timers;
 
 use super::ReplId;
 use super::follower::{Delivery, Follower, FollowerConfig, LinkError, Resume, Timer};
+
+mod entry;
+
+pub use entry::{Key, KeyValue, ModuleData, Part, StreamData};
 
 /// Where a reader of changes stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,7 +57,7 @@ pub enum Call {
 }
 
 /// What happened in a [`Replica`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// For the log.
@@ -74,12 +78,28 @@ pub enum Event {
     },
     /// A function library.
     Function(Bytes),
-    /// A key.
+    /// What a module wrote beside the keys: [`Part::Module`]s follow, then [`Event::ModuleAuxEnd`].
+    ModuleAux {
+        /// The module.
+        module: ModuleId,
+        /// Whether it stands before the keys (1) or behind them (2).
+        when: u64,
+    },
+    /// What followed [`Event::ModuleAux`] is complete.
+    ModuleAuxEnd,
+    /// Metadata of the next key, of one class: [`Part::Module`]s follow.
+    KeyMeta {
+        /// The class as it is stored: flags, version and four characters.
+        class: u32,
+    },
+    /// A key. If its value is not [whole](KeyValue::is_whole), parts or pieces follow, then [`Event::KeyEnd`].
     Key(Key),
-    /// The next bytes of a [`KeyValue::Pieces`].
+    /// The next bytes of a [`KeyValue::Pieces`], [`Part::LongMember`] or [`Part::LongField`].
     Piece(Bytes),
-    /// The value that came in pieces is complete.
-    PieceEnd,
+    /// The next part of the value.
+    Part(Part),
+    /// The value that came in parts or pieces is complete.
+    KeyEnd,
     /// The snapshot is complete; the stream follows.
     SnapshotEnd {
         /// Where that is.
@@ -118,29 +138,6 @@ impl PartialEq for Change {
 }
 
 impl Eq for Change {}
-
-/// A key of a snapshot.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Key {
-    /// Its database.
-    pub db: u64,
-    /// The key.
-    pub key: Bytes,
-    /// When it expires, wall-clock ms since 1970.
-    pub expire_at_ms: Option<i64>,
-    /// Its value.
-    pub value: KeyValue,
-}
-
-/// The value of a key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum KeyValue {
-    /// A string.
-    String(Bytes),
-    /// A string of so many bytes: [`Event::Piece`]s and [`Event::PieceEnd`] follow.
-    Pieces(u64),
-}
 
 impl From<super::Event> for Event {
     fn from(e: super::Event) -> Self {
@@ -334,18 +331,20 @@ fn snapshot(
                 Event::Aux { name: copy(name), value: copy(value) }
             }
             Item::Function(code) => Event::Function(copy(code)),
-            Item::Entry(e) => Event::Key(Key {
-                db: e.db,
-                key: copy(e.key),
-                expire_at_ms: e.expire_at_ms,
-                value: match e.value {
-                    rdb::Value::String(s) => KeyValue::String(copy(s)),
-                    rdb::Value::LongString(len) => KeyValue::Pieces(len),
-                },
-            }),
+            Item::ModuleAux { module, when } => Event::ModuleAux { module, when },
+            Item::ModuleAuxEnd => Event::ModuleAuxEnd,
+            Item::KeyMeta { class } => Event::KeyMeta { class },
+            Item::Entry(entry) => Event::Key(entry.into()),
             Item::Piece(piece) => Event::Piece(copy(piece)),
-            Item::EntryEnd => Event::PieceEnd,
-            Item::Header { .. } | Item::Resize { .. } | Item::End { .. } => continue,
+            Item::Element(element) => Event::Part(element.into()),
+            Item::ElementEnd { expire_at_ms } => Event::Part(Part::ElementEnd { expire_at_ms }),
+            Item::Block(block) => Event::Part(Part::Block(block.into())),
+            Item::Stream(part) => Event::Part(Part::Stream(part.into())),
+            Item::ArrayItem { index, value } => Event::Part(Part::ArrayItem { index, value: copy(value) }),
+            Item::Module(value) => Event::Part(Part::Module(value.into())),
+            Item::EntryEnd => Event::KeyEnd,
+            // What they say is said by other events, or is a hint.
+            Item::Header { .. } | Item::Resize { .. } | Item::SlotInfo { .. } | Item::End { .. } => continue,
         });
     }
 }

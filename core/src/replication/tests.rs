@@ -192,10 +192,11 @@ impl World {
                 match &key.value {
                     KeyValue::String(value) => drop(self.loading.as_mut().unwrap().insert(place, value.clone())),
                     KeyValue::Pieces(_) => self.piece = Some((place, Vec::new())),
+                    other => panic!("only strings were written: {other:?}"),
                 }
             }
             replica::Event::Piece(bytes) => self.piece.as_mut().unwrap().1.extend_from_slice(bytes),
-            replica::Event::PieceEnd => {
+            replica::Event::KeyEnd => {
                 let (place, value) = self.piece.take().unwrap();
                 self.loading.as_mut().unwrap().insert(place, value.into());
             }

@@ -114,6 +114,7 @@ pub(super) fn read(bytes: &[u8]) -> Content {
                         long = Some(id.clone());
                         Vec::new()
                     }
+                    other => panic!("{other:?}"),
                 };
                 assert!(all.insert(id, (value, e.expire_at_ms)).is_none(), "no key twice");
             }

@@ -70,9 +70,13 @@ impl Unpack {
         self.packed == 0
     }
 
+    /// Compressed bytes still to come.
+    pub(in crate::rdb) fn left(&self) -> u64 {
+        self.packed
+    }
+
     /// Memory in bytes.
-    #[cfg(test)]
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::rdb) fn memory(&self) -> usize {
         self.out.capacity()
     }
 
