@@ -34,6 +34,7 @@ Usage:
   primacy-async-std server [FILE | -] [--DIRECTIVE VALUE ...]   run a server, as redis-server does
   primacy-async-std sentinel FILE [--DIRECTIVE VALUE ...]       watch masters and fail over, as redis-sentinel does
   primacy-async-std replay FILE [--print] ...                   run a recording again, and check that it does the same
+  primacy-async-std rdb FILE [--format jsonl | resp] [--check]  look into a dump: sum it up, print it, verify it
   primacy-async-std server --help, ... sentinel --help          directives and examples
   primacy-async-std --version
 

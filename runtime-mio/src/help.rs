@@ -7,9 +7,10 @@ Usage:
   primacy server [FILE | -] [--DIRECTIVE VALUE ...]   run a server, as redis-server does
   primacy sentinel FILE [--DIRECTIVE VALUE ...]       watch masters and fail over, as redis-sentinel does
   primacy replay FILE [--print] ...                   run a recording again, and check that it does the same
+  primacy rdb FILE [--format jsonl | resp] [--check]  look into a dump: sum it up, print it, verify it
   primacy demo [--fault kill] [--rounds N] [--keep]   watch a failover, with real processes
   primacy sim [--seed N] [--runs N | --for 60s] ...   run whole groups in a simulated world, with faults
-  primacy server --help, primacy sentinel --help      directives and examples
+  primacy server --help, ... sentinel --help, ... rdb --help  directives and examples
   primacy --version
 
 Under a file name that ends in -server or -sentinel the program is that command itself:

@@ -85,7 +85,7 @@ fn ping(port: u16) -> String {
 
 #[test]
 fn help_and_versions_are_told() {
-    for args in [&["--help"][..], &["server", "--help"]] {
+    for args in [&["--help"][..], &["server", "--help"], &["rdb", "--help"]] {
         let out = run(args);
         assert!(out.status.success() && String::from_utf8_lossy(&out.stdout).contains("Usage:"), "{args:?}");
     }
@@ -106,6 +106,51 @@ fn a_wrong_configuration_is_told_with_its_place() {
     let out = run(&["server", "/no/such/file"]);
     assert_eq!(out.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&out.stderr).contains("can't open config file '/no/such/file'"));
+}
+
+#[test]
+fn dumps_are_looked_into() {
+    let folder = Folder::new("dump");
+    let (sound, broken) = (folder.0.join("sound.rdb"), folder.0.join("broken.rdb"));
+    // SET k 12 PXAT 4102444800000 behind SADD s 1 2 70000, and the checksum.
+    let dump = b"REDIS0009\xfe\x00\xfb\x02\x01\x0b\x01s\x14\x04\x00\x00\x00\x03\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x70\x11\x01\x00\
+        \xfc\x00\xd8\xc3\x2c\xbb\x03\x00\x00\x00\x01k\xc0\x0c\xff\xdf\x47\x21\x05\xc4\xca\xe4\x8e";
+    std::fs::write(&sound, dump).unwrap();
+    let mut flipped = dump.to_vec();
+    flipped[35] ^= 1;
+    std::fs::write(&broken, flipped).unwrap();
+    let (sound, broken) = (sound.to_str().unwrap(), broken.to_str().unwrap());
+
+    let out = run(&["rdb", sound, "--format", "jsonl"]);
+    let expected = concat!(
+        r#"{"db":0,"key":"s","type":"set","expire_at_ms":null,"value":["1","2","70000"]}"#,
+        "\n",
+        r#"{"db":0,"key":"k","type":"string","expire_at_ms":4102444800000,"value":"12"}"#,
+        "\n",
+    );
+    assert_eq!((out.status.code(), String::from_utf8_lossy(&out.stdout).as_ref()), (Some(0), expected));
+    assert!(out.stderr.is_empty(), "no progress where nobody looks");
+
+    let out = run(&["rdb", broken, "--check"]);
+    let words = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(1) && words.contains("wrong checksum at offset 53"), "{words}");
+    assert!(out.stdout.is_empty());
+    for args in [&["rdb"][..], &["rdb", sound, "--format", "xml"], &["rdb", "/no/such/file"]] {
+        let out = run(args);
+        assert!(out.status.code() == Some(2) && !out.stderr.is_empty(), "{args:?}");
+    }
+
+    // From standard input.
+    let mut child = Command::new(PROGRAM)
+        .args(["rdb", "-", "--check"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(dump).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let line = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success() && line.starts_with("standard input: sound, 2 keys, 61 B, checksum right"), "{line}");
 }
 
 #[test]

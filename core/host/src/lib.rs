@@ -10,7 +10,7 @@
 //! | [`signals`] | SIGTERM and SIGINT as inputs |
 //! | [`logging`] | log lines in the shape that operators know |
 //! | [`process`] | pid file, daemon, limit of open files |
-//! | `program` | a whole server program over any driver (feature `program`) |
+//! | `program` | a whole server program over any driver, and the command that looks into dumps (feature `program`) |
 //! | [`record`] | a recording's file, written beside the loop |
 //! | `replay` | `primacy replay`: a recording fed to a fresh machine, shown and checked (feature `replay`) |
 //!

@@ -97,8 +97,8 @@ fn line(pid: u32, role: char, unix_ms: u64, mark: char, text: &str) -> String {
     line
 }
 
-/// A time as `23 Nov 2026 15:04:05.678`, UTC.
-struct Stamp(u64);
+/// A time, wall-clock ms since 1970, as `23 Nov 2026 15:04:05.678`, UTC.
+pub(crate) struct Stamp(pub(crate) u64);
 
 impl Display for Stamp {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

@@ -18,6 +18,14 @@ const REACH: usize = 8192;
 const LITERALS: usize = 32;
 /// The longest copy.
 const LONGEST: usize = 264;
+/// Bytes that one step of a loose copy moves.
+const STEP: usize = 16;
+/// An item takes at most so many bytes of the input.
+const WINDOW: usize = 1 + LITERALS;
+/// How far loose copies may write behind their end, bytes.
+const LOOSE: usize = LITERALS;
+/// So far ahead a buffer is made, bytes.
+const AHEAD: usize = 64 << 10;
 
 /// What is wrong with a compressed string.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -63,32 +71,126 @@ pub(super) fn check(packed: u64, len: u64) -> Result<(), LzfError> {
     Ok(())
 }
 
-/// Unpacks a whole string of `len` bytes into `out`, which is emptied first. Reserves nothing that [`check`] refuses.
+/// Unpacks a whole string of `len` bytes into `out`, whose content is replaced. Reserves nothing that [`check`] refuses.
 pub(super) fn unpack(packed: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), LzfError> {
     check(packed.len() as u64, len as u64)?;
-    out.clear();
-    out.reserve(len);
-    let mut rest = packed;
-    while let Some((&control, tail)) = rest.split_first() {
-        let n = usize::from(control) + 1;
-        if n <= LITERALS {
-            let Some((literals, tail)) = tail.split_at_checked(n) else { return Err(LzfError::Cut) };
-            out.extend_from_slice(literals);
-            rest = tail;
-        } else {
-            let (n, distance, tail) = reference(control, tail).ok_or(LzfError::Cut)?;
-            if distance > out.len() {
-                return Err(LzfError::Reach { distance, at: out.len() as u64 });
-            }
-            repeat(out, distance, n);
-            rest = tail;
-        }
-        if out.len() > len {
-            return Err(LzfError::Long(len as u64));
-        }
+    let result = unpack_loosely(packed, len, out);
+    out.truncate(*result.as_ref().unwrap_or(&0));
+    match result {
+        Ok(done) if done < len => Err(LzfError::Short { out: done as u64, len: len as u64 }),
+        result => result.map(drop),
     }
-    if out.len() == len { Ok(()) } else { Err(LzfError::Short { out: out.len() as u64, len: len as u64 }) }
 }
+
+/// Unpacks with copies of fixed size, which are much faster than exact ones. They write up to [`LOOSE`] bytes too many,
+/// that the next copies overwrite. Returns how many bytes count.
+fn unpack_loosely(packed: &[u8], len: usize, out: &mut Vec<u8>) -> Result<usize, LzfError> {
+    let mut loose = Loose { out, at: 0, len };
+    let mut rest = packed;
+    while let Some(window) = rest.first_chunk() {
+        let used = loose.item(window, WINDOW)?;
+        rest = &rest[used..];
+    }
+    // The last items stand in front of zeros, so that they have a whole window too.
+    let mut last = [0; 2 * WINDOW];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut at = 0;
+    while let Some(window) = last[at..].first_chunk().filter(|_| at < rest.len()) {
+        at += loose.item(window, rest.len() - at)?;
+    }
+    Ok(loose.at)
+}
+
+/// A string that is being unpacked.
+struct Loose<'o> {
+    /// Longer than what counts.
+    out: &'o mut Vec<u8>,
+    /// So many bytes count.
+    at: usize,
+    /// So many are announced.
+    len: usize,
+}
+
+impl Loose<'_> {
+    /// Takes the item that `window` begins with, of which `left` bytes count. Returns how long it is, at most `left`.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call for each few bytes costs more than the item itself")]
+    fn item(&mut self, window: &[u8; WINDOW], left: usize) -> Result<usize, LzfError> {
+        // The buffer grows with what comes, not with what is announced. It reaches further than the longest item.
+        if self.out.len() < self.at + LONGEST + LOOSE {
+            self.grow();
+        }
+        let [control, first, second, ..] = *window;
+        let (n, used) = if usize::from(control) < LITERALS {
+            let n = usize::from(control) + 1;
+            if let (Some(to), [_, literals @ ..]) = (self.out.get_mut(self.at..self.at + LITERALS), window) {
+                to.copy_from_slice(literals);
+            }
+            (n, 1 + n)
+        } else {
+            let is_long = control >> 5 == 7;
+            let (more, low) = if is_long { (first, second) } else { (0, first) };
+            let n = usize::from(control >> 5) + usize::from(more) + 2;
+            let distance = (usize::from(control & 31) << 8 | usize::from(low)) + 1;
+            let used = if is_long { 3 } else { 2 };
+            if used > left {
+                return Err(LzfError::Cut);
+            }
+            let Some(from) = self.at.checked_sub(distance) else {
+                return Err(LzfError::Reach { distance, at: self.at as u64 });
+            };
+            if let Some(bytes) = self.out.get_mut(from..self.at + n + LOOSE) {
+                repeat_loosely(bytes, distance, n);
+            }
+            (n, used)
+        };
+        if used > left {
+            return Err(LzfError::Cut);
+        }
+        self.at += n;
+        if self.at > self.len {
+            return Err(LzfError::Long(self.len as u64));
+        }
+        Ok(used)
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let ahead = AHEAD.min(self.len - self.at);
+        self.out.resize(self.at + ahead + LONGEST + LOOSE, 0);
+    }
+}
+
+/// Writes `n` bytes, and up to [`LOOSE`] more, from `distance` on; they repeat the `distance` bytes before them.
+#[inline]
+fn repeat_loosely(bytes: &mut [u8], distance: usize, n: usize) {
+    let (mut from, mut to, end) = (0, distance, distance + n);
+    if distance < STEP {
+        // A step must not read what it writes: bytes are repeated one by one until a whole number of repetitions is at
+        // least a step.
+        while to < end.min(distance + 2 * STEP) {
+            bytes[to] = bytes[to - distance];
+            to += 1;
+        }
+        from = to - to.min(PERIODS[distance]);
+    }
+    while to < end {
+        bytes.copy_within(from..from + STEP, to);
+        from += STEP;
+        to += STEP;
+    }
+}
+
+/// For each distance below a step the least multiple of it that is at least a step.
+const PERIODS: [usize; STEP] = {
+    let mut periods = [0; STEP];
+    let mut distance = 1;
+    while distance < STEP {
+        periods[distance] = distance * STEP.div_ceil(distance);
+        distance += 1;
+    }
+    periods
+};
 
 /// Length and distance of the copy that `control` (32 or more) begins, and what follows; `None` if bytes are missing.
 #[inline]

@@ -244,6 +244,11 @@ impl Reader {
         self.taken
     }
 
+    /// How the value of the last [`Item::Entry`] is stored: number and name of its type (`HASH_LISTPACK` …).
+    pub fn value_type(&self) -> (u8, &'static str) {
+        (self.number, kinds::value_type(self.magic, self.number).unwrap_or("unknown"))
+    }
+
     /// Whether [`Item::End`] was handed out.
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)

@@ -1,10 +1,11 @@
 //! A server program over any driver: its commands, among them `server` and `sentinel`, which take what redis-server
-//! and redis-sentinel take, and `replay`.
+//! and redis-sentinel take, `replay`, and `rdb`, which looks into dumps.
 //!
 //! A program is a [`Runtime`] and a call of [`run`] in its `main`.
 
 mod help;
 mod launch;
+mod rdb;
 mod sentinel;
 mod server;
 
@@ -44,7 +45,7 @@ pub trait Runtime {
 pub type Command = (&'static str, fn(Vec<OsString>) -> ExitCode);
 
 /// The commands of every program.
-const OWN: [&str; 3] = ["server", "sentinel", "replay"];
+const OWN: [&str; 4] = ["server", "sentinel", "replay", "rdb"];
 
 /// Runs what the arguments (the program's name first) ask for.
 pub fn run<R: Runtime>(mut args: Vec<OsString>, help: &str, commands: &[Command]) -> ExitCode {
@@ -73,6 +74,7 @@ pub fn run<R: Runtime>(mut args: Vec<OsString>, help: &str, commands: &[Command]
             &program(),
             &[Player::new(server::KIND, server::again), Player::new(sentinel::KIND, sentinel::again)],
         ),
+        Some("rdb") => rdb::run(R::PROGRAM, args),
         Some("--help" | "-h" | "help") => print(help),
         Some("--version" | "-V" | "-v") => print(&help::version(R::PROGRAM)),
         other => match commands.iter().find(|(name, _)| Some(*name) == other) {

@@ -68,6 +68,26 @@ quickcheck! {
 }
 
 #[test]
+fn every_distance_repeats() {
+    for distance in 1..=40usize {
+        for n in [3, 4, 15, 16, 17, 31, 33, 100, 264] {
+            let seed: Vec<u8> = (0..distance as u8).collect();
+            let mut packed = Vec::new();
+            for piece in seed.chunks(LITERALS) {
+                packed.push(piece.len() as u8 - 1);
+                packed.extend_from_slice(piece);
+            }
+            match n {
+                3..9 => packed.extend([(n as u8 - 2) << 5, distance as u8 - 1]),
+                _ => packed.extend([0xe0, (n - 9) as u8, distance as u8 - 1]),
+            }
+            let expected: Vec<u8> = seed.iter().copied().cycle().take(distance + n).collect();
+            assert_eq!(whole(&packed, expected.len()).as_deref(), Ok(&expected[..]), "{n} bytes from {distance} back");
+        }
+    }
+}
+
+#[test]
 fn a_run_packs_small() {
     let mut packer = Packer::default();
     let run = vec![b'a'; 100];
