@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::value::Chunked;
+use super::value::{CHUNK, Chunked};
 use crate::resp::{Reply, parse_i64};
 
 /// Values longer than this live in chunks, in bytes.
@@ -109,12 +109,41 @@ impl<'a> Str<'a> {
         }
     }
 
-    /// In one piece, copied if it is in chunks.
+    /// In one piece, copied if it is in several chunks.
     pub(super) fn flat(self) -> Cow<'a, [u8]> {
         match self {
             Self::Flat(bytes) => Cow::Borrowed(bytes),
-            Self::Long(chunked) => Cow::Owned(chunked.chunks().concat()),
+            Self::Long(chunked) => match chunked.chunks() {
+                [only] => Cow::Borrowed(only),
+                chunks => Cow::Owned(chunks.concat()),
+            },
         }
+    }
+
+    /// Bytes `from..to` in their pieces, as far as they are there; nothing is copied.
+    pub(super) fn slices(self, from: usize, to: usize) -> impl Iterator<Item = &'a [u8]> {
+        let (flat, chunks) = match self {
+            Self::Flat(bytes) => (bytes.get(from..to.min(bytes.len())), &[][..]),
+            Self::Long(chunked) => (None, chunked.chunks()),
+        };
+        let first = from / CHUNK;
+        let here = chunks.get(first..to.div_ceil(CHUNK).min(chunks.len())).unwrap_or_default();
+        let inside = here.iter().enumerate().map(move |(i, chunk)| {
+            let at = (first + i) * CHUNK;
+            chunk.get(from.max(at) - at..(to - at).min(chunk.len())).unwrap_or_default()
+        });
+        flat.into_iter().chain(inside).filter(|slice| !slice.is_empty())
+    }
+
+    /// The byte at `at`; 0 past the end.
+    #[inline]
+    pub(super) fn byte(self, at: usize) -> u8 {
+        match self {
+            Self::Flat(bytes) => bytes.get(at),
+            Self::Long(chunked) => chunked.chunks().get(at / CHUNK).and_then(|chunk| chunk.get(at % CHUNK)),
+        }
+        .copied()
+        .unwrap_or(0)
     }
 
     /// The whole as a bulk reply.
@@ -418,7 +447,7 @@ impl Slot {
 
 /// What an allocation of `len` bytes takes from the heap, about.
 #[inline]
-const fn allocated(len: usize) -> usize {
+pub(super) const fn allocated(len: usize) -> usize {
     if len == 0 {
         return 0;
     }
@@ -465,6 +494,22 @@ mod tests {
             want[at..at + bytes.len()].copy_from_slice(&bytes);
             text(&slot)[..] == want[..] && slot.key() == b"k" && slot.expiry() == Some(5)
                 && slot.encoding() == "raw"
+        }
+    }
+
+    #[test]
+    fn slices_and_bytes_of_long_strings() {
+        let whole: Vec<u8> = (0..3 * CHUNK as u32 - 7).map(|n| (n % 251) as u8).collect();
+        let chunked = Chunked::new(&whole);
+        for text in [Str::Flat(&whole), Str::Long(&chunked)] {
+            for (from, to) in [(0, 0), (0, CHUNK), (5, CHUNK + 1), (CHUNK - 1, usize::MAX), (CHUNK, 2 * CHUNK)] {
+                assert_eq!(text.slices(from, to).collect::<Vec<_>>().concat(), whole[from..to.min(whole.len())]);
+            }
+            assert_eq!(
+                text.slices(whole.len() + 1, usize::MAX).count() + text.slices(9 * CHUNK, usize::MAX).count(),
+                0
+            );
+            assert_eq!((text.byte(CHUNK + 3), text.byte(whole.len())), (whole[CHUNK + 3], 0));
         }
     }
 

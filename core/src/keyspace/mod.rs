@@ -2,8 +2,10 @@
 //!
 //! - [`Keyspace`] implements [`Dataset`](crate::dataset::Dataset).
 //! - `table`, `bucket`, `entry`, `value`: where keys live; a small key with its value is one allocation.
+//! - [`tree`]: the persistent sequence under large collections.
 //! - `snapshot`: a point in time without a fork: a bucket is handed over before its first change.
 //! - `expire`, `load`, `digest`, `scan`: what walks over all keys, in slices.
+//! - `hll`: HyperLogLogs, byte for byte as Redis keeps them.
 //! - `commands`: what clients can do with them.
 
 mod bucket;
@@ -15,10 +17,12 @@ mod expire;
 mod float;
 mod glob;
 mod graveyard;
+mod hll;
 mod load;
 mod snapshot;
 mod store;
 mod table;
+pub mod tree;
 mod value;
 
 #[cfg(test)]
@@ -36,6 +40,9 @@ use table::Table;
 /// The largest string in bytes: Redis's default of `proto-max-bulk-len`.
 pub const STRING_MAX: usize = 512 * 1024 * 1024;
 
+/// The largest sparse HyperLogLog in bytes: Redis's default of `hll-sparse-max-bytes`.
+pub const HLL_SPARSE_MAX: usize = 3000;
+
 /// Redis's data types in numbered databases.
 ///
 /// Memory of a key beside its bytes: about 40 bytes (its share of a bucket, the record's head, the allocator's
@@ -48,6 +55,7 @@ pub struct Keyspace {
     /// The wall-clock time that was seen last, ms: for averages only.
     seen_ms: u64,
     string_max: usize,
+    hll_sparse_max: usize,
     walk: Option<Walk>,
     load: Option<Load>,
     load_counts: (u64, u64),
@@ -65,6 +73,7 @@ impl Keyspace {
             counters: Counters::default(),
             seen_ms: 0,
             string_max: STRING_MAX,
+            hll_sparse_max: HLL_SPARSE_MAX,
             walk: None,
             load: None,
             load_counts: (0, 0),
@@ -75,5 +84,11 @@ impl Keyspace {
     /// Sets the largest string in bytes that `APPEND` and `SETRANGE` may make (`proto-max-bulk-len`).
     pub fn set_string_max(&mut self, bytes: usize) {
         self.string_max = bytes;
+    }
+
+    /// Sets the largest HyperLogLog in bytes, header included, that stays in the sparse form (`hll-sparse-max-bytes`).
+    /// Master and replicas have to agree on it, or `DEBUG DIGEST` differs.
+    pub fn set_hll_sparse_max(&mut self, bytes: usize) {
+        self.hll_sparse_max = bytes;
     }
 }

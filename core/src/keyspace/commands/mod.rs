@@ -1,7 +1,11 @@
 //! What clients can do with the keys: one table of commands, one function each.
 
+mod bitfield;
+mod bitops;
+mod bits;
 mod counters;
 mod expiry;
+mod hyperloglog;
 mod keys;
 mod lcs;
 mod object;
@@ -47,6 +51,9 @@ macro_rules! commands {
     };
 }
 
+const READ_TELLS: Flags = READ.and(Flags::MAY_REPLICATE);
+const GROWS_ADMIN: Flags = GROWS.and(Flags::ADMIN);
+const ADMIN: Flags = Flags::ADMIN;
 const OBJECT: Flags = READ.and(Flags::CONTAINER);
 
 commands! {
@@ -72,6 +79,18 @@ commands! {
     counters::decrby: "decrby" 3 GROWS_FAST (1, 1, 1) "string" "1.0.0" "Takes a number from the integer of a key; 0 if there is none.";
     counters::incrbyfloat: "incrbyfloat" 3 GROWS_FAST (1, 1, 1) "string" "2.6.0" "Adds a floating-point number to that of a key; 0 if there is none.";
     lcs::lcs: "lcs" -3 READ (1, 2, 1) "string" "7.0.0" "Finds the longest common subsequence of two strings.";
+    bits::setbit: "setbit" 4 GROWS (1, 1, 1) "bitmap" "2.2.0" "Sets or clears a bit of a string.";
+    bits::getbit: "getbit" 3 READ_FAST (1, 1, 1) "bitmap" "2.2.0" "Reads a bit of a string.";
+    bits::bitcount: "bitcount" -2 READ (1, 1, 1) "bitmap" "2.6.0" "Counts the set bits of a string.";
+    bits::bitpos: "bitpos" -3 READ (1, 1, 1) "bitmap" "2.8.7" "Finds the first set or clear bit of a string.";
+    bitops::bitop: "bitop" -4 GROWS (2, -1, 1) "bitmap" "2.6.0" "Combines the bits of strings and stores the result.";
+    bitfield::bitfield: "bitfield" -2 GROWS (1, 1, 1) "bitmap" "3.2.0" "Reads and changes integers of any width in a string.";
+    bitfield::bitfield_ro: "bitfield_ro" -2 READ_FAST (1, 1, 1) "bitmap" "6.0.0" "Reads integers of any width in a string.";
+    hyperloglog::pfadd: "pfadd" -2 GROWS_FAST (1, 1, 1) "hyperloglog" "2.8.9" "Adds elements to a HyperLogLog; makes it if there is none.";
+    hyperloglog::pfcount: "pfcount" -2 READ_TELLS (1, -1, 1) "hyperloglog" "2.8.9" "Estimates how many different elements HyperLogLogs have seen together.";
+    hyperloglog::pfmerge: "pfmerge" -2 GROWS (1, -1, 1) "hyperloglog" "2.8.9" "Merges HyperLogLogs into the first one.";
+    hyperloglog::pfdebug: "pfdebug" 3 GROWS_ADMIN (2, 2, 1) "hyperloglog" "2.8.9" "Shows the inner state of a HyperLogLog.";
+    hyperloglog::pfselftest: "pfselftest" 1 ADMIN (0, 0, 0) "hyperloglog" "2.8.9" "Tests the HyperLogLogs of this server.";
     keys::del: "del" -2 WRITE (1, -1, 1) "generic" "1.0.0" "Deletes keys.";
     keys::del: "unlink" -2 WRITE_FAST (1, -1, 1) "generic" "4.0.0" "Deletes keys and frees their memory later.";
     keys::exists: "exists" -2 READ_FAST (1, -1, 1) "generic" "1.0.0" "Counts how many of the keys are there.";

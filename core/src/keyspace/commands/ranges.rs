@@ -12,7 +12,7 @@ use crate::resp::{Args, parse_i64};
 const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 
 /// The length of the string at a place, 0 where there is none; an error has been answered if it is no string.
-fn length(ks: &Keyspace, key: &Key<'_>, place: Option<Place>, cx: &mut Context<'_, '_>) -> Option<usize> {
+pub(super) fn length(ks: &Keyspace, key: &Key<'_>, place: Option<Place>, cx: &mut Context<'_, '_>) -> Option<usize> {
     let Some(place) = place else { return Some(0) };
     let len = ks.slot(key, place).string().map(Str::len);
     if len.is_none() {
@@ -59,13 +59,7 @@ pub(super) fn setrange(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '
     let Some(end) = offset.checked_add(bytes.len()).filter(|&end| end <= ks.string_max) else {
         return cx.reply.error(TOO_LONG);
     };
-    let place = if place.is_some() {
-        place
-    } else {
-        ks.put(&key, None, New::Flat(b""), None, Form::Raw, cx);
-        ks.find(&key, cx, Access::Write)
-    };
-    if let Some(place) = place {
+    if let Some(place) = ks.place_to_write(&key, place, cx) {
         ks.write_at(&key, place, offset, &[bytes], cx);
     }
     cx.reply.int(len.max(end) as i64);
@@ -73,7 +67,22 @@ pub(super) fn setrange(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '
 }
 
 impl Keyspace {
-    fn write_at<B: AsRef<[u8]>>(
+    /// Where the key is; it is made with an empty string if it is not there.
+    pub(super) fn place_to_write(
+        &mut self,
+        key: &Key<'_>,
+        place: Option<Place>,
+        cx: &mut Context<'_, '_>,
+    ) -> Option<Place> {
+        if place.is_some() {
+            return place;
+        }
+        self.put(key, None, New::Flat(b""), None, Form::Raw, cx);
+        self.find(key, cx, Access::Write)
+    }
+
+    /// Overwrites the string at a place with `parts` from `at` on, after zeros if it ends before.
+    pub(super) fn write_at<B: AsRef<[u8]>>(
         &mut self,
         key: &Key<'_>,
         place: Place,

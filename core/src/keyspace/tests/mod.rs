@@ -1,5 +1,7 @@
 //! Laws of the whole: what random commands do is held against a plain map, and against a replica and a snapshot of it.
 
+mod bits;
+mod hyperloglog;
 mod laws;
 mod replies;
 mod snapshots;
