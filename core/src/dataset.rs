@@ -328,6 +328,12 @@ pub trait Dataset: Send {
     /// When [`Dataset::expire`] is worth calling again, if ever: `None` while no key has an expiry.
     fn next_expiry(&self, now: Now) -> Option<Instant>;
 
+    /// The lowest version of the snapshot format that has all that the data needs, between
+    /// [`rdb::Writer::MIN_VERSION`] and [`rdb::Writer::MAX_VERSION`].
+    fn snapshot_version(&self) -> u16 {
+        rdb::Writer::MIN_VERSION
+    }
+
     /// Begins a snapshot of this very moment. One at a time; a second call replaces the first.
     fn snapshot_begin(&mut self);
 

@@ -98,7 +98,7 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::{Form, New};
+    use super::super::string::{Form, New};
     use super::*;
 
     #[test]

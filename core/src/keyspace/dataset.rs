@@ -96,6 +96,11 @@ impl Dataset for Keyspace {
         self.next_expiry_after(now)
     }
 
+    fn snapshot_version(&self) -> u16 {
+        let timed = self.dbs.iter().any(|table| table.timed_fields() > 0);
+        if timed { rdb::Writer::FIELD_EXPIRY_VERSION } else { rdb::Writer::MIN_VERSION }
+    }
+
     fn snapshot_begin(&mut self) {
         self.begin_snapshot();
     }

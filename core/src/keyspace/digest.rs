@@ -3,13 +3,16 @@
 //! - *mix* d with x: d becomes SHA1(d xor SHA1(x)); *xor* d with x: d becomes d xor SHA1(x).
 //! - A key: from zeros, mix the key, mix the type's number (4 bytes, big endian), mix a string's value, and xor
 //!   `!!expire!!` if it has an expiry.
+//! - A hash: for each field, from zeros, mix the field, mix its value, xor `!!hexpire!!` if it expires (Redis
+//!   since 7.4; Valkey 9.0 leaves that out), and xor that to the key.
 //! - All: from zeros, for each database that is not empty in order: mix its number (4 bytes, big endian), xor each key's
 //!   digest.
 
 use sha1::{Digest as _, Sha1};
 
 use super::Keyspace;
-use super::entry::{Slot, Str};
+use super::entry::Slot;
+use super::string::Str;
 use super::table::Table;
 
 type Digest = [u8; 20];
@@ -28,11 +31,20 @@ fn mix(digest: &mut Digest, parts: &[impl AsRef<[u8]>]) {
 }
 
 fn mix_value(digest: &mut Digest, slot: &Slot) {
-    mix(digest, &[slot.type_number().to_be_bytes()]);
+    mix(digest, &[(slot.kind() as u32).to_be_bytes()]);
     match slot.string() {
         Some(Str::Flat(bytes)) => mix(digest, &[bytes]),
         Some(Str::Long(chunked)) => mix(digest, chunked.chunks()),
         None => {}
+    }
+    for (field, value, expiry) in slot.hash().into_iter().flat_map(|hash| hash.rows_from(0)) {
+        let mut element = Digest::default();
+        mix(&mut element, &[field.text(&mut [0; 20])]);
+        mix(&mut element, &[value.text(&mut [0; 20])]);
+        if expiry.is_some() {
+            xor(&mut element, Sha1::digest(b"!!hexpire!!").into());
+        }
+        xor(digest, Sha1::digest(element).into());
     }
     if slot.expiry().is_some() {
         xor(digest, Sha1::digest(b"!!expire!!").into());

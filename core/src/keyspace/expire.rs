@@ -1,13 +1,14 @@
-//! Keys whose time has come.
+//! Keys and fields of hashes whose time has come.
 //!
 //! Every bucket knows the earliest expiry in it, every segment of buckets the earliest of its buckets, and the table the
 //! earliest of all. Buckets without a key that is due are never looked at, and the next time is known to the
 //! millisecond.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Keyspace;
-use super::table::NEVER;
+use super::table::{Gone, NEVER};
 use crate::dataset::{Effects, Progress};
 use crate::time::{Instant, Now};
 
@@ -23,11 +24,20 @@ impl Keyspace {
         let mut budget = budget.max(1);
         let (counters, graveyard) = (&mut self.counters, &mut self.graveyard);
         for (db, table) in self.dbs.iter_mut().enumerate() {
-            let done = table.expire(now_ms, &mut budget, |slot| {
-                counters.expired += 1;
-                effects.command(db as u32, &[b"DEL", slot.key()]);
-                effects.touch(db as u32, slot.key());
-                graveyard.bury(slot);
+            let done = table.expire(now_ms, &mut budget, |gone| match gone {
+                Gone::Key(slot) => {
+                    counters.expired += 1;
+                    effects.command(db as u32, &[b"DEL", slot.key()]);
+                    effects.touch(db as u32, slot.key());
+                    graveyard.bury(slot);
+                }
+                Gone::Fields(key, names) => {
+                    let words: Vec<&[u8]> =
+                        [&b"HDEL"[..], key].into_iter().chain(names.iter().map(Vec::as_slice)).collect();
+                    effects.command(db as u32, &words);
+                    effects.touch(db as u32, key);
+                }
+                Gone::Rest(slot) => graveyard.bury(slot),
             });
             if !done {
                 return Progress::More;

@@ -1,39 +1,51 @@
 //! Taking a snapshot in: keys grow in tables of their own until the whole is there.
 
+mod incoming;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Keyspace;
-use super::entry::{Form, New, SMALL_MAX, Slot};
+use super::entry::Slot;
+use super::hashed::HashKey;
 use super::store::is_past;
+use super::string::{Form, New};
 use super::table::Table;
-use super::value::Chunked;
 use crate::dataset::{LoadError, LoadMode};
 use crate::rdb::{Entry, Item, Value};
+use incoming::{Incoming, Refused};
 
-/// A long string on its way in.
+/// A key whose value comes in parts.
 #[derive(Debug)]
-struct Incoming {
+struct Pending {
     db: usize,
     key: Box<[u8]>,
     expiry: Option<i64>,
-    /// Its bytes; `None` if the key has expired and is left out.
-    value: Option<Chunked>,
+    /// Its value so far; `None` if the key has expired and is left out.
+    value: Option<Incoming>,
 }
 
 /// A load under way.
 #[derive(Debug)]
 pub(super) struct Load {
     dbs: Vec<Table>,
-    incoming: Option<Incoming>,
+    pending: Option<Pending>,
 }
 
 impl Load {
     /// Memory in bytes.
     pub(super) fn memory(&self) -> usize {
-        let long = self.incoming.as_ref().and_then(|i| i.value.as_ref());
-        self.dbs.iter().map(Table::memory).sum::<usize>() + long.map_or(0, Chunked::memory)
+        let pending = self.pending.as_ref().and_then(|pending| pending.value.as_ref());
+        self.dbs.iter().map(Table::memory).sum::<usize>() + pending.map_or(0, Incoming::memory)
+    }
+
+    /// Gives a part to the value that comes in parts, if its key is wanted.
+    fn part(&mut self, f: impl FnOnce(&mut Incoming) -> Result<(), Refused>) -> Result<(), LoadError> {
+        match &mut self.pending {
+            Some(Pending { key, value: Some(value), .. }) => f(value).map_err(|why| refused(key, &why)),
+            _ => Ok(()),
+        }
     }
 
     fn table(&mut self, db: u64) -> Result<(usize, &mut Table), LoadError> {
@@ -44,6 +56,10 @@ impl Load {
             None => Err(LoadError::Database { db, databases }),
         }
     }
+}
+
+fn refused(key: &[u8], Refused::Broken(why): &Refused) -> LoadError {
+    LoadError::Broken { key: text(key), why }
 }
 
 fn text(key: &[u8]) -> Box<str> {
@@ -58,7 +74,7 @@ impl Keyspace {
             crate::dataset::Dataset::flush(self, None);
         }
         self.load_counts = (0, 0);
-        self.load = Some(Load { dbs: self.dbs.iter().map(|_| Table::new(self.hash_key)).collect(), incoming: None });
+        self.load = Some(Load { dbs: self.dbs.iter().map(|_| Table::new(self.hash_key)).collect(), pending: None });
     }
 
     pub(super) fn accepts_item(&self, item: &Item<'_>) -> Result<(), LoadError> {
@@ -72,9 +88,7 @@ impl Keyspace {
             return Err(LoadError::Database { db, databases });
         }
         match item {
-            Item::Entry(Entry { key, value, .. }) if !matches!(value, Value::String(_) | Value::LongString(_)) => {
-                Err(unsupported(key))
-            }
+            Item::Entry(entry) => holds(entry),
             _ => Ok(()),
         }
     }
@@ -86,24 +100,19 @@ impl Keyspace {
             Item::Resize { db, keys, .. } => load.table(*db)?.1.announce(*keys),
             Item::Entry(entry) => {
                 let expired = drop_expired.zip(entry.expire_at_ms).is_some_and(|(now, at)| is_past(at, now));
-                if take_entry(load, entry, expired)? {
+                if take_entry(load, entry, expired, self.hash_key)? {
                     count(&mut self.load_counts, expired);
                 }
             }
-            Item::Piece(bytes) => {
-                if let Some(Incoming { value: Some(value), .. }) = &mut load.incoming {
-                    value.append(bytes);
-                }
-            }
+            Item::Piece(bytes) => load.part(|value| value.piece(bytes))?,
+            Item::Element(element) => load.part(|value| value.element(element))?,
+            Item::ElementEnd { expire_at_ms } => load.part(|value| value.element_end(*expire_at_ms))?,
             Item::EntryEnd => {
-                if let Some(Incoming { db, key, expiry, value }) = load.incoming.take() {
+                if let Some(Pending { db, key, expiry, value }) = load.pending.take() {
                     count(&mut self.load_counts, value.is_none());
-                    if let (Some(value), Some(table)) = (value, load.dbs.get_mut(db)) {
-                        let slot = if value.len() > SMALL_MAX {
-                            Slot::long(&key, value, expiry, Form::Auto)
-                        } else {
-                            Slot::of_string(&key, New::Pieces(value.chunks()), expiry, Form::Auto)
-                        };
+                    if let (Some(value), Some(table)) = (value, load.dbs.get_mut(db))
+                        && let Some(slot) = value.finish(&key, expiry)
+                    {
                         table.insert(table.hash(&key), slot);
                     }
                 }
@@ -128,38 +137,46 @@ impl Keyspace {
             for table in load.dbs {
                 self.graveyard.bury_table(table);
             }
+            let unfinished = load.pending.and_then(|pending| pending.value?.finish(&[], None));
+            unfinished.into_iter().for_each(|slot| self.graveyard.bury(slot));
         }
     }
-}
-
-/// Only strings are stored.
-fn unsupported(key: &[u8]) -> LoadError {
-    LoadError::Unsupported { key: text(key), kind: "unknown" }
 }
 
 fn count((loaded, dropped): &mut (u64, u64), expired: bool) {
     *(if expired { dropped } else { loaded }) += 1;
 }
 
+/// Whether the value of a key is of a type that is held.
+fn holds(entry: &Entry<'_>) -> Result<(), LoadError> {
+    match incoming::unsupported(&entry.value) {
+        Some(kind) => Err(LoadError::Unsupported { key: text(entry.key), kind }),
+        None => Ok(()),
+    }
+}
+
 /// Takes a key; whether it is complete.
-fn take_entry(load: &mut Load, entry: &Entry<'_>, expired: bool) -> Result<bool, LoadError> {
+fn take_entry(load: &mut Load, entry: &Entry<'_>, expired: bool, hash_key: HashKey) -> Result<bool, LoadError> {
     let (db, table) = load.table(entry.db)?;
     let hash = table.hash(entry.key);
     if table.find(hash, entry.key).is_some() {
         return Err(LoadError::Twice { key: text(entry.key), db: entry.db });
     }
-    match entry.value {
-        Value::String(bytes) => {
-            if !expired {
-                table.insert(hash, Slot::of_string(entry.key, New::Flat(bytes), entry.expire_at_ms, Form::Auto));
-            }
-            Ok(true)
+    holds(entry)?;
+    let (key, expiry) = (entry.key, entry.expire_at_ms);
+    let whole = entry.value.is_whole();
+    if let Value::String(bytes) = entry.value {
+        if !expired {
+            table.insert(hash, Slot::of_string(key, New::Flat(bytes), expiry, Form::Auto));
         }
-        Value::LongString(_) => {
-            let value = (!expired).then(Chunked::default);
-            load.incoming = Some(Incoming { db, key: entry.key.into(), expiry: entry.expire_at_ms, value });
-            Ok(false)
-        }
-        _ => Err(unsupported(entry.key)),
+        return Ok(true);
     }
+    let value =
+        if expired { None } else { Incoming::begin(&entry.value, hash_key).map_err(|why| refused(key, &why))? };
+    if !whole {
+        load.pending = Some(Pending { db, key: key.into(), expiry, value });
+    } else if let Some(slot) = value.and_then(|value| value.finish(key, expiry)) {
+        table.insert(hash, slot);
+    }
+    Ok(whole)
 }

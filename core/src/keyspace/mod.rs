@@ -1,13 +1,17 @@
 //! The built-in dataset: Redis's data types, in a table that grows one bucket at a time.
 //!
 //! - [`Keyspace`] implements [`Dataset`](crate::dataset::Dataset).
-//! - `table`, `bucket`, `entry`, `value`: where keys live; a small key with its value is one allocation.
+//! - `table`, `bucket`, `entry`, `record`: where keys live; a small key with its value is one allocation.
 //! - [`tree`]: the persistent sequence under large collections.
+//! - `string`, `value`: strings, and the chunks of long ones.
+//! - `hash`: hashes. Each type of collection has a file of its own, made of `pack` (a small one: listpack elements) and
+//!   `hashed`, `blob` (a large one: elements of 24 bytes in a tree, ordered by their hash).
 //! - `snapshot`: a point in time without a fork: a bucket is handed over before its first change.
 //! - `expire`, `load`, `digest`, `scan`: what walks over all keys, in slices.
 //! - `hll`: HyperLogLogs, byte for byte as Redis keeps them.
 //! - `commands`: what clients can do with them.
 
+mod blob;
 mod bucket;
 mod commands;
 mod dataset;
@@ -17,10 +21,15 @@ mod expire;
 mod float;
 mod glob;
 mod graveyard;
+mod hash;
+mod hashed;
 mod hll;
 mod load;
+mod pack;
+mod record;
 mod snapshot;
 mod store;
+mod string;
 mod table;
 pub mod tree;
 mod value;
@@ -33,6 +42,7 @@ use alloc::vec::Vec;
 use crate::dataset::Counters;
 use crate::rng::{Rng, Seed};
 use graveyard::Graveyard;
+use hashed::HashKey;
 use load::Load;
 use snapshot::Walk;
 use table::Table;
@@ -49,7 +59,7 @@ pub const HLL_SPARSE_MAX: usize = 3000;
 /// rounding). Values above 8 KB live in chunks of 64 KB that replies and snapshots share.
 #[derive(Debug)]
 pub struct Keyspace {
-    hash_key: [u64; 2],
+    hash_key: HashKey,
     dbs: Vec<Table>,
     counters: Counters,
     /// The wall-clock time that was seen last, ms: for averages only.
@@ -66,7 +76,7 @@ impl Keyspace {
     /// `databases` empty databases (at least one). The seed keys the hash, so that nobody can aim collisions at it.
     pub fn new(databases: u32, seed: Seed) -> Self {
         let mut rng = Rng::new(seed);
-        let hash_key = [rng.next_u64(), rng.next_u64()];
+        let hash_key = HashKey([rng.next_u64(), rng.next_u64()]);
         Self {
             hash_key,
             dbs: (0..databases.max(1)).map(|_| Table::new(hash_key)).collect(),

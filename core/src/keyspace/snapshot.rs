@@ -4,11 +4,18 @@
 //! that bucket's entries over, encoded as they were when the snapshot began, and marks the bucket, so that this happens
 //! once and the walk skips it. Only buckets that are written to meanwhile cost memory, and long values only by their
 //! handles.
+//!
+//! Collections are handed over as they are, a large one by a clone that shares all, and are encoded on the walk. A large
+//! one is encoded over as many steps as it takes.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::Keyspace;
-use super::entry::{Slot, Str};
+use super::entry::Slot;
+use super::graveyard::Graveyard;
+use super::record::Kind;
+use super::string::Str;
 use super::table::Table;
 use crate::dataset::Progress;
 use crate::rdb::{Body, Options};
@@ -31,13 +38,16 @@ pub(super) struct Shot {
     cursor: Option<u64>,
     /// Entries of buckets that were changed before the walk came to them. Not compressed: writes wait for this.
     pending: Body,
+    /// Collections of those, and large ones that the walk came to.
+    kept: VecDeque<Slot>,
+    kept_bytes: usize,
 }
 
 impl Shot {
     pub(super) fn new(db: u32, keys: usize, expires: usize) -> Self {
         let pending = Body::new(Options { compress: false });
         let counts = Some((keys as u64, expires as u64));
-        Self { db, counts, cursor: (keys > 0).then_some(0), pending }
+        Self { db, counts, cursor: (keys > 0).then_some(0), pending, kept: VecDeque::new(), kept_bytes: 0 }
     }
 
     /// Whether the walk has yet to come to the bucket that begins at `start`.
@@ -47,16 +57,26 @@ impl Shot {
 
     /// Takes an entry that is about to change.
     pub(super) fn keep(&mut self, slot: &Slot) {
-        encode(&mut self.pending, self.db, slot);
+        if slot.kind() == Kind::String {
+            string(&mut self.pending, self.db, slot);
+        } else {
+            self.put_aside(slot);
+        }
     }
 
-    /// What was taken over.
+    fn put_aside(&mut self, slot: &Slot) {
+        self.kept_bytes += slot.copied();
+        self.kept.push_back(slot.copy_as(slot.key(), slot.expiry()));
+    }
+
+    /// What was taken over, bytes. Of a large collection only its handle counts: the rest is shared as long as nothing
+    /// changes it.
     pub(super) fn pending(&self) -> usize {
-        self.pending.len() as usize
+        self.pending.len() as usize + self.kept_bytes
     }
 }
 
-fn encode(out: &mut Body, db: u32, slot: &Slot) {
+fn string(out: &mut Body, db: u32, slot: &Slot) {
     match slot.string() {
         Some(Str::Flat(bytes)) => out.string(db, slot.key(), slot.expiry(), bytes),
         Some(Str::Long(chunked)) => out.string_pieces(db, slot.key(), slot.expiry(), chunked.chunks()),
@@ -64,7 +84,62 @@ fn encode(out: &mut Body, db: u32, slot: &Slot) {
     }
 }
 
-/// Walks on over one table until `out` has `until` bytes; `spent` counts the buckets. `true`: the table is done.
+/// A collection whose head is encoded, and `done` of its elements.
+#[derive(Debug)]
+struct Running {
+    slot: Slot,
+    done: usize,
+}
+
+impl Running {
+    /// Begins to encode a collection; a small one is done at once.
+    fn begin(out: &mut Body, db: u32, slot: Slot) -> Self {
+        let (key, expiry) = (slot.key(), slot.expiry());
+        if let Some(hash) = slot.hash() {
+            super::hash::begin(out, db, key, expiry, hash, slot.mark());
+        }
+        Self { slot, done: 0 }
+    }
+
+    /// Encodes elements until `out` has `until` bytes, at least one; whether that was the last.
+    fn go_on(&mut self, out: &mut Body, until: u64) -> bool {
+        match self.slot.hash() {
+            Some(hash) => super::hash::go_on(out, hash, self.slot.mark(), &mut self.done, until),
+            None => true,
+        }
+    }
+}
+
+/// Encodes what was put aside until `out` has `until` bytes; what is not finished then.
+fn drain(shot: &mut Shot, out: &mut Body, until: u64, graveyard: &mut Graveyard) -> Option<Running> {
+    while out.len() < until
+        && let Some(slot) = shot.kept.pop_front()
+    {
+        shot.kept_bytes -= slot.copied();
+        let mut running = Running::begin(out, shot.db, slot);
+        if !running.go_on(out, until) {
+            return Some(running);
+        }
+        graveyard.bury(running.slot);
+    }
+    None
+}
+
+/// Encodes an entry that the walk came to; a large collection is put aside.
+fn encode(out: &mut Body, shot: &mut Shot, slot: &Slot) {
+    match (slot.kind(), slot) {
+        (Kind::String, _) => string(out, shot.db, slot),
+        (_, Slot::Large(_)) => shot.put_aside(slot),
+        (_, Slot::Small(_)) => {
+            if let Some(hash) = slot.hash() {
+                super::hash::small(out, shot.db, slot.key(), slot.expiry(), hash, slot.mark());
+            }
+        }
+    }
+}
+
+/// Walks on over one table until `out` has `until` bytes, or a large collection was put aside; `spent` counts the
+/// buckets. `true`: the walk is at its end.
 fn walk(table: &mut Table, out: &mut Body, until: u64, spent: &mut u64) -> bool {
     let Some(mut shot) = table.shot.take() else { return true };
     if out.len() + *spent < until
@@ -74,6 +149,7 @@ fn walk(table: &mut Table, out: &mut Body, until: u64, spent: &mut u64) -> bool 
     }
     while let Some(from) = shot.cursor
         && out.len() + *spent < until
+        && shot.kept.is_empty()
     {
         let next = |at: &(usize, Option<u64>)| at.1.map(|at| table.at_cursor(at));
         let ahead = core::iter::successors(Some(table.at_cursor(from)), next).take(AHEAD);
@@ -82,8 +158,8 @@ fn walk(table: &mut Table, out: &mut Body, until: u64, spent: &mut u64) -> bool 
             if out.len() + *spent >= until {
                 break;
             }
-            if let Some(slots) = table.wanted(home) {
-                slots.for_each(|slot| encode(out, shot.db, slot));
+            for slot in table.wanted(home).into_iter().flatten() {
+                encode(out, &mut shot, slot);
             }
             *spent += BUCKET_COST;
             shot.cursor = next;
@@ -98,12 +174,21 @@ fn walk(table: &mut Table, out: &mut Body, until: u64, spent: &mut u64) -> bool 
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     detached: Vec<Table>,
+    /// The collection that the last step did not finish: it goes on before anything else.
+    running: Option<Running>,
 }
 
 impl Walk {
     /// Memory in bytes of what is there for the snapshot only.
     pub(super) fn memory(&self) -> usize {
         self.detached.iter().map(|table| table.memory() + pending_of(table)).sum()
+    }
+}
+
+/// Ends the snapshot of one table.
+fn close(table: &mut Table, graveyard: &mut Graveyard) {
+    if let Some(shot) = table.shot.take() {
+        shot.kept.into_iter().for_each(|slot| graveyard.bury(slot));
     }
 }
 
@@ -121,10 +206,17 @@ impl Keyspace {
     }
 
     pub(super) fn step_snapshot(&mut self, out: &mut Body, budget: usize) -> Progress {
-        let Some(running) = &mut self.walk else { return Progress::Done };
+        let Some(walk_state) = &mut self.walk else { return Progress::Done };
         let until = out.len() + budget.max(1) as u64;
+        if let Some(mut running) = walk_state.running.take() {
+            if !running.go_on(out, until) {
+                walk_state.running = Some(running);
+                return Progress::More;
+            }
+            self.graveyard.bury(running.slot);
+        }
         // In the order of the numbers that the databases had.
-        let mut tables: Vec<&mut Table> = self.dbs.iter_mut().chain(&mut running.detached).collect();
+        let mut tables: Vec<&mut Table> = self.dbs.iter_mut().chain(&mut walk_state.detached).collect();
         tables.retain(|table| table.shot.is_some());
         tables.sort_by_key(|table| table.shot.as_ref().map(|shot| shot.db));
         for table in &mut tables {
@@ -136,12 +228,21 @@ impl Keyspace {
         }
         let mut spent = 0;
         for table in &mut tables {
-            if !walk(table, out, until, &mut spent) {
-                return Progress::More;
+            loop {
+                if let Some(shot) = &mut table.shot {
+                    walk_state.running = drain(shot, out, until, &mut self.graveyard);
+                }
+                let done = walk_state.running.is_none() && walk(table, out, until, &mut spent);
+                match (done, &table.shot) {
+                    (true, Some(shot)) if shot.kept.is_empty() => break,
+                    // A collection was put aside, and there is room left for it.
+                    (_, Some(shot)) if !shot.kept.is_empty() && out.len() + spent < until => {}
+                    _ => return Progress::More,
+                }
             }
         }
-        for i in (0..running.detached.len()).rev() {
-            self.graveyard.bury_table(running.detached.swap_remove(i));
+        for i in (0..walk_state.detached.len()).rev() {
+            self.graveyard.bury_table(walk_state.detached.swap_remove(i));
         }
         Progress::Done
     }
@@ -152,12 +253,13 @@ impl Keyspace {
     }
 
     pub(super) fn end_snapshot(&mut self) {
-        self.dbs.iter_mut().for_each(|table| table.shot = None);
+        self.dbs.iter_mut().for_each(|table| close(table, &mut self.graveyard));
         if let Some(walk) = self.walk.take() {
             for mut table in walk.detached {
-                table.shot = None;
+                close(&mut table, &mut self.graveyard);
                 self.graveyard.bury_table(table);
             }
+            walk.running.into_iter().for_each(|running| self.graveyard.bury(running.slot));
         }
     }
 

@@ -1,7 +1,10 @@
 //! What commands do with single keys: find with expiry, put, remove.
 
 use super::Keyspace;
-use super::entry::{Form, New, Slot};
+use super::commands::WRONG_TYPE;
+use super::entry::Slot;
+use super::record::Kind;
+use super::string::{Form, New};
 use super::table::{Place, Table};
 use crate::dataset::{Context, Origin};
 
@@ -28,6 +31,10 @@ pub(super) enum Access {
     /// To be changed.
     Write,
 }
+
+/// An error has been answered to the client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answered;
 
 impl Keyspace {
     /// The key `bytes` of database `db`.
@@ -151,6 +158,48 @@ impl Keyspace {
             }
             None => false,
         }
+    }
+
+    /// Where the key is for a writer of a type, if it is there.
+    pub(super) fn find_kind(
+        &mut self,
+        key: &Key<'_>,
+        kind: Kind,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<Option<Place>, Answered> {
+        let place = self.find(key, cx, Access::Write);
+        if place.is_some_and(|place| self.slot(key, place).kind() != kind) {
+            cx.reply.error(WRONG_TYPE);
+            return Err(Answered);
+        }
+        Ok(place)
+    }
+
+    /// Changes a collection: the one at `place` (where `find` saw it just now), or the empty one that `new` makes. It
+    /// goes when it is empty afterwards.
+    pub(super) fn edit<T>(
+        &mut self,
+        key: &Key<'_>,
+        place: Option<Place>,
+        new: impl FnOnce() -> Slot,
+        cx: &mut Context<'_, '_>,
+        f: impl FnOnce(&mut Slot) -> T,
+    ) -> T {
+        let Some(place) = place else {
+            let mut slot = new();
+            let result = f(&mut slot);
+            if !slot.is_hollow() {
+                self.insert(key, slot, cx);
+            }
+            return result;
+        };
+        let result = self.table_mut(key.db).update(place, f);
+        if self.slot(key, place).is_hollow() {
+            self.remove(key, place, cx);
+        } else {
+            cx.effects.touch(key.db, key.bytes);
+        }
+        result
     }
 
     /// Gives a key another expiry, or none.

@@ -14,15 +14,16 @@ mod overflow;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::hash::Hasher as _;
 use core::hint::black_box;
 
-use siphasher::sip::SipHasher13;
 use smallvec::SmallVec;
 
 use super::bucket::{Bucket, tag};
 use super::entry::Slot;
+use super::hashed::HashKey;
 use super::snapshot::Shot;
+use due::Deadline;
+pub(super) use due::Gone;
 use overflow::{Overflow, bury};
 
 /// Buckets of a segment.
@@ -69,7 +70,7 @@ pub(super) struct Place {
 
 /// The keys of one database.
 pub(super) struct Table {
-    hash_key: [u64; 2],
+    hash_key: HashKey,
     segments: Vec<Segment>,
     /// The earliest of each segment's `due`, or something earlier.
     segment_due: Vec<i64>,
@@ -82,6 +83,8 @@ pub(super) struct Table {
     overflow: Overflow,
     len: usize,
     expires: usize,
+    /// Keys with fields that expire.
+    timed_fields: usize,
     /// The sum of all expiries, for their average.
     expiry_sum: i128,
     /// Memory of the entries in bytes.
@@ -102,7 +105,7 @@ impl core::fmt::Debug for Table {
 
 impl Table {
     /// An empty table that hashes with `hash_key`. Takes no memory until the first key comes.
-    pub(super) fn new(hash_key: [u64; 2]) -> Self {
+    pub(super) fn new(hash_key: HashKey) -> Self {
         Self {
             hash_key,
             segments: Vec::new(),
@@ -114,6 +117,7 @@ impl Table {
             overflow: Overflow::default(),
             len: 0,
             expires: 0,
+            timed_fields: 0,
             expiry_sum: 0,
             entries_memory: 0,
             version: 0,
@@ -125,9 +129,7 @@ impl Table {
     /// The hash of `key`.
     #[inline]
     pub(super) fn hash(&self, key: &[u8]) -> u64 {
-        let mut h = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]);
-        h.write(key);
-        h.finish()
+        self.hash_key.hash(key)
     }
 
     /// How many keys.
@@ -146,10 +148,15 @@ impl Table {
         if self.expires == 0 { 0 } else { (self.expiry_sum / self.expires as i128) as i64 }
     }
 
-    /// No key expires before this; [`NEVER`] if none has an expiry.
+    /// No key and no field of one expires before this; [`NEVER`] if none has an expiry.
     #[inline]
     pub(super) fn earliest(&self) -> i64 {
-        if self.expires == 0 { NEVER } else { self.earliest }
+        if self.expires == 0 && self.timed_fields == 0 { NEVER } else { self.earliest }
+    }
+
+    /// How many keys have fields that expire.
+    pub(super) fn timed_fields(&self) -> usize {
+        self.timed_fields
     }
 
     /// Memory of the entries alone.
@@ -230,13 +237,13 @@ impl Table {
     pub(super) fn update<T>(&mut self, place: Place, f: impl FnOnce(&mut Slot) -> T) -> T {
         self.hand_over(place.home);
         let slot = self.bucket_mut(place.home, place.over).slot_mut(place.slot);
-        let (memory, expiry) = (slot.memory(), slot.expiry());
+        let (memory, deadline) = (slot.memory(), Deadline::of(slot));
         let result = f(slot);
-        let (memory_now, expiry_now) = (slot.memory(), slot.expiry());
+        let (memory_now, deadline_now) = (slot.memory(), Deadline::of(slot));
         self.entries_memory = self.entries_memory - memory + memory_now;
-        if expiry != expiry_now {
-            self.forget_expiry(expiry);
-            self.note_expiry(place.home, expiry_now);
+        if deadline != deadline_now {
+            self.forget_deadline(deadline);
+            self.note_deadline(place.home, deadline_now);
         }
         result
     }
@@ -248,9 +255,9 @@ impl Table {
         self.hand_over(home);
         self.len += 1;
         self.entries_memory += slot.memory();
-        let expiry = slot.expiry();
+        let deadline = Deadline::of(&slot);
         self.push(home, tag(hash), slot);
-        self.note_expiry(home, expiry);
+        self.note_deadline(home, deadline);
         if self.len > self.buckets() * GROW {
             self.grow();
         }
@@ -287,7 +294,7 @@ impl Table {
         }
         self.len -= 1;
         self.entries_memory -= slot.memory();
-        self.forget_expiry(slot.expiry());
+        self.forget_deadline(Deadline::of(&slot));
         slot
     }
 
@@ -383,12 +390,12 @@ impl Table {
         black_box(entries.iter().fold(0, |sum, (_, slot)| sum ^ slot.warm()));
         let (mut stay, mut go) = (NEVER, NEVER);
         for (tag, slot) in entries {
-            let expiry = slot.expiry().unwrap_or(NEVER);
+            let due = slot.due().unwrap_or(NEVER);
             if self.hash(slot.key()) & bit == 0 {
-                stay = stay.min(expiry);
+                stay = stay.min(due);
                 self.push(from, tag, slot);
             } else {
-                go = go.min(expiry);
+                go = go.min(due);
                 self.push(to, tag, slot);
             }
         }

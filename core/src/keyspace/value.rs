@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 pub(super) const CHUNK: usize = 64 * 1024;
 
 /// A string in chunks of [`CHUNK`] bytes, the last one shorter.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Chunked {
     len: usize,
     chunks: Vec<Bytes>,

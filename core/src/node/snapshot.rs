@@ -106,14 +106,15 @@ impl<D: Dataset> Node<D> {
 
     fn begin_snapshot(&mut self, target: Target, wanted: Option<SnapshotWanted>, cx: &mut Cx<'_>) {
         let set = &self.config.settings;
-        // Strings need no more than version 9, which every server from 5.0 on reads.
-        let mut writer = Writer::new(Writer::MIN_VERSION, set.rdbchecksum);
+        // The lowest that will do: most data needs no more than version 9, which every server from 5.0 on reads.
+        let version = self.data.snapshot_version();
+        let mut writer = Writer::new(version, set.rdbchecksum);
         writer.about(crate::client::REDIS_VERSION, 64, cx.now.unix_s(), self.data.memory() as u64);
         if self.source.is_active() || !self.is_master() {
             let db = if self.is_master() { self.source.selected() } else { self.upstream.as_ref().map(|u| u.db()) };
             writer.replication(db.unwrap_or(0), self.source.id().as_str(), self.source.offset() as i64);
         }
-        let body = Body::new(Options { compress: set.rdbcompression });
+        let body = Body::new(Options { compress: set.rdbcompression }).for_version(version);
         let out = match target {
             Target::Sockets => None,
             _ => {

@@ -1,15 +1,24 @@
-//! Encoding of entries.
+//! Encoding of entries: keys, and strings. The other types are in files of their own.
+
+mod hash;
+mod pack;
 
 use bytes::Bytes;
 
+use super::compact::Scalar;
 use super::kinds;
 use super::lzf::Packer;
 use super::text::{Small, as_int};
+use super::writer::Writer;
 use crate::blocks::Blocks;
 use crate::machine::Chunks;
+use crate::resp::decimal_i64;
 
 /// Pieces of a value from this length on are shared; shorter ones are copied, for a handle costs more. Bytes.
 const SHARED: usize = 1024;
+
+/// Elements of collections longer than this are not compressed, for that takes a copy of the whole. Bytes.
+const PACKED_MAX: usize = 64 * 1024;
 
 /// How entries are encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,12 +38,21 @@ pub struct Body {
     db: Option<u32>,
     packer: Packer,
     keys: u64,
+    /// The version of the format; 0: the lowest.
+    version: u16,
 }
 
 impl Body {
     /// An empty body.
     pub fn new(options: Options) -> Self {
         Self { options, ..Self::default() }
+    }
+
+    /// The same for a snapshot of format `version`, which must not be higher than that of the [`Writer`]; the lowest that
+    /// is written if nobody says so. It decides how small collections are encoded.
+    #[must_use]
+    pub fn for_version(self, version: u16) -> Self {
+        Self { version: version.clamp(Writer::MIN_VERSION, Writer::MAX_VERSION), ..self }
     }
 
     /// Bytes encoded so far.
@@ -64,14 +82,14 @@ impl Body {
 
     /// Encodes a key with a string value; `expire_at_ms` is wall-clock ms since 1970.
     pub fn string(&mut self, db: u32, key: &[u8], expire_at_ms: Option<i64>, value: &[u8]) {
-        self.key(db, key, expire_at_ms);
+        self.key(db, key, expire_at_ms, kinds::STRING);
         self.text(Small::new(), value);
     }
 
     /// The same for a value in pieces. Large pieces are shared, not copied, and never compressed: that would take a copy
     /// of the whole.
     pub fn string_pieces(&mut self, db: u32, key: &[u8], expire_at_ms: Option<i64>, pieces: &[Bytes]) {
-        self.key(db, key, expire_at_ms);
+        self.key(db, key, expire_at_ms, kinds::STRING);
         let mut head = Small::new();
         head.len(pieces.iter().map(|piece| piece.len() as u64).sum());
         self.out.append(head.bytes());
@@ -104,7 +122,8 @@ impl Body {
         chunks
     }
 
-    fn key(&mut self, db: u32, key: &[u8], expire_at_ms: Option<i64>) {
+    /// Writes a key and the type of its value, which has to follow.
+    fn key(&mut self, db: u32, key: &[u8], expire_at_ms: Option<i64>, kind: u8) {
         self.keys += 1;
         let mut head = Small::new();
         self.select(db, &mut head);
@@ -113,7 +132,7 @@ impl Body {
             // -1 is how the format says "none": a key that expired at that moment must not live for ever.
             head.put(&(if at == -1 { -2 } else { at }).to_le_bytes());
         }
-        head.put(&[kinds::STRING]);
+        head.put(&[kind]);
         self.text(head, key);
     }
 
@@ -122,6 +141,26 @@ impl Body {
             self.db = Some(db);
             head.put(&[kinds::SELECT_DB]);
             head.len(u64::from(db));
+        }
+    }
+
+    /// Writes a count.
+    fn count(&mut self, n: u64) {
+        let mut head = Small::new();
+        head.len(n);
+        self.out.append(head.bytes());
+    }
+
+    /// Writes one string of an element.
+    fn scalar(&mut self, scalar: Scalar<'_>) {
+        let mut buf = [0; 20];
+        match scalar {
+            Scalar::Int(n) => self.text(Small::new(), decimal_i64(&mut buf, n)),
+            Scalar::Text(text) if text.len() <= PACKED_MAX => self.text(Small::new(), text),
+            Scalar::Text(text) => {
+                self.count(text.len() as u64);
+                self.out.append(text);
+            }
         }
     }
 

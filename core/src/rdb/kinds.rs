@@ -21,6 +21,14 @@ pub(super) const TEMPLATE_OR_UPDATE: u8 = 242;
 
 /// The type of a string.
 pub(super) const STRING: u8 = 0;
+/// The type of a hash, field by field.
+pub(super) const HASH: u8 = 4;
+/// The type of a small hash up to version 9.
+pub(super) const HASH_ZIPLIST: u8 = 13;
+/// The type of a small hash from version 10 on.
+pub(super) const HASH_LISTPACK: u8 = 16;
+/// The type of a hash with fields that expire, from version 12 on.
+pub(super) const HASH_METADATA: u8 = 24;
 
 /// Why an opcode is known and not supported.
 pub(super) fn why_opcode(number: u8) -> &'static str {

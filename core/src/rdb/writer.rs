@@ -21,8 +21,10 @@ pub struct Writer {
 impl Writer {
     /// The lowest version that is written (Redis 5.0 reads it).
     pub const MIN_VERSION: u16 = 9;
-    /// The highest version that is written (Redis 7.2 and Valkey 7.2 read it).
-    pub const MAX_VERSION: u16 = 11;
+    /// The highest version that is written (Redis 7.4 reads it).
+    pub const MAX_VERSION: u16 = 12;
+    /// The lowest version that has fields of hashes that expire.
+    pub const FIELD_EXPIRY_VERSION: u16 = 12;
     /// The version to write if nothing asks for another: Redis 7.0 and all after it, and every Valkey, read it.
     pub const DEFAULT_VERSION: u16 = 10;
 

@@ -37,6 +37,13 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
         "pubsub" => "@pubsub",
         "connection" => "@connection",
         "string" => "@string",
+        "hash" => "@hash",
+        "list" => "@list",
+        "set" => "@set",
+        "sorted-set" => "@sortedset",
+        "stream" => "@stream",
+        "bitmap" => "@bitmap",
+        "hyperloglog" => "@hyperloglog",
         _ => "@admin",
     };
     if group != "@admin" || f.has(Flags::ADMIN) {

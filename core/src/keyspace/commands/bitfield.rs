@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::super::Keyspace;
-use super::super::entry::Str;
 use super::super::store::{Access, Key};
+use super::super::string::Str;
 use super::super::table::Place;
 use super::bits::{BAD_OFFSET, offset};
 use super::ranges::length;

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::super::Keyspace;
-use super::super::entry::{Form, New, Str};
 use super::super::store::Access;
+use super::super::string::{Form, New, Str};
 use super::super::value::CHUNK;
 use super::{SYNTAX, WRONG_TYPE};
 use crate::dataset::Context;

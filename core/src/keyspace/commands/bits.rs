@@ -1,8 +1,9 @@
 //! Single bits of strings: the first bit is the highest of the first byte.
 
 use super::super::Keyspace;
-use super::super::entry::{Slot, Str};
+use super::super::entry::Slot;
 use super::super::store::Access;
+use super::super::string::Str;
 use super::ranges::length;
 use super::{NOT_AN_INTEGER, SYNTAX, WRONG_TYPE};
 use crate::dataset::Context;

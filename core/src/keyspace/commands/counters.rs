@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use super::super::Keyspace;
-use super::super::entry::{Form, New};
 use super::super::float::{self, Extended, Spelled};
 use super::super::store::{Access, Key};
+use super::super::string::{Form, New};
 use super::super::table::Place;
 use super::{NOT_AN_INTEGER, WRONG_TYPE};
 use crate::dataset::Context;

@@ -4,9 +4,9 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::super::Keyspace;
-use super::super::entry::{Form, New};
 use super::super::hll::{self, Corrupt, REGISTERS};
 use super::super::store::{Access, Key};
+use super::super::string::{Form, New};
 use super::super::table::Place;
 use super::WRONG_TYPE;
 use crate::dataset::{Context, Origin};

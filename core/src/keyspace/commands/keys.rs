@@ -1,8 +1,8 @@
 //! Keys as such, whatever they hold.
 
 use super::super::Keyspace;
-use super::super::entry::Slot;
 use super::super::store::{Access, is_past};
+use super::options::range_error;
 use super::{NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::{Context, Origin};
 use crate::resp::{Args, parse_i64};
@@ -37,7 +37,7 @@ pub(super) fn touch(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
 
 pub(super) fn kind(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let key = ks.key(cx.db, args.at(1));
-    let name = ks.read(&key, cx).map_or("none", Slot::type_name);
+    let name = ks.read(&key, cx).map_or("none", |slot| slot.kind().name());
     cx.reply.simple(name);
 }
 
@@ -84,7 +84,7 @@ fn database(ks: &Keyspace, args: Args<'_>, i: usize, cx: &mut Context<'_, '_>) -
     };
     let (low, high) = (i64::from(i32::MIN), i64::from(i32::MAX));
     if !(low..=high).contains(&n) {
-        cx.reply.error_fmt(format_args!("ERR value is out of range, value must between {low} and {high}"));
+        range_error(low, high, cx);
         return None;
     }
     let db = u32::try_from(n).ok().filter(|&db| (db as usize) < ks.dbs.len());

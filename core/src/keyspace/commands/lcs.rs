@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::super::Keyspace;
-use super::super::entry::Str;
+use super::super::string::Str;
 use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::Context;
 use crate::resp::{Args, parse_i64};

@@ -1,8 +1,9 @@
 //! OBJECT: the inner state of values.
 
 use super::super::Keyspace;
-use super::super::entry::{Slot, Str};
+use super::super::entry::Slot;
 use super::super::store::Access;
+use super::super::string::Str;
 use crate::dataset::Context;
 use crate::resp::{Args, parse_i64};
 

@@ -1,5 +1,8 @@
 //! The options that SET and GETEX share, and the times in them.
 
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
 use super::super::Keyspace;
 use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::{Context, Origin};
@@ -118,4 +121,51 @@ impl Keyspace {
     pub(super) fn is_due(at: i64, cx: &Context<'_, '_>) -> bool {
         u64::try_from(at).map_or(true, |at| at <= cx.now.unix_ms) && cx.may_expire && cx.origin != Origin::Upstream
     }
+}
+
+/// The most elements that one command answers at random with repetition: each costs as much as it is long, whatever the
+/// collection holds.
+const SAMPLE_MAX: u64 = 1 << 24;
+
+/// Answers that a number is not between two others.
+pub(super) fn range_error(low: i64, high: i64, cx: &mut Context<'_, '_>) {
+    cx.reply.error_fmt(format_args!("ERR value is out of range, value must between {low} and {high}"));
+}
+
+/// Random indices below `len`: `count` different ones in their order, or all if there are no more; for a negative count
+/// as many, in any order, and the same may come several times. An error has been answered if it is `None`.
+pub(super) fn sample(len: usize, count: i64, cx: &mut Context<'_, '_>) -> Option<Vec<usize>> {
+    let wanted = count.unsigned_abs();
+    if len == 0 || count == 0 {
+        return Some(Vec::new());
+    }
+    if count < 0 {
+        if wanted > SAMPLE_MAX {
+            cx.reply.error("ERR value is out of range");
+            return None;
+        }
+        return Some((0..wanted).map(|_| cx.rng.below(len as u64) as usize).collect());
+    }
+    if wanted >= len as u64 {
+        return Some((0..len).collect());
+    }
+    // Each index is taken with the odds of what is still wanted among what is left; few of many are drawn one by one.
+    let wanted = wanted as usize;
+    if wanted > len / 8 {
+        let mut left = wanted as u64;
+        return Some(
+            (0..len)
+                .filter(|&i| {
+                    let taken = left > 0 && cx.rng.below((len - i) as u64) < left;
+                    left -= u64::from(taken);
+                    taken
+                })
+                .collect(),
+        );
+    }
+    let mut chosen = BTreeSet::new();
+    while chosen.len() < wanted {
+        chosen.insert(cx.rng.below(len as u64) as usize);
+    }
+    Some(chosen.into_iter().collect())
 }

@@ -1,8 +1,8 @@
 //! Parts of strings.
 
 use super::super::Keyspace;
-use super::super::entry::{Form, New, Str};
 use super::super::store::{Access, Key};
+use super::super::string::{Form, New, Str};
 use super::super::table::Place;
 use super::strings::value;
 use super::{NOT_AN_INTEGER, WRONG_TYPE};

@@ -33,17 +33,33 @@ pub(super) fn keys(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
     }
 }
 
-struct Wanted<'a> {
-    count: u64,
-    pattern: Option<&'a [u8]>,
-    kind: Option<&'a [u8]>,
+/// What a scan goes over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Over {
+    /// The keys of a database: `TYPE` chooses among them.
+    Keys,
+    /// The fields of a hash: with `NOVALUES` (Redis since 7.4) without their values.
+    Fields,
 }
 
-/// Reads the options; an error has been answered if it is `None`.
-fn wanted<'a>(args: Args<'a>, cx: &mut Context<'_, '_>) -> Option<Wanted<'a>> {
-    let mut w = Wanted { count: 10, pattern: None, kind: None };
-    let mut i = 2;
+/// What a scan is to show.
+pub(super) struct Wanted<'a> {
+    pub(super) count: u64,
+    pub(super) pattern: Option<&'a [u8]>,
+    kind: Option<&'a [u8]>,
+    pub(super) names_only: bool,
+}
+
+/// Reads the options from argument `from` on; an error has been answered if it is `None`.
+pub(super) fn wanted<'a>(args: Args<'a>, from: usize, over: Over, cx: &mut Context<'_, '_>) -> Option<Wanted<'a>> {
+    let mut w = Wanted { count: 10, pattern: None, kind: None, names_only: false };
+    let mut i = from;
     while i < args.len() {
+        if over == Over::Fields && args.is(i, "NOVALUES") {
+            w.names_only = true;
+            i += 1;
+            continue;
+        }
         if i + 1 >= args.len() {
             cx.reply.error(SYNTAX);
             return None;
@@ -60,7 +76,7 @@ fn wanted<'a>(args: Args<'a>, cx: &mut Context<'_, '_>) -> Option<Wanted<'a>> {
             w.count = count as u64;
         } else if args.is(i, "MATCH") {
             w.pattern = args.get(i + 1).filter(|pattern| *pattern != b"*");
-        } else if args.is(i, "TYPE") {
+        } else if over == Over::Keys && args.is(i, "TYPE") {
             w.kind = args.get(i + 1);
         } else {
             cx.reply.error(SYNTAX);
@@ -73,7 +89,7 @@ fn wanted<'a>(args: Args<'a>, cx: &mut Context<'_, '_>) -> Option<Wanted<'a>> {
 
 /// A cursor as clients write it: decimal, a sign and leading zeros allowed, nothing at all is 0, as C's `strtoul`
 /// reads it.
-fn cursor(text: &[u8]) -> Option<u64> {
+pub(super) fn cursor(text: &[u8]) -> Option<u64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -92,7 +108,7 @@ fn cursor(text: &[u8]) -> Option<u64> {
 pub(super) fn scan(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     // Clients see positions bit-reversed: small numbers, and 0 at both ends.
     let Some(cursor) = cursor(args.at(1)) else { return cx.reply.error("ERR invalid cursor") };
-    let Some(wanted) = wanted(args, cx) else { return };
+    let Some(wanted) = wanted(args, 2, Over::Keys, cx) else { return };
     let mut at = Some(cursor.reverse_bits());
     let (mut seen, mut found) = (0, Vec::<Vec<u8>>::new());
     // A sparse table is walked no further than ten buckets for each key that was asked for.
@@ -105,7 +121,7 @@ pub(super) fn scan(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
         at = ks.table(cx.db).scan(position, |slot| {
             seen += 1;
             if wanted.pattern.is_none_or(|pattern| glob::matches(pattern, slot.key()))
-                && wanted.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(slot.type_name().as_bytes()))
+                && wanted.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(slot.kind().name().as_bytes()))
             {
                 found.push(slot.key().to_vec());
             }

@@ -1,8 +1,9 @@
 //! Whole strings.
 
 use super::super::Keyspace;
-use super::super::entry::{Form, New, Slot};
+use super::super::entry::Slot;
 use super::super::store::{Access, Key};
+use super::super::string::{Form, New};
 use super::super::table::Place;
 use super::options::{self, For, Options, Time};
 use super::{WRONG_TYPE, options::expiry};

@@ -1,7 +1,39 @@
 //! When keys expire: the earliest of each bucket, each segment and the table.
 
+use alloc::vec::Vec;
+
 use super::super::entry::Slot;
-use super::{AHEAD, NEVER, SEGMENT, SHRINK, Table};
+use super::{AHEAD, NEVER, Place, SEGMENT, SHRINK, Table};
+
+/// Fields of one key that go at once.
+const FIELDS: usize = 64;
+
+/// What of an entry is to be known to find it in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Deadline {
+    expiry: Option<i64>,
+    /// The earlier of that and the first expiry of a field.
+    due: Option<i64>,
+    /// Whether fields expire.
+    fields: bool,
+}
+
+impl Deadline {
+    #[inline]
+    pub(super) fn of(slot: &Slot) -> Self {
+        Self { expiry: slot.expiry(), due: slot.due(), fields: slot.has_timed_fields() }
+    }
+}
+
+/// What has expired.
+pub(in super::super) enum Gone<'a> {
+    /// A key.
+    Key(Slot),
+    /// Fields of a key.
+    Fields(&'a [u8], &'a [Vec<u8>]),
+    /// A key that has no fields left.
+    Rest(Slot),
+}
 
 impl Table {
     pub(in super::super) fn set_due(&mut self, home: usize, due: i64) {
@@ -11,26 +43,30 @@ impl Table {
     }
 
     #[inline]
-    pub(in super::super) fn note_expiry(&mut self, home: usize, expiry: Option<i64>) {
-        let Some(at) = expiry else { return };
-        self.expires += 1;
-        self.expiry_sum += i128::from(at);
+    pub(super) fn note_deadline(&mut self, home: usize, deadline: Deadline) {
+        let Some(at) = deadline.due else { return };
+        if let Some(at) = deadline.expiry {
+            self.expires += 1;
+            self.expiry_sum += i128::from(at);
+        }
+        self.timed_fields += usize::from(deadline.fields);
         let due = self.segments[home / SEGMENT].due[home % SEGMENT].min(at);
         self.set_due(home, due);
         self.earliest = self.earliest.min(at);
     }
 
     #[inline]
-    pub(in super::super) fn forget_expiry(&mut self, expiry: Option<i64>) {
-        if let Some(at) = expiry {
+    pub(super) fn forget_deadline(&mut self, deadline: Deadline) {
+        if let Some(at) = deadline.expiry {
             self.expires -= 1;
             self.expiry_sum -= i128::from(at);
         }
+        self.timed_fields -= usize::from(deadline.fields);
     }
 
-    /// Takes out keys whose expiry is before `now`, looking at about `budget` keys at most, which is counted down.
-    /// `true`: none is left.
-    pub(in super::super) fn expire(&mut self, now: i64, budget: &mut usize, mut f: impl FnMut(Slot)) -> bool {
+    /// Takes out keys and fields whose expiry is before `now`, looking at about `budget` of them at most, which is counted
+    /// down. `true`: none is left.
+    pub(in super::super) fn expire(&mut self, now: i64, budget: &mut usize, mut f: impl FnMut(Gone<'_>)) -> bool {
         if self.earliest() >= now {
             return true;
         }
@@ -48,7 +84,10 @@ impl Table {
                     self.expire_from = s;
                     return false;
                 }
-                self.expire_bucket(s * SEGMENT + b, now, budget, &mut f);
+                if !self.expire_bucket(s * SEGMENT + b, now, budget, &mut f) {
+                    self.expire_from = s;
+                    return false;
+                }
             }
             self.segment_due[s] = self.segments[s].due.iter().copied().min().unwrap_or(NEVER);
         }
@@ -61,24 +100,45 @@ impl Table {
         true
     }
 
-    fn expire_bucket(&mut self, home: usize, now: i64, budget: &mut usize, f: &mut impl FnMut(Slot)) {
+    /// The same for one bucket. Keys of a bucket are few and go together; the fields of one key may be many.
+    fn expire_bucket(&mut self, home: usize, now: i64, budget: &mut usize, f: &mut impl FnMut(Gone<'_>)) -> bool {
         let mut due;
         loop {
             due = NEVER;
             let mut found = None;
             for (place, slot) in self.entries(home) {
                 *budget = budget.saturating_sub(1);
-                let at = slot.expiry().unwrap_or(NEVER);
+                let at = slot.due().unwrap_or(NEVER);
                 if at < now {
-                    found = Some(place);
+                    found = Some((place, slot.expiry().is_none_or(|at| at >= now)));
                     break;
                 }
                 due = due.min(at);
             }
             // A removal may move entries of the same bucket, so the search begins anew.
-            let Some(place) = found else { break };
-            f(self.detach(place));
+            let Some((place, fields)) = found else { break };
+            if !fields {
+                f(Gone::Key(self.detach(place)));
+                continue;
+            }
+            *budget = budget.saturating_sub(self.expire_fields(place, now, *budget, f));
+            if *budget == 0 {
+                return false;
+            }
         }
         self.segments[home / SEGMENT].due[home % SEGMENT] = due;
+        true
+    }
+
+    /// Takes fields of one key out, and the key with the last one; how many.
+    fn expire_fields(&mut self, place: Place, now: i64, budget: usize, f: &mut impl FnMut(Gone<'_>)) -> usize {
+        let hash_key = self.hash_key;
+        let names =
+            self.update(place, |slot| slot.take_due_fields(hash_key, now.max(0) as u64, budget.clamp(1, FIELDS)));
+        f(Gone::Fields(self.slot(place).key(), &names));
+        if self.slot(place).is_hollow() {
+            f(Gone::Rest(self.detach(place)));
+        }
+        names.len()
     }
 }

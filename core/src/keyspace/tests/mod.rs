@@ -1,6 +1,8 @@
 //! Laws of the whole: what random commands do is held against a plain map, and against a replica and a snapshot of it.
 
 mod bits;
+mod field_expiry;
+mod hashes;
 mod hyperloglog;
 mod laws;
 mod replies;
@@ -10,7 +12,7 @@ use super::*;
 use crate::blocks::Blocks;
 use crate::dataset::{Context, Dataset, Effect, Effects, LoadMode, Origin, Progress};
 use crate::machine::Chunks;
-use crate::rdb::{Body, Item, Options, Reader, ReaderLimits, Value, Writer};
+use crate::rdb::{Body, Element, Item, Kind, Options, Reader, ReaderLimits, Scalar, Value, Writer};
 use crate::resp::{Command, Proto, Reply};
 use crate::time::{Instant, Now};
 use alloc::collections::BTreeMap;
@@ -92,7 +94,15 @@ impl World {
         let mut all = Content::new();
         for (db, table) in self.ks.dbs.iter().enumerate() {
             table.for_each(|slot| {
-                let value = slot.string().map(super::entry::Str::flat).unwrap_or_default().into_owned();
+                let value = match slot.hash() {
+                    Some(hash) => hash_text(
+                        &hash
+                            .pairs()
+                            .map(|(f, v)| (f.text(&mut [0; 20]).to_vec(), v.text(&mut [0; 20]).to_vec()))
+                            .collect(),
+                    ),
+                    None => slot.string().map(super::string::Str::flat).unwrap_or_default().into_owned(),
+                };
                 let double = all.insert((db as u32, slot.key().to_vec()), (value, slot.expiry()));
                 assert!(double.is_none(), "a key is there once");
             });
@@ -101,11 +111,29 @@ impl World {
     }
 }
 
+/// The fields of a hash with their values.
+pub(super) type Fields = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A hash as the value of [`Content`]: no string of these tests begins so.
+pub(super) fn hash_text(fields: &Fields) -> Vec<u8> {
+    std::format!("hash {fields:?}").into_bytes()
+}
+
+fn rows<'a>(mut scalars: impl Iterator<Item = Scalar<'a>>) -> Fields {
+    let mut all = BTreeMap::new();
+    while let (Some(field), Some(value)) = (scalars.next(), scalars.next()) {
+        let text = |scalar: Scalar<'a>| scalar.text(&mut [0; 20]).to_vec();
+        assert!(all.insert(text(field), text(value)).is_none(), "no field twice");
+    }
+    all
+}
+
 /// Reads a snapshot's bytes back.
 pub(super) fn read(bytes: &[u8]) -> Content {
     let mut reader = Reader::new(ReaderLimits::default());
     let mut input = bytes;
     let (mut all, mut long) = (Content::new(), None);
+    let mut hash: Option<(_, _, Fields)> = None;
     while let Some(item) = reader.next(&mut input).expect("a sound snapshot") {
         match item {
             Item::Entry(e) => {
@@ -116,11 +144,25 @@ pub(super) fn read(bytes: &[u8]) -> Content {
                         long = Some(id.clone());
                         Vec::new()
                     }
+                    Value::Compact(Kind::Hash, pack) => hash_text(&rows(pack.iter())),
+                    Value::Elements(Kind::Hash, _) => {
+                        hash = Some((id, e.expire_at_ms, BTreeMap::new()));
+                        continue;
+                    }
                     other => panic!("{other:?}"),
                 };
                 assert!(all.insert(id, (value, e.expire_at_ms)).is_none(), "no key twice");
             }
             Item::Piece(piece) => all.get_mut(long.as_ref().expect("begun")).expect("there").0.extend_from_slice(piece),
+            Item::Element(Element::Field { field, value, .. }) => {
+                let fields = &mut hash.as_mut().expect("a hash began").2;
+                assert!(fields.insert(field.to_vec(), value.to_vec()).is_none(), "no field twice");
+            }
+            Item::EntryEnd => {
+                if let Some((id, expiry, fields)) = hash.take() {
+                    assert!(all.insert(id, (hash_text(&fields), expiry)).is_none(), "no key twice");
+                }
+            }
             _ => {}
         }
     }

@@ -1,0 +1,140 @@
+//! Values that come in parts.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::super::entry::{SMALL_MAX, Slot};
+use super::super::hash::HashEdit;
+use super::super::hashed::HashKey;
+use super::super::string::{Form, New};
+use super::super::value::Chunked;
+use crate::rdb::{Compact, Element, Kind, Scalar, Value};
+
+/// What a value in parts cannot have.
+const TWICE: &str = "a field comes twice";
+const STRAY: &str = "a part of another type";
+const TOO_LATE: &str = "a field expires beyond the range";
+
+/// The latest expiry of a field that a snapshot may have, ms since 1970.
+const FIELD_EXPIRY_READ: u64 = (1 << 48) - 1;
+
+/// Why a part is refused.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// It contradicts the others.
+    Broken(&'static str),
+}
+
+/// A value on its way in.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    /// A long string.
+    String(Chunked),
+    /// A hash, and the field whose long value is under way.
+    Hash(HashEdit<'static>, Option<(Box<[u8]>, Vec<u8>)>),
+}
+
+/// The name of a type that is not held; `None`: it is.
+pub(super) fn unsupported(value: &Value<'_>) -> Option<&'static str> {
+    match value {
+        Value::String(_) | Value::LongString(_) => None,
+        Value::Compact(kind, _) | Value::Elements(kind, _) => match kind {
+            Kind::Hash => None,
+            Kind::List => Some("list"),
+            Kind::Set => Some("set"),
+            Kind::Zset => Some("zset"),
+        },
+        Value::Stream => Some("stream"),
+        Value::Array { .. } => Some("array"),
+        Value::Module(_) => Some("module"),
+    }
+}
+
+impl Incoming {
+    /// Memory in bytes.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::String(chunked) => chunked.memory(),
+            Self::Hash(hash, long) => hash.memory() + long.as_ref().map_or(0, |(_, value)| value.capacity()),
+        }
+    }
+
+    /// The value of a key that begins; `None` for a type that [is not held](unsupported) or a string that is whole.
+    pub(super) fn begin(value: &Value<'_>, key: HashKey) -> Result<Option<Self>, Refused> {
+        let mut incoming = match value {
+            Value::LongString(_) => Self::String(Chunked::default()),
+            Value::Compact(Kind::Hash, _) | Value::Elements(Kind::Hash, _) => Self::Hash(HashEdit::empty(key), None),
+            _ => return Ok(None),
+        };
+        if let (Self::Hash(hash, _), Value::Compact(_, pack)) = (&mut incoming, value) {
+            take_pack(hash, pack)?;
+        }
+        Ok(Some(incoming))
+    }
+
+    /// Takes bytes of a long string or of the long value of a field.
+    pub(super) fn piece(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        match self {
+            Self::String(chunked) => chunked.append(bytes),
+            Self::Hash(_, Some((_, value))) => value.extend_from_slice(bytes),
+            Self::Hash(_, None) => return Err(Refused::Broken(STRAY)),
+        }
+        Ok(())
+    }
+
+    /// Takes an element.
+    pub(super) fn element(&mut self, element: &Element<'_>) -> Result<(), Refused> {
+        let Self::Hash(hash, long) = self else { return Err(Refused::Broken(STRAY)) };
+        match *element {
+            Element::Field { field, value, expire_at_ms } => set(hash, field, value, expire_at_ms),
+            Element::LongField { field, .. } => {
+                *long = Some((field.into(), Vec::new()));
+                Ok(())
+            }
+            _ => Err(Refused::Broken(STRAY)),
+        }
+    }
+
+    /// The long value of a field is complete.
+    pub(super) fn element_end(&mut self, expire_at_ms: Option<u64>) -> Result<(), Refused> {
+        let Self::Hash(hash, long) = self else { return Err(Refused::Broken(STRAY)) };
+        let Some((field, value)) = long.take() else { return Err(Refused::Broken(STRAY)) };
+        set(hash, &field, &value, expire_at_ms)
+    }
+
+    /// The value is complete: its entry, `None` for a collection of nothing.
+    pub(super) fn finish(self, key: &[u8], expiry: Option<i64>) -> Option<Slot> {
+        match self {
+            Self::String(value) if value.len() > SMALL_MAX => Some(Slot::long(key, value, expiry, Form::Auto)),
+            Self::String(value) => Some(Slot::of_string(key, New::Pieces(value.chunks()), expiry, Form::Auto)),
+            Self::Hash(hash, _) => Some(hash.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
+        }
+    }
+}
+
+fn set(hash: &mut HashEdit<'_>, field: &[u8], value: &[u8], expire_at_ms: Option<u64>) -> Result<(), Refused> {
+    if !hash.set(field, value) {
+        return Err(Refused::Broken(TWICE));
+    }
+    match expire_at_ms {
+        Some(at) if at > FIELD_EXPIRY_READ => return Err(Refused::Broken(TOO_LATE)),
+        Some(_) => hash.expire(field, expire_at_ms),
+        None => {}
+    }
+    Ok(())
+}
+
+/// Takes rows of field and value, or of those and an expiry, which is 0 for none.
+fn take_pack(hash: &mut HashEdit<'_>, pack: &Compact<'_>) -> Result<(), Refused> {
+    let (mut a, mut b) = ([0; 20], [0; 20]);
+    let mut scalars = pack.iter();
+    while let (Some(field), Some(value)) = (scalars.next(), scalars.next()) {
+        let expiry = match if pack.row() == 3 { scalars.next() } else { None } {
+            None | Some(Scalar::Int(0)) => None,
+            Some(Scalar::Int(at)) => Some(u64::try_from(at).map_err(|_| Refused::Broken(TOO_LATE))?),
+            Some(Scalar::Text(_)) => return Err(Refused::Broken(TOO_LATE)),
+        };
+        set(hash, field.text(&mut a), value.text(&mut b), expiry)?;
+    }
+    Ok(())
+}
