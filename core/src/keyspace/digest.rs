@@ -5,6 +5,8 @@
 //!   `!!expire!!` if it has an expiry.
 //! - A hash: for each field, from zeros, mix the field, mix its value, xor `!!hexpire!!` if it expires (Redis
 //!   since 7.4; Valkey 9.0 leaves that out), and xor that to the key.
+//! - A sorted set: for each member, from zeros, mix the member, mix its score as `%.17g` prints it (Redis up to 7.0; later
+//!   ones print it shorter), and xor that to the key.
 //! - All: from zeros, for each database that is not empty in order: mix its number (4 bytes, big endian), xor each key's
 //!   digest.
 
@@ -12,8 +14,10 @@ use sha1::{Digest as _, Sha1};
 
 use super::Keyspace;
 use super::entry::Slot;
+use super::score;
 use super::string::Str;
 use super::table::Table;
+use super::zset::ZsetRef;
 
 type Digest = [u8; 20];
 
@@ -44,6 +48,12 @@ fn mix_value(digest: &mut Digest, slot: &Slot) {
         if expiry.is_some() {
             xor(&mut element, Sha1::digest(b"!!hexpire!!").into());
         }
+        xor(digest, Sha1::digest(element).into());
+    }
+    for (member, score) in slot.zset().into_iter().flat_map(ZsetRef::pairs) {
+        let mut element = Digest::default();
+        mix(&mut element, &[member.text(&mut [0; 20])]);
+        mix(&mut element, &[score::precise(score)]);
         xor(digest, Sha1::digest(element).into());
     }
     if slot.expiry().is_some() {

@@ -10,6 +10,7 @@ use super::hash::Hash;
 use super::pack::PackEdit;
 use super::record::{self, Kind, Mark};
 use super::value::Chunked;
+use super::zset::Zset;
 
 /// Values longer than this live outside of a record, in bytes.
 pub(super) const SMALL_MAX: usize = 8 * 1024;
@@ -24,6 +25,8 @@ pub(super) enum Value {
     Long(Chunked),
     /// A large hash.
     Hash(Hash),
+    /// A large sorted set: two trees.
+    Zset(Box<Zset>),
 }
 
 impl Value {
@@ -31,6 +34,7 @@ impl Value {
         match self {
             Self::Long(_) => Kind::String,
             Self::Hash(_) => Kind::Hash,
+            Self::Zset(_) => Kind::Zset,
         }
     }
 
@@ -39,6 +43,7 @@ impl Value {
         match self {
             Self::Long(chunked) => chunked.memory(),
             Self::Hash(hash) => hash.memory(),
+            Self::Zset(zset) => zset.memory(),
         }
     }
 
@@ -47,13 +52,14 @@ impl Value {
         match self {
             Self::Long(_) => false,
             Self::Hash(hash) => hash.len() == 0,
+            Self::Zset(zset) => zset.len() == 0,
         }
     }
 
     /// When the first field of it expires, ms since 1970.
     fn first_expiry(&self) -> Option<i64> {
         match self {
-            Self::Long(_) => None,
+            Self::Long(_) | Self::Zset(_) => None,
             // At most 2^46.
             Self::Hash(hash) => hash.first_expiry().map(|at| at as i64),
         }
@@ -64,6 +70,7 @@ impl Value {
         match self {
             Self::Long(chunked) => chunked.chunks().len() > CHUNKS_DISMANTLED,
             Self::Hash(hash) => hash.len() > DISMANTLED,
+            Self::Zset(zset) => zset.len() > DISMANTLED,
         }
     }
 
@@ -72,6 +79,7 @@ impl Value {
         match self {
             Self::Long(chunked) => chunked.dismantle(CHUNKS_DISMANTLED) > 0,
             Self::Hash(hash) => hash.dismantle(DISMANTLED),
+            Self::Zset(zset) => zset.dismantle(DISMANTLED),
         }
     }
 }
@@ -235,8 +243,9 @@ impl Slot {
         match self.kind() {
             Kind::String => self.string_encoding(),
             Kind::Hash => self.hash_encoding(),
+            Kind::Zset => self.zset_encoding(),
             // No other kind is made yet.
-            Kind::List | Kind::Set | Kind::Zset | Kind::Stream => "unknown",
+            Kind::List | Kind::Set | Kind::Stream => "unknown",
         }
     }
 

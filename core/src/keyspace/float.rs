@@ -74,6 +74,32 @@ impl Extended {
         Self::round(negative, &difference, exp)
     }
 
+    /// The double nearest to it; `None` beyond the range, and for what is too small for any but zero.
+    pub(super) fn double(self) -> Option<f64> {
+        const INFINITE: u64 = 0x7ff << 52;
+        let sign = u64::from(self.negative) << 63;
+        if self.mantissa == 0 {
+            return Some(f64::from_bits(sign));
+        }
+        let top = self.exp + 63 - i64::from(self.mantissa.leading_zeros());
+        // The exponent of the lowest bit that a double has there.
+        let low = (top - 52).max(-1074);
+        let shift = low - self.exp;
+        let mantissa = if shift <= 0 {
+            self.mantissa << -shift
+        } else {
+            let (wide, shift) = (u128::from(self.mantissa), shift.min(66) as u32);
+            let (kept, rest, half) = (wide >> shift, wide & ((1 << shift) - 1), 1u128 << (shift - 1));
+            kept as u64 + u64::from(rest > half || (rest == half && kept & 1 == 1))
+        };
+        if mantissa == 0 || low > 1023 - 52 {
+            return None;
+        }
+        // The leading bit of the mantissa, where there is one, raises the exponent by one.
+        let bits = (((low + 1074) as u64) << 52) + mantissa;
+        (bits < INFINITE).then(|| f64::from_bits(sign | bits))
+    }
+
     /// As Redis writes it.
     pub(super) fn text(self) -> Vec<u8> {
         let ten = 10u128.pow(DIGITS as u32);

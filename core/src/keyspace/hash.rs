@@ -199,7 +199,7 @@ impl Slot {
             Self::Small(_) => self.payload(Kind::Hash).map(|elements| HashRef::Small(Pack(elements))),
             Self::Large(large) => match &large.value {
                 Value::Hash(hash) => Some(HashRef::Large(hash, None)),
-                Value::Long(_) => None,
+                _ => None,
             },
         }
     }

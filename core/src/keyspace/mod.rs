@@ -6,6 +6,7 @@
 //! - `string`, `value`: strings, and the chunks of long ones.
 //! - `hash`: hashes. Each type of collection has a file of its own, made of `pack` (a small one: listpack elements) and
 //!   `hashed`, `blob` (a large one: elements of 24 bytes in a tree, ordered by their hash).
+//! - `zset`, `score`: sorted sets, with a second tree in the order of their scores.
 //! - `snapshot`: a point in time without a fork: a bucket is handed over before its first change.
 //! - `expire`, `load`, `digest`, `scan`: what walks over all keys, in slices.
 //! - `hll`: HyperLogLogs, byte for byte as Redis keeps them.
@@ -27,12 +28,14 @@ mod hll;
 mod load;
 mod pack;
 mod record;
+mod score;
 mod snapshot;
 mod store;
 mod string;
 mod table;
 pub mod tree;
 mod value;
+mod zset;
 
 #[cfg(test)]
 mod tests;

@@ -97,15 +97,21 @@ impl Running {
         let (key, expiry) = (slot.key(), slot.expiry());
         if let Some(hash) = slot.hash() {
             super::hash::begin(out, db, key, expiry, hash, slot.mark());
+        } else if let Some(zset) = slot.zset() {
+            super::zset::begin(out, db, key, expiry, zset, slot.mark());
         }
         Self { slot, done: 0 }
     }
 
     /// Encodes elements until `out` has `until` bytes, at least one; whether that was the last.
     fn go_on(&mut self, out: &mut Body, until: u64) -> bool {
-        match self.slot.hash() {
-            Some(hash) => super::hash::go_on(out, hash, self.slot.mark(), &mut self.done, until),
-            None => true,
+        let (mark, done) = (self.slot.mark(), &mut self.done);
+        if let Some(hash) = self.slot.hash() {
+            super::hash::go_on(out, hash, mark, done, until)
+        } else if let Some(zset) = self.slot.zset() {
+            super::zset::go_on(out, zset, mark, done, until)
+        } else {
+            true
         }
     }
 }
@@ -133,6 +139,8 @@ fn encode(out: &mut Body, shot: &mut Shot, slot: &Slot) {
         (_, Slot::Small(_)) => {
             if let Some(hash) = slot.hash() {
                 super::hash::small(out, shot.db, slot.key(), slot.expiry(), hash, slot.mark());
+            } else if let Some(zset) = slot.zset() {
+                super::zset::small(out, shot.db, slot.key(), slot.expiry(), zset, slot.mark());
             }
         }
     }

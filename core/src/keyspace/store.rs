@@ -95,6 +95,12 @@ impl Keyspace {
         Some(self.table(key.db).slot(place))
     }
 
+    /// The entry of a key, whether it has expired or not, for whoever has asked [`Keyspace::find`] before.
+    pub(super) fn peek(&self, key: &Key<'_>) -> Option<&Slot> {
+        let table = self.table(key.db);
+        table.find(key.hash, key.bytes).map(|place| table.slot(place))
+    }
+
     /// The entry at a place that `find` gave.
     #[inline]
     pub(super) fn slot(&self, key: &Key<'_>, place: Place) -> &Slot {

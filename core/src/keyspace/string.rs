@@ -164,7 +164,7 @@ impl Slot {
             Self::Small(_) => self.payload(Kind::String).map(Str::Flat),
             Self::Large(large) => match &large.value {
                 Value::Long(chunked) => Some(Str::Long(chunked)),
-                Value::Hash(_) => None,
+                _ => None,
             },
         }
     }

@@ -2,6 +2,7 @@
 
 mod hash;
 mod pack;
+mod zset;
 
 use bytes::Bytes;
 

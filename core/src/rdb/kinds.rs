@@ -21,6 +21,12 @@ pub(super) const TEMPLATE_OR_UPDATE: u8 = 242;
 
 /// The type of a string.
 pub(super) const STRING: u8 = 0;
+/// The type of a sorted set, member by member with scores as numbers.
+pub(super) const ZSET: u8 = 5;
+/// The type of a small sorted set up to version 9.
+pub(super) const ZSET_ZIPLIST: u8 = 12;
+/// The type of a small sorted set from version 10 on.
+pub(super) const ZSET_LISTPACK: u8 = 17;
 /// The type of a hash, field by field.
 pub(super) const HASH: u8 = 4;
 /// The type of a small hash up to version 9.

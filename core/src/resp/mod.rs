@@ -6,12 +6,14 @@
 
 mod args;
 mod command;
+mod double;
 mod replies;
 mod reply;
 mod requests;
 
 pub use args::{Args, Span};
 pub use command::Command;
+pub use double::{double_text, shortest, whole};
 pub use replies::{Replies, ReplyError, ReplyLimits, Value};
 pub use reply::Reply;
 pub use requests::{BIG, ProtocolError, RequestLimits, Requests, UNAUTHENTICATED_ARGS, UNAUTHENTICATED_BULK};

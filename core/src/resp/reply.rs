@@ -4,7 +4,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use super::{Proto, decimal, decimal_i64};
+use super::{Proto, decimal, decimal_i64, double_text, whole};
 use crate::blocks::Blocks;
 
 /// Writes replies to the end of an outbox. Where RESP2 has no type of its own, the flat form that Redis uses is
@@ -158,18 +158,22 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// A floating-point number; a bulk string in RESP2. `inf`, `-inf` and `nan` by these names.
+    /// A floating-point number as [`double_text`] has it; a bulk string in RESP2.
     pub fn double(&mut self, d: f64) {
-        let text = if d.is_nan() {
-            "nan".into()
-        } else if d.is_infinite() {
-            (if d > 0.0 { "inf" } else { "-inf" }).into()
-        } else {
-            alloc::format!("{d}")
+        let (mut buf, text);
+        let text = match whole(d).filter(|&n| n != 0) {
+            Some(n) => {
+                buf = [0; 20];
+                decimal_i64(&mut buf, n)
+            }
+            None => {
+                text = double_text(d);
+                text.as_bytes()
+            }
         };
         match self.proto {
-            Proto::Resp3 => self.line(b',', text.as_bytes()),
-            Proto::Resp2 => self.bulk(text.as_bytes()),
+            Proto::Resp3 => self.line(b',', text),
+            Proto::Resp2 => self.bulk(text),
         }
     }
 

@@ -40,6 +40,8 @@ pub(super) enum Over {
     Keys,
     /// The fields of a hash: with `NOVALUES` (Redis since 7.4) without their values.
     Fields,
+    /// The members of a sorted set.
+    Members,
 }
 
 /// What a scan is to show.

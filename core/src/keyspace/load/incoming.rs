@@ -8,10 +8,13 @@ use super::super::hash::HashEdit;
 use super::super::hashed::HashKey;
 use super::super::string::{Form, New};
 use super::super::value::Chunked;
+use super::super::zset::ZsetEdit;
 use crate::rdb::{Compact, Element, Kind, Scalar, Value};
 
 /// What a value in parts cannot have.
 const TWICE: &str = "a field comes twice";
+const MEMBER_TWICE: &str = "a member comes twice";
+const NO_SCORE: &str = "a score is not a number";
 const STRAY: &str = "a part of another type";
 const TOO_LATE: &str = "a field expires beyond the range";
 
@@ -32,6 +35,8 @@ pub(super) enum Incoming {
     String(Chunked),
     /// A hash, and the field whose long value is under way.
     Hash(HashEdit<'static>, Option<(Box<[u8]>, Vec<u8>)>),
+    /// A sorted set.
+    Zset(ZsetEdit<'static>),
 }
 
 /// The name of a type that is not held; `None`: it is.
@@ -39,10 +44,9 @@ pub(super) fn unsupported(value: &Value<'_>) -> Option<&'static str> {
     match value {
         Value::String(_) | Value::LongString(_) => None,
         Value::Compact(kind, _) | Value::Elements(kind, _) => match kind {
-            Kind::Hash => None,
+            Kind::Hash | Kind::Zset => None,
             Kind::List => Some("list"),
             Kind::Set => Some("set"),
-            Kind::Zset => Some("zset"),
         },
         Value::Stream => Some("stream"),
         Value::Array { .. } => Some("array"),
@@ -56,6 +60,7 @@ impl Incoming {
         match self {
             Self::String(chunked) => chunked.memory(),
             Self::Hash(hash, long) => hash.memory() + long.as_ref().map_or(0, |(_, value)| value.capacity()),
+            Self::Zset(zset) => zset.memory(),
         }
     }
 
@@ -64,10 +69,13 @@ impl Incoming {
         let mut incoming = match value {
             Value::LongString(_) => Self::String(Chunked::default()),
             Value::Compact(Kind::Hash, _) | Value::Elements(Kind::Hash, _) => Self::Hash(HashEdit::empty(key), None),
+            Value::Compact(Kind::Zset, _) | Value::Elements(Kind::Zset, _) => Self::Zset(ZsetEdit::whole(key)),
             _ => return Ok(None),
         };
-        if let (Self::Hash(hash, _), Value::Compact(_, pack)) = (&mut incoming, value) {
-            take_pack(hash, pack)?;
+        match (&mut incoming, value) {
+            (Self::Hash(hash, _), Value::Compact(_, pack)) => take_pack(hash, pack)?,
+            (Self::Zset(zset), Value::Compact(_, pack)) => take_members(zset, pack)?,
+            _ => {}
         }
         Ok(Some(incoming))
     }
@@ -77,20 +85,22 @@ impl Incoming {
         match self {
             Self::String(chunked) => chunked.append(bytes),
             Self::Hash(_, Some((_, value))) => value.extend_from_slice(bytes),
-            Self::Hash(_, None) => return Err(Refused::Broken(STRAY)),
+            Self::Hash(_, None) | Self::Zset(_) => return Err(Refused::Broken(STRAY)),
         }
         Ok(())
     }
 
     /// Takes an element.
     pub(super) fn element(&mut self, element: &Element<'_>) -> Result<(), Refused> {
-        let Self::Hash(hash, long) = self else { return Err(Refused::Broken(STRAY)) };
-        match *element {
-            Element::Field { field, value, expire_at_ms } => set(hash, field, value, expire_at_ms),
-            Element::LongField { field, .. } => {
+        match (self, *element) {
+            (Self::Hash(hash, _), Element::Field { field, value, expire_at_ms }) => {
+                set(hash, field, value, expire_at_ms)
+            }
+            (Self::Hash(_, long), Element::LongField { field, .. }) => {
                 *long = Some((field.into(), Vec::new()));
                 Ok(())
             }
+            (Self::Zset(zset), Element::Scored { member, score }) => put(zset, member, score),
             _ => Err(Refused::Broken(STRAY)),
         }
     }
@@ -108,6 +118,7 @@ impl Incoming {
             Self::String(value) if value.len() > SMALL_MAX => Some(Slot::long(key, value, expiry, Form::Auto)),
             Self::String(value) => Some(Slot::of_string(key, New::Pieces(value.chunks()), expiry, Form::Auto)),
             Self::Hash(hash, _) => Some(hash.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
+            Self::Zset(zset) => Some(zset.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
         }
     }
 }
@@ -120,6 +131,25 @@ fn set(hash: &mut HashEdit<'_>, field: &[u8], value: &[u8], expire_at_ms: Option
         Some(at) if at > FIELD_EXPIRY_READ => return Err(Refused::Broken(TOO_LATE)),
         Some(_) => hash.expire(field, expire_at_ms),
         None => {}
+    }
+    Ok(())
+}
+
+fn put(zset: &mut ZsetEdit<'_>, member: &[u8], score: f64) -> Result<(), Refused> {
+    if score.is_nan() {
+        return Err(Refused::Broken(NO_SCORE));
+    }
+    match zset.put(member, score) {
+        None => Ok(()),
+        Some(_) => Err(Refused::Broken(MEMBER_TWICE)),
+    }
+}
+
+/// Takes rows of member and score.
+fn take_members(zset: &mut ZsetEdit<'_>, pack: &Compact<'_>) -> Result<(), Refused> {
+    let mut scalars = pack.iter();
+    while let (Some(member), Some(score)) = (scalars.next(), scalars.next()) {
+        put(zset, member.text(&mut [0; 20]), score.score().ok_or(Refused::Broken(NO_SCORE))?)?;
     }
     Ok(())
 }

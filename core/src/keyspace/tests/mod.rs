@@ -7,6 +7,8 @@ mod hyperloglog;
 mod laws;
 mod replies;
 mod snapshots;
+mod zset_laws;
+mod zsets;
 
 use super::*;
 use crate::blocks::Blocks;
@@ -101,6 +103,12 @@ impl World {
                             .map(|(f, v)| (f.text(&mut [0; 20]).to_vec(), v.text(&mut [0; 20]).to_vec()))
                             .collect(),
                     ),
+                    None if slot.zset().is_some() => scored_text(
+                        slot.zset()
+                            .into_iter()
+                            .flat_map(super::zset::ZsetRef::pairs)
+                            .map(|(member, score)| (member.text(&mut [0; 20]).to_vec(), score)),
+                    ),
                     None => slot.string().map(super::string::Str::flat).unwrap_or_default().into_owned(),
                 };
                 let double = all.insert((db as u32, slot.key().to_vec()), (value, slot.expiry()));
@@ -119,6 +127,26 @@ pub(super) fn hash_text(fields: &Fields) -> Vec<u8> {
     std::format!("hash {fields:?}").into_bytes()
 }
 
+/// The members of a sorted set with their scores.
+pub(super) type Scores = Vec<(Vec<u8>, f64)>;
+
+/// The same of a sorted set.
+pub(super) fn scored_text(members: impl Iterator<Item = (Vec<u8>, f64)>) -> Vec<u8> {
+    let mut all: Vec<_> = members.map(|(member, score)| (score, member)).collect();
+    // Its order is tested by itself.
+    all.sort_by(|a, b| a.partial_cmp(b).expect("no score is NaN"));
+    std::format!("zset {all:?}").into_bytes()
+}
+
+fn scored_rows<'a>(mut scalars: impl Iterator<Item = Scalar<'a>>) -> Scores {
+    let mut all = Vec::new();
+    while let (Some(member), Some(score)) = (scalars.next(), scalars.next()) {
+        all.push((member.text(&mut [0; 20]).to_vec(), score.score().expect("a score")));
+    }
+    assert!(all.is_sorted_by_key(|(member, score)| (*score, member.clone())), "in order");
+    all
+}
+
 fn rows<'a>(mut scalars: impl Iterator<Item = Scalar<'a>>) -> Fields {
     let mut all = BTreeMap::new();
     while let (Some(field), Some(value)) = (scalars.next(), scalars.next()) {
@@ -134,6 +162,7 @@ pub(super) fn read(bytes: &[u8]) -> Content {
     let mut input = bytes;
     let (mut all, mut long) = (Content::new(), None);
     let mut hash: Option<(_, _, Fields)> = None;
+    let mut zset: Option<(_, _, Scores)> = None;
     while let Some(item) = reader.next(&mut input).expect("a sound snapshot") {
         match item {
             Item::Entry(e) => {
@@ -149,6 +178,11 @@ pub(super) fn read(bytes: &[u8]) -> Content {
                         hash = Some((id, e.expire_at_ms, BTreeMap::new()));
                         continue;
                     }
+                    Value::Compact(Kind::Zset, pack) => scored_text(scored_rows(pack.iter()).into_iter()),
+                    Value::Elements(Kind::Zset, _) => {
+                        zset = Some((id, e.expire_at_ms, Vec::new()));
+                        continue;
+                    }
                     other => panic!("{other:?}"),
                 };
                 assert!(all.insert(id, (value, e.expire_at_ms)).is_none(), "no key twice");
@@ -158,7 +192,14 @@ pub(super) fn read(bytes: &[u8]) -> Content {
                 let fields = &mut hash.as_mut().expect("a hash began").2;
                 assert!(fields.insert(field.to_vec(), value.to_vec()).is_none(), "no field twice");
             }
+            Item::Element(Element::Scored { member, score }) => {
+                zset.as_mut().expect("a sorted set began").2.push((member.to_vec(), score));
+            }
             Item::EntryEnd => {
+                if let Some((id, expiry, members)) = zset.take() {
+                    assert!(members.is_sorted_by_key(|(member, score)| (*score, member.clone())), "in order");
+                    assert!(all.insert(id, (scored_text(members.into_iter()), expiry)).is_none(), "no key twice");
+                }
                 if let Some((id, expiry, fields)) = hash.take() {
                     assert!(all.insert(id, (hash_text(&fields), expiry)).is_none(), "no key twice");
                 }

@@ -1,7 +1,5 @@
 //! Type 28: an array, elements by index.
 
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Begun, Part};
@@ -9,7 +7,7 @@ use crate::rdb::cursor::{Cursor, Stop};
 use crate::rdb::error::Flaw;
 use crate::rdb::reader::ReaderLimits;
 use crate::rdb::text::Text;
-use crate::resp::decimal_i64;
+use crate::resp::{decimal_i64, shortest};
 
 /// The longest string of the short form, bytes.
 const SHORT: usize = 7;
@@ -89,47 +87,9 @@ impl Content {
             }
             Self::Double(n) => {
                 scratch.clear();
-                scratch.extend_from_slice(double(n).as_bytes());
+                scratch.extend_from_slice(shortest(n).as_bytes());
             }
         }
         Ok(scratch)
-    }
-}
-
-/// The shortest text of a double, as servers print it: with an exponent only where plain digits would be long.
-fn double(n: f64) -> String {
-    let scientific = format!("{n:e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else {
-        // Infinities and not-a-number.
-        return format!("{n}").to_ascii_lowercase();
-    };
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count() as i32;
-    // Digits times ten to this.
-    let scale = exponent - (digits - 1);
-    let plain = if scale >= 0 { exponent < digits + 7 } else { scale > -7 || exponent.abs() < 4 };
-    if plain { format!("{n}") } else { format!("{mantissa}e{exponent:+}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::double;
-
-    #[test]
-    fn doubles_as_servers_print_them() {
-        for (n, text) in [
-            (3.25, "3.25"),
-            (-0.0, "-0"),
-            (2.5, "2.5"),
-            (0.1, "0.1"),
-            (1e300, "1e+300"),
-            (1.5e-9, "1.5e-9"),
-            (100.0, "100"),
-            (f64::INFINITY, "inf"),
-            (f64::NEG_INFINITY, "-inf"),
-            (f64::NAN, "nan"),
-        ] {
-            assert_eq!(double(n), text);
-        }
     }
 }
