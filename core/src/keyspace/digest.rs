@@ -7,6 +7,7 @@
 //!   since 7.4; Valkey 9.0 leaves that out), and xor that to the key.
 //! - A sorted set: for each member, from zeros, mix the member, mix its score as `%.17g` prints it (Redis up to 7.0; later
 //!   ones print it shorter), and xor that to the key.
+//! - A list: mix each element in order.
 //! - All: from zeros, for each database that is not empty in order: mix its number (4 bytes, big endian), xor each key's
 //!   digest.
 
@@ -14,6 +15,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::Keyspace;
 use super::entry::Slot;
+use super::list::Side;
 use super::score;
 use super::string::Str;
 use super::table::Table;
@@ -55,6 +57,9 @@ fn mix_value(digest: &mut Digest, slot: &Slot) {
         mix(&mut element, &[member.text(&mut [0; 20])]);
         mix(&mut element, &[score::precise(score)]);
         xor(digest, Sha1::digest(element).into());
+    }
+    for element in slot.list().into_iter().flat_map(|list| list.iter(Side::Left)) {
+        mix(digest, &[element.text(&mut [0; 20])]);
     }
     if slot.expiry().is_some() {
         xor(digest, Sha1::digest(b"!!expire!!").into());

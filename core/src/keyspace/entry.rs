@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 
 use super::hash::Hash;
+use super::list::List;
 use super::pack::PackEdit;
 use super::record::{self, Kind, Mark};
 use super::value::Chunked;
@@ -14,7 +15,7 @@ use super::zset::Zset;
 
 /// Values longer than this live outside of a record, in bytes.
 pub(super) const SMALL_MAX: usize = 8 * 1024;
-/// Elements or chunks that one step of freeing a heavy value frees, and from how many on a value is heavy.
+/// Elements, blocks or chunks that one step of freeing a heavy value frees, and from how many on a value is heavy.
 const DISMANTLED: usize = 64;
 const CHUNKS_DISMANTLED: usize = 16;
 
@@ -27,6 +28,8 @@ pub(super) enum Value {
     Hash(Hash),
     /// A large sorted set: two trees.
     Zset(Box<Zset>),
+    /// A large list.
+    List(List),
 }
 
 impl Value {
@@ -35,6 +38,7 @@ impl Value {
             Self::Long(_) => Kind::String,
             Self::Hash(_) => Kind::Hash,
             Self::Zset(_) => Kind::Zset,
+            Self::List(_) => Kind::List,
         }
     }
 
@@ -44,6 +48,7 @@ impl Value {
             Self::Long(chunked) => chunked.memory(),
             Self::Hash(hash) => hash.memory(),
             Self::Zset(zset) => zset.memory(),
+            Self::List(list) => list.memory(),
         }
     }
 
@@ -53,13 +58,14 @@ impl Value {
             Self::Long(_) => false,
             Self::Hash(hash) => hash.len() == 0,
             Self::Zset(zset) => zset.len() == 0,
+            Self::List(list) => list.len() == 0,
         }
     }
 
     /// When the first field of it expires, ms since 1970.
     fn first_expiry(&self) -> Option<i64> {
         match self {
-            Self::Long(_) | Self::Zset(_) => None,
+            Self::Long(_) | Self::Zset(_) | Self::List(_) => None,
             // At most 2^46.
             Self::Hash(hash) => hash.first_expiry().map(|at| at as i64),
         }
@@ -71,6 +77,7 @@ impl Value {
             Self::Long(chunked) => chunked.chunks().len() > CHUNKS_DISMANTLED,
             Self::Hash(hash) => hash.len() > DISMANTLED,
             Self::Zset(zset) => zset.len() > DISMANTLED,
+            Self::List(list) => list.blocks() > DISMANTLED,
         }
     }
 
@@ -80,6 +87,7 @@ impl Value {
             Self::Long(chunked) => chunked.dismantle(CHUNKS_DISMANTLED) > 0,
             Self::Hash(hash) => hash.dismantle(DISMANTLED),
             Self::Zset(zset) => zset.dismantle(DISMANTLED),
+            Self::List(list) => list.dismantle(DISMANTLED),
         }
     }
 }
@@ -244,8 +252,9 @@ impl Slot {
             Kind::String => self.string_encoding(),
             Kind::Hash => self.hash_encoding(),
             Kind::Zset => self.zset_encoding(),
+            Kind::List => self.list_encoding(),
             // No other kind is made yet.
-            Kind::List | Kind::Set | Kind::Stream => "unknown",
+            Kind::Set | Kind::Stream => "unknown",
         }
     }
 

@@ -106,6 +106,7 @@ impl Keyspace {
             }
             Item::Piece(bytes) => load.part(|value| value.piece(bytes))?,
             Item::Element(element) => load.part(|value| value.element(element))?,
+            Item::Block(node) => load.part(|value| value.node(node))?,
             Item::ElementEnd { expire_at_ms } => load.part(|value| value.element_end(*expire_at_ms))?,
             Item::EntryEnd => {
                 if let Some(Pending { db, key, expiry, value }) = load.pending.take() {

@@ -116,6 +116,14 @@ pub(super) fn encode(text: &[u8]) -> Encoded {
     out
 }
 
+/// Encodes an element that is an integer or text already.
+pub(super) fn encode_scalar(scalar: Scalar<'_>) -> Encoded {
+    match scalar {
+        Scalar::Int(n) => encode_int(n),
+        Scalar::Text(text) => encode(text),
+    }
+}
+
 /// Bytes of the head, the data and the back-length of the element at the beginning of `at`.
 #[inline]
 fn sizes(at: &[u8]) -> Option<(usize, usize, usize)> {
@@ -207,6 +215,48 @@ impl<'a> Pack<'a> {
     pub(super) fn at(self, at: usize) -> Option<(Range<usize>, Scalar<'a>)> {
         self.from(at).next()
     }
+
+    /// The last element, with the bytes that it takes.
+    pub(super) fn last(self) -> Option<(Range<usize>, Scalar<'a>)> {
+        const BACK_MAX: usize = 5;
+        let (mut size, mut back) = (0, 0);
+        for &byte in self.0.iter().rev().take(BACK_MAX) {
+            size |= usize::from(byte & 0x7f) << (7 * back);
+            back += 1;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        self.at(self.0.len().checked_sub(back)?.checked_sub(size)?)
+    }
+
+    /// Where the last `n` elements begin, or the beginning of all.
+    pub(super) fn offset_back(self, n: usize) -> usize {
+        let mut rest = self.0;
+        for _ in 0..n {
+            let Some((span, _)) = Pack(rest).last() else { break };
+            rest = &rest[..span.start];
+        }
+        rest.len()
+    }
+}
+
+/// Puts bytes in the place of those at `at`. Nothing is done if those are not there.
+pub(super) fn replace(bytes: &mut Vec<u8>, at: Range<usize>, with: &[u8]) {
+    let len = bytes.len();
+    if at.start > at.end || at.end > len {
+        // Spans come from the bytes themselves.
+        return;
+    }
+    let end = at.start + with.len();
+    if end > at.end {
+        bytes.resize(len + (end - at.end), 0);
+    }
+    if end != at.end {
+        bytes.copy_within(at.end..len, end);
+    }
+    bytes[at.start..end].copy_from_slice(with);
+    bytes.truncate(end + (len - at.end));
 }
 
 /// The elements of a small collection, to be changed: where its record lies, so that nothing is copied.
@@ -247,15 +297,7 @@ impl PackEdit {
 
     /// Puts elements in place of those that take these bytes, as [`Pack::find`] and others give them.
     pub(super) fn replace(&mut self, span: Range<usize>, elements: &[u8]) {
-        let span = self.from + span.start..self.from + span.end;
-        match self.bytes.get_mut(span.clone()) {
-            Some(old) if old.len() == elements.len() => old.copy_from_slice(elements),
-            Some(_) => {
-                self.bytes.splice(span, elements.iter().copied());
-            }
-            // Spans come from the pack itself.
-            None => {}
-        }
+        replace(&mut self.bytes, self.from + span.start..self.from + span.end, elements);
     }
 
     /// The record.
@@ -313,6 +355,15 @@ mod tests {
                 })
         }
 
+        fn backwards_is_the_same(list: Vec<Vec<u8>>, long: u16) -> bool {
+            let mut list = list;
+            list.push(std::vec![b'x'; usize::from(long)]);
+            let bytes = packed(&list);
+            let pack = Pack(&bytes);
+            (0..=list.len()).all(|n| pack.offset_back(n) == pack.offset(list.len() - n))
+                && pack.last().map(|(span, _)| span) == pack.from(0).last().map(|(span, _)| span)
+        }
+
         fn only_the_first_of_a_row_is_found(rows: Vec<(Vec<u8>, Vec<u8>)>, key: Vec<u8>) -> bool {
             let flat: Vec<Vec<u8>> = rows.iter().flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
             let found = Pack(&packed(&flat)).find(&encode(&key), 2).is_some();
@@ -321,6 +372,7 @@ mod tests {
 
         fn walks_over_any_bytes(bytes: Vec<u8>) -> bool {
             let pack = Pack(&bytes);
+            pack.last();
             pack.iter().count() <= bytes.len() && pack.len() <= bytes.len() && pack.find(b"\x01\x01", 2).is_none_or(|s| s.end <= bytes.len())
         }
     }

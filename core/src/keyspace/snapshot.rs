@@ -84,7 +84,7 @@ fn string(out: &mut Body, db: u32, slot: &Slot) {
     }
 }
 
-/// A collection whose head is encoded, and `done` of its elements.
+/// A collection whose head is encoded, and `done` of its elements or blocks.
 #[derive(Debug)]
 struct Running {
     slot: Slot,
@@ -99,6 +99,8 @@ impl Running {
             super::hash::begin(out, db, key, expiry, hash, slot.mark());
         } else if let Some(zset) = slot.zset() {
             super::zset::begin(out, db, key, expiry, zset, slot.mark());
+        } else if let Some(list) = slot.list() {
+            super::list::begin(out, db, key, expiry, list);
         }
         Self { slot, done: 0 }
     }
@@ -110,6 +112,8 @@ impl Running {
             super::hash::go_on(out, hash, mark, done, until)
         } else if let Some(zset) = self.slot.zset() {
             super::zset::go_on(out, zset, mark, done, until)
+        } else if let Some(list) = self.slot.list() {
+            super::list::go_on(out, list, done, until)
         } else {
             true
         }
@@ -141,6 +145,8 @@ fn encode(out: &mut Body, shot: &mut Shot, slot: &Slot) {
                 super::hash::small(out, shot.db, slot.key(), slot.expiry(), hash, slot.mark());
             } else if let Some(zset) = slot.zset() {
                 super::zset::small(out, shot.db, slot.key(), slot.expiry(), zset, slot.mark());
+            } else if let Some(list) = slot.list() {
+                super::list::small(out, shot.db, slot.key(), slot.expiry(), list);
             }
         }
     }

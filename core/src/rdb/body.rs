@@ -1,10 +1,12 @@
 //! Encoding of entries: keys, and strings. The other types are in files of their own.
 
 mod hash;
+mod list;
 mod pack;
 mod zset;
 
 use bytes::Bytes;
+pub use list::Nodes;
 
 use super::compact::Scalar;
 use super::kinds;

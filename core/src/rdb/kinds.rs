@@ -21,6 +21,12 @@ pub(super) const TEMPLATE_OR_UPDATE: u8 = 242;
 
 /// The type of a string.
 pub(super) const STRING: u8 = 0;
+/// The type of a list, element by element.
+pub(super) const LIST: u8 = 1;
+/// The type of a list of ziplists, up to version 9.
+pub(super) const LIST_ZIPLISTS: u8 = 14;
+/// The type of a list of listpacks and single elements, from version 10 on.
+pub(super) const LIST_NODES: u8 = 18;
 /// The type of a sorted set, member by member with scores as numbers.
 pub(super) const ZSET: u8 = 5;
 /// The type of a small sorted set up to version 9.

@@ -49,7 +49,7 @@ mod text;
 mod value;
 mod writer;
 
-pub use body::{Body, Options};
+pub use body::{Body, Nodes, Options};
 pub use compact::{
     Compact, CompactBuf, CompactError, Layout, ListpackWriter, Scalar, Scalars, StreamEntries, StreamEntry,
     StreamFields, StreamNode, StreamNodeBuf,

@@ -3,9 +3,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use super::super::entry::{SMALL_MAX, Slot};
 use super::super::hash::HashEdit;
 use super::super::hashed::HashKey;
+use super::super::list::{self, List, Side};
 use super::super::string::{Form, New};
 use super::super::value::Chunked;
 use super::super::zset::ZsetEdit;
@@ -37,6 +40,8 @@ pub(super) enum Incoming {
     Hash(HashEdit<'static>, Option<(Box<[u8]>, Vec<u8>)>),
     /// A sorted set.
     Zset(ZsetEdit<'static>),
+    /// A list, and the long element that is under way.
+    List(List, Option<Vec<u8>>),
 }
 
 /// The name of a type that is not held; `None`: it is.
@@ -44,8 +49,7 @@ pub(super) fn unsupported(value: &Value<'_>) -> Option<&'static str> {
     match value {
         Value::String(_) | Value::LongString(_) => None,
         Value::Compact(kind, _) | Value::Elements(kind, _) => match kind {
-            Kind::Hash | Kind::Zset => None,
-            Kind::List => Some("list"),
+            Kind::Hash | Kind::Zset | Kind::List => None,
             Kind::Set => Some("set"),
         },
         Value::Stream => Some("stream"),
@@ -61,6 +65,7 @@ impl Incoming {
             Self::String(chunked) => chunked.memory(),
             Self::Hash(hash, long) => hash.memory() + long.as_ref().map_or(0, |(_, value)| value.capacity()),
             Self::Zset(zset) => zset.memory(),
+            Self::List(list, long) => list.memory() + long.as_ref().map_or(0, Vec::capacity),
         }
     }
 
@@ -70,11 +75,13 @@ impl Incoming {
             Value::LongString(_) => Self::String(Chunked::default()),
             Value::Compact(Kind::Hash, _) | Value::Elements(Kind::Hash, _) => Self::Hash(HashEdit::empty(key), None),
             Value::Compact(Kind::Zset, _) | Value::Elements(Kind::Zset, _) => Self::Zset(ZsetEdit::whole(key)),
+            Value::Compact(Kind::List, _) | Value::Elements(Kind::List, _) => Self::List(List::default(), None),
             _ => return Ok(None),
         };
         match (&mut incoming, value) {
             (Self::Hash(hash, _), Value::Compact(_, pack)) => take_pack(hash, pack)?,
             (Self::Zset(zset), Value::Compact(_, pack)) => take_members(zset, pack)?,
+            (Self::List(list, _), Value::Compact(_, pack)) => list.push_node(pack.iter()),
             _ => {}
         }
         Ok(Some(incoming))
@@ -85,7 +92,8 @@ impl Incoming {
         match self {
             Self::String(chunked) => chunked.append(bytes),
             Self::Hash(_, Some((_, value))) => value.extend_from_slice(bytes),
-            Self::Hash(_, None) | Self::Zset(_) => return Err(Refused::Broken(STRAY)),
+            Self::List(_, Some(element)) => element.extend_from_slice(bytes),
+            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) => return Err(Refused::Broken(STRAY)),
         }
         Ok(())
     }
@@ -93,6 +101,7 @@ impl Incoming {
     /// Takes an element.
     pub(super) fn element(&mut self, element: &Element<'_>) -> Result<(), Refused> {
         match (self, *element) {
+            (Self::List(list, long), _) => list_element(list, long, element),
             (Self::Hash(hash, _), Element::Field { field, value, expire_at_ms }) => {
                 set(hash, field, value, expire_at_ms)
             }
@@ -105,8 +114,21 @@ impl Incoming {
         }
     }
 
-    /// The long value of a field is complete.
+    /// Takes several elements of a list.
+    pub(super) fn node(&mut self, node: &Compact<'_>) -> Result<(), Refused> {
+        let Self::List(list, None) = self else { return Err(Refused::Broken(STRAY)) };
+        list.push_node(node.iter());
+        Ok(())
+    }
+
+    /// The long value of a field, or a long element, is complete.
     pub(super) fn element_end(&mut self, expire_at_ms: Option<u64>) -> Result<(), Refused> {
+        if let Self::List(list, long) = self {
+            let Some(element) = long.take() else { return Err(Refused::Broken(STRAY)) };
+            // What it did not need of its room is given back.
+            list.push_bytes(&Bytes::from(element.into_boxed_slice()));
+            return Ok(());
+        }
         let Self::Hash(hash, long) = self else { return Err(Refused::Broken(STRAY)) };
         let Some((field, value)) = long.take() else { return Err(Refused::Broken(STRAY)) };
         set(hash, &field, &value, expire_at_ms)
@@ -117,10 +139,22 @@ impl Incoming {
         match self {
             Self::String(value) if value.len() > SMALL_MAX => Some(Slot::long(key, value, expiry, Form::Auto)),
             Self::String(value) => Some(Slot::of_string(key, New::Pieces(value.chunks()), expiry, Form::Auto)),
+            Self::List(list, _) => Some(Slot::of_list(key, list, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Hash(hash, _) => Some(hash.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Zset(zset) => Some(zset.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
         }
     }
+}
+
+/// Takes an element of a list, or the head of a long one.
+fn list_element(list: &mut List, long: &mut Option<Vec<u8>>, element: &Element<'_>) -> Result<(), Refused> {
+    match (element, &long) {
+        (Element::Member(text), None) => list.push(Side::Right, list::Element::of(text)),
+        // Its announced length is a hint and no more.
+        (Element::LongMember(_), None) => *long = Some(Vec::new()),
+        _ => return Err(Refused::Broken(STRAY)),
+    }
+    Ok(())
 }
 
 fn set(hash: &mut HashEdit<'_>, field: &[u8], value: &[u8], expire_at_ms: Option<u64>) -> Result<(), Refused> {

@@ -5,6 +5,7 @@ mod field_expiry;
 mod hashes;
 mod hyperloglog;
 mod laws;
+mod lists;
 mod replies;
 mod snapshots;
 mod zset_laws;
@@ -109,6 +110,7 @@ impl World {
                             .flat_map(super::zset::ZsetRef::pairs)
                             .map(|(member, score)| (member.text(&mut [0; 20]).to_vec(), score)),
                     ),
+                    None if slot.list().is_some() => lists::text_of(slot),
                     None => slot.string().map(super::string::Str::flat).unwrap_or_default().into_owned(),
                 };
                 let double = all.insert((db as u32, slot.key().to_vec()), (value, slot.expiry()));
@@ -156,13 +158,17 @@ fn rows<'a>(mut scalars: impl Iterator<Item = Scalar<'a>>) -> Fields {
     all
 }
 
+/// A value in parts: its key, its expiry, and the parts so far.
+type Begun<T> = Option<((u32, Vec<u8>), Option<i64>, T)>;
+
 /// Reads a snapshot's bytes back.
 pub(super) fn read(bytes: &[u8]) -> Content {
     let mut reader = Reader::new(ReaderLimits::default());
     let mut input = bytes;
     let (mut all, mut long) = (Content::new(), None);
-    let mut hash: Option<(_, _, Fields)> = None;
-    let mut zset: Option<(_, _, Scores)> = None;
+    let mut list: Begun<Vec<Vec<u8>>> = None;
+    let mut hash: Begun<Fields> = None;
+    let mut zset: Begun<Scores> = None;
     while let Some(item) = reader.next(&mut input).expect("a sound snapshot") {
         match item {
             Item::Entry(e) => {
@@ -183,10 +189,25 @@ pub(super) fn read(bytes: &[u8]) -> Content {
                         zset = Some((id, e.expire_at_ms, Vec::new()));
                         continue;
                     }
+                    Value::Compact(Kind::List, pack) => lists::text(pack.iter().map(|e| e.text(&mut [0; 20]).to_vec())),
+                    Value::Elements(Kind::List, _) => {
+                        list = Some((id, e.expire_at_ms, Vec::new()));
+                        continue;
+                    }
                     other => panic!("{other:?}"),
                 };
                 assert!(all.insert(id, (value, e.expire_at_ms)).is_none(), "no key twice");
             }
+            Item::Piece(piece) if list.is_some() => {
+                let elements = &mut list.as_mut().expect("it is").2;
+                elements.last_mut().expect("one began").extend_from_slice(piece);
+            }
+            Item::Block(node) => {
+                let elements = &mut list.as_mut().expect("a list began").2;
+                elements.extend(node.iter().map(|e| e.text(&mut [0; 20]).to_vec()));
+            }
+            Item::Element(Element::Member(text)) => list.as_mut().expect("a list began").2.push(text.to_vec()),
+            Item::Element(Element::LongMember(_)) => list.as_mut().expect("a list began").2.push(Vec::new()),
             Item::Piece(piece) => all.get_mut(long.as_ref().expect("begun")).expect("there").0.extend_from_slice(piece),
             Item::Element(Element::Field { field, value, .. }) => {
                 let fields = &mut hash.as_mut().expect("a hash began").2;
@@ -199,6 +220,9 @@ pub(super) fn read(bytes: &[u8]) -> Content {
                 if let Some((id, expiry, members)) = zset.take() {
                     assert!(members.is_sorted_by_key(|(member, score)| (*score, member.clone())), "in order");
                     assert!(all.insert(id, (scored_text(members.into_iter()), expiry)).is_none(), "no key twice");
+                }
+                if let Some((id, expiry, elements)) = list.take() {
+                    assert!(all.insert(id, (lists::text(elements.into_iter()), expiry)).is_none(), "no key twice");
                 }
                 if let Some((id, expiry, fields)) = hash.take() {
                     assert!(all.insert(id, (hash_text(&fields), expiry)).is_none(), "no key twice");
