@@ -79,7 +79,11 @@ pub fn writes(port: u16, count: usize, rng: &mut Rng) -> Result<()> {
                 let key = format!("key:{}:{}", rng.below(DBS as u64), rng.below(100_000)).into_bytes();
                 push_set(&mut c, rng, key);
             } else {
-                let list = if rng.one_in(2) { mix::WRITES } else { mix::COLLECTIONS };
+                let list = match rng.below(40) {
+                    0 => mix::BY_CHANCE,
+                    1..20 => mix::WRITES,
+                    _ => mix::COLLECTIONS,
+                };
                 c.push(&mix::command(list, rng, now_ms()));
             }
         }

@@ -140,6 +140,16 @@ pub const COLLECTIONS: &[&str] = &[
     "ZUNIONSTORE $z 2 $z $z WEIGHTS 2 1",
     "ZINTERSTORE $z 2 $z $z AGGREGATE MIN",
     "ZDIFFSTORE $z 2 $z $z",
+    "ZUNIONSTORE $z 2 $s $z",
+    "ZINTERSTORE $z 2 $z $s WEIGHTS 1 3",
+    "SADD $s $e $e $v",
+    "SADD $s $small $n",
+    "SREM $s $e $e",
+    "SMOVE $s $s $e",
+    "SINTERSTORE $s $s $s",
+    "SUNIONSTORE $s $s $s",
+    "SDIFFSTORE $s $s $s",
+    "SADD $k $e",
     "SETBIT $b $small 1",
     "SETBIT $b 1$small 0",
     "BITOP AND $b $b $b",
@@ -162,6 +172,9 @@ pub const COLLECTIONS: &[&str] = &[
     "LPUSH $k $e",
     "ZADD $k 1 $e",
 ];
+
+/// Commands of which each server makes what chance says: a replica does what its master did.
+pub const BY_CHANCE: &[&str] = &["SPOP $s", "SPOP $s 2"];
 
 /// Commands that read them, and give the same answer on two servers that hold the same data.
 pub const COLLECTION_READS: &[&str] = &[
@@ -198,6 +211,18 @@ pub const COLLECTION_READS: &[&str] = &[
     "ZINTER 2 $z $z",
     "ZDIFF 2 $z $z WITHSCORES",
     "ZINTERCARD 2 $z $z LIMIT 3",
+    "SCARD $s",
+    "SMEMBERS $s",
+    "SISMEMBER $s $e",
+    "SMISMEMBER $s $e $e $small",
+    "SINTER $s $s",
+    "SUNION $s $s",
+    "SDIFF $s $s",
+    "SINTERCARD 2 $s $s LIMIT 2",
+    "ZUNION 2 $s $z WITHSCORES",
+    "TYPE $s",
+    "SCARD $z",
+    "DEBUG DIGEST-VALUE $s",
     "GETBIT $b $small",
     "BITCOUNT $b",
     "BITCOUNT $b 1 -2",
@@ -353,6 +378,12 @@ pub const ODD: &[&str] = &[
     "ZUNION 0 $z",
     "ZUNIONSTORE $z 1 $z WEIGHTS a",
     "ZMPOP 1 $z WHAT",
+    "SADD $s",
+    "SPOP $s -1",
+    "SPOP $s abc",
+    "SRANDMEMBER $s abc",
+    "SINTERCARD 0 $s",
+    "SINTERCARD 1 $s LIMIT -1",
     "SETBIT $b -1 1",
     "SETBIT $b 1 2",
     "SETBIT $b 4294967296 1",
@@ -382,7 +413,7 @@ fn word_of(word: &str, rng: &mut Rng, now_ms: i64) -> Vec<u8> {
     match word {
         "$k" => format!("k{}", rng.below(200)).into_bytes(),
         "$c" => format!("c:{}", rng.below(20)).into_bytes(),
-        "$h" | "$l" | "$z" | "$x" | "$b" | "$p" => format!("{}:{}", &word[1..], rng.below(40)).into_bytes(),
+        "$h" | "$l" | "$s" | "$z" | "$x" | "$b" | "$p" => format!("{}:{}", &word[1..], rng.below(40)).into_bytes(),
         "$e" => format!("e{}", rng.below(40)).into_bytes(),
         "$fl" => format!("f:{}", rng.below(20)).into_bytes(),
         "$v" => value(rng),

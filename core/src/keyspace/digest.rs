@@ -8,6 +8,7 @@
 //! - A sorted set: for each member, from zeros, mix the member, mix its score as `%.17g` prints it (Redis up to 7.0; later
 //!   ones print it shorter), and xor that to the key.
 //! - A list: mix each element in order.
+//! - A set: xor each member to the key.
 //! - All: from zeros, for each database that is not empty in order: mix its number (4 bytes, big endian), xor each key's
 //!   digest.
 
@@ -17,6 +18,7 @@ use super::Keyspace;
 use super::entry::Slot;
 use super::list::Side;
 use super::score;
+use super::set::SetRef;
 use super::string::Str;
 use super::table::Table;
 use super::zset::ZsetRef;
@@ -60,6 +62,9 @@ fn mix_value(digest: &mut Digest, slot: &Slot) {
     }
     for element in slot.list().into_iter().flat_map(|list| list.iter(Side::Left)) {
         mix(digest, &[element.text(&mut [0; 20])]);
+    }
+    for member in slot.set().into_iter().flat_map(SetRef::members) {
+        xor(digest, Sha1::digest(member.name.text(&mut [0; 20])).into());
     }
     if slot.expiry().is_some() {
         xor(digest, Sha1::digest(b"!!expire!!").into());

@@ -10,6 +10,7 @@ use super::hash::Hash;
 use super::list::List;
 use super::pack::PackEdit;
 use super::record::{self, Kind, Mark};
+use super::set::Set;
 use super::value::Chunked;
 use super::zset::Zset;
 
@@ -30,6 +31,8 @@ pub(super) enum Value {
     Zset(Box<Zset>),
     /// A large list.
     List(List),
+    /// A large set.
+    Set(Set),
 }
 
 impl Value {
@@ -39,6 +42,7 @@ impl Value {
             Self::Hash(_) => Kind::Hash,
             Self::Zset(_) => Kind::Zset,
             Self::List(_) => Kind::List,
+            Self::Set(_) => Kind::Set,
         }
     }
 
@@ -49,6 +53,7 @@ impl Value {
             Self::Hash(hash) => hash.memory(),
             Self::Zset(zset) => zset.memory(),
             Self::List(list) => list.memory(),
+            Self::Set(set) => set.memory(),
         }
     }
 
@@ -59,13 +64,14 @@ impl Value {
             Self::Hash(hash) => hash.len() == 0,
             Self::Zset(zset) => zset.len() == 0,
             Self::List(list) => list.len() == 0,
+            Self::Set(set) => set.len() == 0,
         }
     }
 
     /// When the first field of it expires, ms since 1970.
     fn first_expiry(&self) -> Option<i64> {
         match self {
-            Self::Long(_) | Self::Zset(_) | Self::List(_) => None,
+            Self::Long(_) | Self::Zset(_) | Self::List(_) | Self::Set(_) => None,
             // At most 2^46.
             Self::Hash(hash) => hash.first_expiry().map(|at| at as i64),
         }
@@ -78,6 +84,7 @@ impl Value {
             Self::Hash(hash) => hash.len() > DISMANTLED,
             Self::Zset(zset) => zset.len() > DISMANTLED,
             Self::List(list) => list.blocks() > DISMANTLED,
+            Self::Set(set) => set.len() > DISMANTLED,
         }
     }
 
@@ -88,6 +95,7 @@ impl Value {
             Self::Hash(hash) => hash.dismantle(DISMANTLED),
             Self::Zset(zset) => zset.dismantle(DISMANTLED),
             Self::List(list) => list.dismantle(DISMANTLED),
+            Self::Set(set) => set.dismantle(DISMANTLED),
         }
     }
 }
@@ -253,8 +261,9 @@ impl Slot {
             Kind::Hash => self.hash_encoding(),
             Kind::Zset => self.zset_encoding(),
             Kind::List => self.list_encoding(),
-            // No other kind is made yet.
-            Kind::Set | Kind::Stream => "unknown",
+            Kind::Set => self.set_encoding(),
+            // It is not made yet.
+            Kind::Stream => "unknown",
         }
     }
 

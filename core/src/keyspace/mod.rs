@@ -4,7 +4,7 @@
 //! - `table`, `bucket`, `entry`, `record`: where keys live; a small key with its value is one allocation.
 //! - [`tree`]: the persistent sequence under large collections.
 //! - `string`, `value`: strings, and the chunks of long ones.
-//! - `hash`, `list`: hashes and lists. Each type of collection has a file of its own, made of `pack` (a small one: listpack elements) and
+//! - `hash`, `set`, `list`: hashes, sets and lists. Each type of collection has a file of its own, made of `pack` (a small one: listpack elements) and
 //!   `hashed`, `blob` (a large one: elements of 24 bytes in a tree, ordered by their hash).
 //! - `zset`, `score`: sorted sets, with a second tree in the order of their scores.
 //! - `snapshot`: a point in time without a fork: a bucket is handed over before its first change.
@@ -30,6 +30,7 @@ mod load;
 mod pack;
 mod record;
 mod score;
+mod set;
 mod snapshot;
 mod store;
 mod string;

@@ -18,7 +18,6 @@ pub(super) enum Shape {
     /// `listpack`.
     Pack,
     /// `intset`.
-    #[allow(dead_code, reason = "for sets of integers")]
     Ints,
     /// `hashtable`, `skiplist` or `quicklist`.
     Table,

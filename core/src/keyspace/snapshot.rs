@@ -101,6 +101,8 @@ impl Running {
             super::zset::begin(out, db, key, expiry, zset, slot.mark());
         } else if let Some(list) = slot.list() {
             super::list::begin(out, db, key, expiry, list);
+        } else if let Some(set) = slot.set() {
+            super::set::begin(out, db, key, expiry, set, slot.mark());
         }
         Self { slot, done: 0 }
     }
@@ -114,6 +116,8 @@ impl Running {
             super::zset::go_on(out, zset, mark, done, until)
         } else if let Some(list) = self.slot.list() {
             super::list::go_on(out, list, done, until)
+        } else if let Some(set) = self.slot.set() {
+            super::set::go_on(out, set, mark, done, until)
         } else {
             true
         }
@@ -147,6 +151,9 @@ fn encode(out: &mut Body, shot: &mut Shot, slot: &Slot) {
                 super::zset::small(out, shot.db, slot.key(), slot.expiry(), zset, slot.mark());
             } else if let Some(list) = slot.list() {
                 super::list::small(out, shot.db, slot.key(), slot.expiry(), list);
+            } else if let Some(set) = slot.set() {
+                super::set::begin(out, shot.db, slot.key(), slot.expiry(), set, slot.mark());
+                super::set::go_on(out, set, slot.mark(), &mut 0, u64::MAX);
             }
         }
     }

@@ -96,6 +96,7 @@ impl Keyspace {
     }
 
     /// The entry of a key, whether it has expired or not, for whoever has asked [`Keyspace::find`] before.
+    #[inline]
     pub(super) fn peek(&self, key: &Key<'_>) -> Option<&Slot> {
         let table = self.table(key.db);
         table.find(key.hash, key.bytes).map(|place| table.slot(place))

@@ -3,6 +3,7 @@
 mod hash;
 mod list;
 mod pack;
+mod set;
 mod zset;
 
 use bytes::Bytes;

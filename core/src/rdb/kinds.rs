@@ -21,6 +21,12 @@ pub(super) const TEMPLATE_OR_UPDATE: u8 = 242;
 
 /// The type of a string.
 pub(super) const STRING: u8 = 0;
+/// The type of a set, member by member.
+pub(super) const SET: u8 = 2;
+/// The type of a set of integers.
+pub(super) const SET_INTSET: u8 = 11;
+/// The type of a small set from version 11 on.
+pub(super) const SET_LISTPACK: u8 = 20;
 /// The type of a list, element by element.
 pub(super) const LIST: u8 = 1;
 /// The type of a list of ziplists, up to version 9.

@@ -40,7 +40,7 @@ pub(super) enum Over {
     Keys,
     /// The fields of a hash: with `NOVALUES` (Redis since 7.4) without their values.
     Fields,
-    /// The members of a sorted set.
+    /// The members of a set, or of a sorted set.
     Members,
 }
 

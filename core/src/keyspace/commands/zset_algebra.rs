@@ -7,6 +7,7 @@ use super::super::entry::Slot;
 use super::super::hashed::{self, HashKey};
 use super::super::record::Kind;
 use super::super::score;
+use super::super::set::{Member, SetRef};
 use super::super::store::{Access, Answered};
 use super::super::zset::{ZsetEdit, ZsetRef};
 use super::zset_ranges::store;
@@ -121,7 +122,8 @@ enum Source<'k> {
     Nothing,
     /// A sorted set.
     Zset(ZsetRef<'k>),
-    // A set belongs here: each of its members has the score 1.
+    /// A set: each of its members has the score 1.
+    Set(SetRef<'k>),
 }
 
 impl<'k> Source<'k> {
@@ -129,6 +131,7 @@ impl<'k> Source<'k> {
         match self {
             Self::Nothing => 0,
             Self::Zset(zset) => zset.len(),
+            Self::Set(set) => set.len(),
         }
     }
 
@@ -136,15 +139,18 @@ impl<'k> Source<'k> {
         match self {
             Self::Nothing => None,
             Self::Zset(zset) => zset.score(key, member),
+            Self::Set(set) => set.has(key, Member::new(member)).then_some(1.0),
         }
     }
 
     fn pairs(self) -> impl Iterator<Item = (Scalar<'k>, f64)> {
-        let zset = match self {
-            Self::Nothing => None,
-            Self::Zset(zset) => Some(zset),
+        let (zset, set) = match self {
+            Self::Nothing => (None, None),
+            Self::Zset(zset) => (Some(zset), None),
+            Self::Set(set) => (None, Some(set)),
         };
-        zset.into_iter().flat_map(ZsetRef::pairs)
+        let members = set.into_iter().flat_map(SetRef::members).map(|member| (member.name, 1.0));
+        zset.into_iter().flat_map(ZsetRef::pairs).chain(members)
     }
 }
 
@@ -240,7 +246,7 @@ fn inputs<'k>(
     for name in args.iter().skip(task.at + 1).take(keys) {
         let key = ks.key(cx.db, name);
         let place = ks.find(&key, cx, Access::Read);
-        if place.is_some_and(|place| ks.slot(&key, place).kind() != Kind::Zset) {
+        if place.is_some_and(|place| !matches!(ks.slot(&key, place).kind(), Kind::Zset | Kind::Set)) {
             cx.reply.error(WRONG_TYPE);
             return Err(Answered);
         }
@@ -255,9 +261,10 @@ fn inputs<'k>(
     };
     let ks = &*ks;
     let sources = there.iter().enumerate().map(|(i, (key, there))| {
-        let zset = ks.peek(key).filter(|_| *there).and_then(Slot::zset);
-        let weight = options.weights.get(i).copied().unwrap_or(1.0);
-        Weighed { source: zset.map_or(Source::Nothing, Source::Zset), weight }
+        let slot = ks.peek(key).filter(|_| *there);
+        let set = slot.and_then(Slot::set).map(Source::Set);
+        let source = slot.and_then(Slot::zset).map(Source::Zset).or(set).unwrap_or(Source::Nothing);
+        Weighed { source, weight: options.weights.get(i).copied().unwrap_or(1.0) }
     });
     Ok((sources.collect(), options))
 }

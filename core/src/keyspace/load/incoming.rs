@@ -9,10 +9,12 @@ use super::super::entry::{SMALL_MAX, Slot};
 use super::super::hash::HashEdit;
 use super::super::hashed::HashKey;
 use super::super::list::{self, List, Side};
+use super::super::pack::Shape;
+use super::super::set::SetEdit;
 use super::super::string::{Form, New};
 use super::super::value::Chunked;
 use super::super::zset::ZsetEdit;
-use crate::rdb::{Compact, Element, Kind, Scalar, Value};
+use crate::rdb::{Compact, Element, Kind, Layout, Scalar, Value};
 
 /// What a value in parts cannot have.
 const TWICE: &str = "a field comes twice";
@@ -42,6 +44,8 @@ pub(super) enum Incoming {
     Zset(ZsetEdit<'static>),
     /// A list, and the long element that is under way.
     List(List, Option<Vec<u8>>),
+    /// A set.
+    Set(SetEdit<'static>),
 }
 
 /// The name of a type that is not held; `None`: it is.
@@ -49,8 +53,7 @@ pub(super) fn unsupported(value: &Value<'_>) -> Option<&'static str> {
     match value {
         Value::String(_) | Value::LongString(_) => None,
         Value::Compact(kind, _) | Value::Elements(kind, _) => match kind {
-            Kind::Hash | Kind::Zset | Kind::List => None,
-            Kind::Set => Some("set"),
+            Kind::Hash | Kind::Zset | Kind::List | Kind::Set => None,
         },
         Value::Stream => Some("stream"),
         Value::Array { .. } => Some("array"),
@@ -66,6 +69,7 @@ impl Incoming {
             Self::Hash(hash, long) => hash.memory() + long.as_ref().map_or(0, |(_, value)| value.capacity()),
             Self::Zset(zset) => zset.memory(),
             Self::List(list, long) => list.memory() + long.as_ref().map_or(0, Vec::capacity),
+            Self::Set(set) => set.memory(),
         }
     }
 
@@ -76,11 +80,14 @@ impl Incoming {
             Value::Compact(Kind::Hash, _) | Value::Elements(Kind::Hash, _) => Self::Hash(HashEdit::empty(key), None),
             Value::Compact(Kind::Zset, _) | Value::Elements(Kind::Zset, _) => Self::Zset(ZsetEdit::whole(key)),
             Value::Compact(Kind::List, _) | Value::Elements(Kind::List, _) => Self::List(List::default(), None),
+            Value::Compact(Kind::Set, pack) => Self::Set(SetEdit::empty(key, set_shape(pack))),
+            Value::Elements(Kind::Set, _) => Self::Set(SetEdit::empty(key, Shape::Ints)),
             _ => return Ok(None),
         };
         match (&mut incoming, value) {
             (Self::Hash(hash, _), Value::Compact(_, pack)) => take_pack(hash, pack)?,
-            (Self::Zset(zset), Value::Compact(_, pack)) => take_members(zset, pack)?,
+            (Self::Zset(zset), Value::Compact(_, pack)) => take_scored(zset, pack)?,
+            (Self::Set(set), Value::Compact(_, pack)) => take_members(set, pack)?,
             (Self::List(list, _), Value::Compact(_, pack)) => list.push_node(pack.iter()),
             _ => {}
         }
@@ -93,7 +100,9 @@ impl Incoming {
             Self::String(chunked) => chunked.append(bytes),
             Self::Hash(_, Some((_, value))) => value.extend_from_slice(bytes),
             Self::List(_, Some(element)) => element.extend_from_slice(bytes),
-            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) => return Err(Refused::Broken(STRAY)),
+            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) | Self::Set(_) => {
+                return Err(Refused::Broken(STRAY));
+            }
         }
         Ok(())
     }
@@ -102,6 +111,7 @@ impl Incoming {
     pub(super) fn element(&mut self, element: &Element<'_>) -> Result<(), Refused> {
         match (self, *element) {
             (Self::List(list, long), _) => list_element(list, long, element),
+            (Self::Set(set), Element::Member(member)) => add(set, member),
             (Self::Hash(hash, _), Element::Field { field, value, expire_at_ms }) => {
                 set(hash, field, value, expire_at_ms)
             }
@@ -142,6 +152,7 @@ impl Incoming {
             Self::List(list, _) => Some(Slot::of_list(key, list, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Hash(hash, _) => Some(hash.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Zset(zset) => Some(zset.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
+            Self::Set(set) => Some(set.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
         }
     }
 }
@@ -180,12 +191,26 @@ fn put(zset: &mut ZsetEdit<'_>, member: &[u8], score: f64) -> Result<(), Refused
 }
 
 /// Takes rows of member and score.
-fn take_members(zset: &mut ZsetEdit<'_>, pack: &Compact<'_>) -> Result<(), Refused> {
+fn take_scored(zset: &mut ZsetEdit<'_>, pack: &Compact<'_>) -> Result<(), Refused> {
     let mut scalars = pack.iter();
     while let (Some(member), Some(score)) = (scalars.next(), scalars.next()) {
         put(zset, member.text(&mut [0; 20]), score.score().ok_or(Refused::Broken(NO_SCORE))?)?;
     }
     Ok(())
+}
+
+fn add(set: &mut SetEdit<'_>, member: &[u8]) -> Result<(), Refused> {
+    if set.add(member) { Ok(()) } else { Err(Refused::Broken(MEMBER_TWICE)) }
+}
+
+/// A listpack stays one, even of integers only; anything else is encoded anew.
+fn set_shape(pack: &Compact<'_>) -> Shape {
+    if pack.layout() == Layout::Listpack { Shape::Pack } else { Shape::Ints }
+}
+
+fn take_members(set: &mut SetEdit<'_>, pack: &Compact<'_>) -> Result<(), Refused> {
+    let mut scratch = [0; 20];
+    pack.iter().try_for_each(|member| add(set, member.text(&mut scratch)))
 }
 
 /// Takes rows of field and value, or of those and an expiry, which is 0 for none.

@@ -7,10 +7,12 @@ mod hyperloglog;
 mod laws;
 mod lists;
 mod replies;
+mod sets;
 mod snapshots;
 mod zset_laws;
 mod zsets;
 
+use super::set::SetRef;
 use super::*;
 use crate::blocks::Blocks;
 use crate::dataset::{Context, Dataset, Effect, Effects, LoadMode, Origin, Progress};
@@ -18,7 +20,7 @@ use crate::machine::Chunks;
 use crate::rdb::{Body, Element, Item, Kind, Options, Reader, ReaderLimits, Scalar, Value, Writer};
 use crate::resp::{Command, Proto, Reply};
 use crate::time::{Instant, Now};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -98,6 +100,10 @@ impl World {
         for (db, table) in self.ks.dbs.iter().enumerate() {
             table.for_each(|slot| {
                 let value = match slot.hash() {
+                    None if slot.set().is_some() => {
+                        let members = slot.set().into_iter().flat_map(SetRef::members);
+                        set_text(&member_list(members.map(|member| member.name)))
+                    }
                     Some(hash) => hash_text(
                         &hash
                             .pairs()
@@ -149,6 +155,18 @@ fn scored_rows<'a>(mut scalars: impl Iterator<Item = Scalar<'a>>) -> Scores {
     all
 }
 
+/// The members of a set.
+pub(super) type Members = BTreeSet<Vec<u8>>;
+
+/// A set as the value of [`Content`].
+pub(super) fn set_text(members: &Members) -> Vec<u8> {
+    std::format!("set {members:?}").into_bytes()
+}
+
+fn member_list<'a>(members: impl Iterator<Item = Scalar<'a>>) -> Members {
+    members.map(|member| member.text(&mut [0; 20]).to_vec()).collect()
+}
+
 fn rows<'a>(mut scalars: impl Iterator<Item = Scalar<'a>>) -> Fields {
     let mut all = BTreeMap::new();
     while let (Some(field), Some(value)) = (scalars.next(), scalars.next()) {
@@ -169,6 +187,7 @@ pub(super) fn read(bytes: &[u8]) -> Content {
     let mut list: Begun<Vec<Vec<u8>>> = None;
     let mut hash: Begun<Fields> = None;
     let mut zset: Begun<Scores> = None;
+    let mut set: Begun<Members> = None;
     while let Some(item) = reader.next(&mut input).expect("a sound snapshot") {
         match item {
             Item::Entry(e) => {
@@ -180,6 +199,11 @@ pub(super) fn read(bytes: &[u8]) -> Content {
                         Vec::new()
                     }
                     Value::Compact(Kind::Hash, pack) => hash_text(&rows(pack.iter())),
+                    Value::Compact(Kind::Set, pack) => set_text(&member_list(pack.iter())),
+                    Value::Elements(Kind::Set, _) => {
+                        set = Some((id, e.expire_at_ms, Members::new()));
+                        continue;
+                    }
                     Value::Elements(Kind::Hash, _) => {
                         hash = Some((id, e.expire_at_ms, BTreeMap::new()));
                         continue;
@@ -206,6 +230,9 @@ pub(super) fn read(bytes: &[u8]) -> Content {
                 let elements = &mut list.as_mut().expect("a list began").2;
                 elements.extend(node.iter().map(|e| e.text(&mut [0; 20]).to_vec()));
             }
+            Item::Element(Element::Member(member)) if set.is_some() => {
+                assert!(set.as_mut().expect("it is").2.insert(member.to_vec()), "no member twice");
+            }
             Item::Element(Element::Member(text)) => list.as_mut().expect("a list began").2.push(text.to_vec()),
             Item::Element(Element::LongMember(_)) => list.as_mut().expect("a list began").2.push(Vec::new()),
             Item::Piece(piece) => all.get_mut(long.as_ref().expect("begun")).expect("there").0.extend_from_slice(piece),
@@ -223,6 +250,9 @@ pub(super) fn read(bytes: &[u8]) -> Content {
                 }
                 if let Some((id, expiry, elements)) = list.take() {
                     assert!(all.insert(id, (lists::text(elements.into_iter()), expiry)).is_none(), "no key twice");
+                }
+                if let Some((id, expiry, members)) = set.take() {
+                    assert!(all.insert(id, (set_text(&members), expiry)).is_none(), "no key twice");
                 }
                 if let Some((id, expiry, fields)) = hash.take() {
                     assert!(all.insert(id, (hash_text(&fields), expiry)).is_none(), "no key twice");
