@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::rdb;
-use crate::resp::{Args, Command, Reply};
+use crate::resp::{Args, Command, Reply, parse_i64};
 use crate::rng::Rng;
 use crate::time::{Instant, Now};
 
@@ -69,16 +69,57 @@ impl Flags {
     }
 }
 
-/// Where a command's keys stand among its arguments: first, last (negative: counted from the end) and step; all 0 for
-/// a command without keys.
+/// Where a command's keys stand among its arguments: some at fixed places, others behind their own number, or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct KeySpec {
-    /// Index of the first key.
+    /// Index of the first key at a fixed place; 0: there is none.
     pub first: i16,
-    /// Index of the last.
+    /// Index of the last of these; negative: counted from the end.
     pub last: i16,
     /// Distance between two.
     pub step: i16,
+    /// Index of the argument that says how many keys follow it (`numkeys`); 0: there is none.
+    pub numkeys: u16,
+}
+
+impl KeySpec {
+    /// No keys.
+    pub const NONE: Self = Self::fixed(0, 0, 0);
+
+    /// Keys at fixed places: index of the first, of the last, and the distance between two.
+    pub const fn fixed(first: i16, last: i16, step: i16) -> Self {
+        Self { first, last, step, numkeys: 0 }
+    }
+
+    /// And keys behind the argument at this index, which says how many.
+    pub const fn counted(self, numkeys: u16) -> Self {
+        Self { numkeys, ..self }
+    }
+
+    /// Whether there are no keys, whatever the arguments.
+    pub const fn is_none(self) -> bool {
+        (self.first <= 0 || self.step <= 0) && self.numkeys == 0
+    }
+
+    /// The keys of a command in their order. `None` if a number of keys is none, or more than there are arguments.
+    pub fn keys(self, args: Args<'_>) -> Option<Vec<&[u8]>> {
+        let mut keys = Vec::new();
+        if self.first > 0 && self.step > 0 {
+            // No command has as many arguments as an i64 counts.
+            let last = if self.last < 0 { args.len() as i64 + i64::from(self.last) } else { i64::from(self.last) };
+            let places = (i64::from(self.first)..=last).step_by(self.step.unsigned_abs().into());
+            keys.extend(places.filter_map(|i| args.get(usize::try_from(i).ok()?)));
+        }
+        if self.numkeys > 0 {
+            let from = usize::from(self.numkeys) + 1;
+            let n = usize::try_from(parse_i64(args.get(from - 1)?)?).ok()?;
+            if n == 0 || n > args.len().checked_sub(from)? {
+                return None;
+            }
+            keys.extend(args.iter().skip(from).take(n));
+        }
+        Some(keys)
+    }
 }
 
 /// One command of a command table.

@@ -94,7 +94,7 @@ mod tests {
     use crate::dataset::{Flags, KeySpec};
 
     const fn spec(name: &'static str) -> Spec {
-        let keys = KeySpec { first: 0, last: 0, step: 0 };
+        let keys = KeySpec::NONE;
         Spec { name, arity: 1, flags: Flags(0), keys, group: "", since: "", summary: "" }
     }
 

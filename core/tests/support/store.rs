@@ -19,7 +19,7 @@ const WRITE: Flags = Flags::WRITE;
 const READ: Flags = Flags::READONLY;
 
 const fn spec(name: &'static str, arity: i16, flags: Flags, last: i16) -> Spec {
-    let keys = KeySpec { first: 1, last, step: 1 };
+    let keys = KeySpec::fixed(1, last, 1);
     Spec { name, arity, flags, keys, group: "string", since: "1.0.0", summary: "As in Redis." }
 }
 

@@ -187,17 +187,16 @@ pub(super) fn getkeys<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>
     let Some(found) = table.find(command.at(0)) else {
         return s.reply().error("ERR Invalid command specified");
     };
+    if found.spec.keys.is_none() {
+        return s.reply().error("ERR The command has no key arguments");
+    }
     let least = usize::from(found.spec.arity.unsigned_abs());
     if (found.spec.arity >= 0 && command.len() != least) || command.len() < least {
         return s.reply().error("ERR Invalid number of arguments specified for command");
     }
-    let k = found.spec.keys;
-    if k.first <= 0 || k.step <= 0 {
-        return s.reply().error("ERR The command has no key arguments");
-    }
-    let last = if k.last < 0 { command.len() as i64 + i64::from(k.last) } else { i64::from(k.last) };
-    let keys: Vec<&[u8]> =
-        (i64::from(k.first)..=last).step_by(k.step as usize).map(|i| command.at(i as usize)).collect();
+    let Some(keys) = found.spec.keys.keys(command) else {
+        return s.reply().error("ERR Invalid arguments specified for command");
+    };
     let mut r = s.reply();
     r.array(keys.len());
     keys.iter().for_each(|key| r.bulk(key));

@@ -18,7 +18,7 @@ use crate::resp::{Args, Reply};
 pub(crate) mod row {
     use super::{Flags, KeySpec};
 
-    pub(crate) const NONE: KeySpec = KeySpec { first: 0, last: 0, step: 0 };
+    pub(crate) const NONE: KeySpec = KeySpec::NONE;
 
     /// Flags by their first letters, to keep a row on a line.
     pub(crate) const A: Flags = Flags::ADMIN.and(Flags::NOSCRIPT);

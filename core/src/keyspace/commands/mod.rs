@@ -52,18 +52,28 @@ const fn spec(
     name: &'static str,
     arity: i16,
     flags: Flags,
-    (first, last, step): (i16, i16, i16),
+    keys: KeySpec,
     group: &'static str,
     since: &'static str,
     summary: &'static str,
 ) -> Spec {
-    Spec { name, arity, flags, keys: KeySpec { first, last, step }, group, since, summary }
+    Spec { name, arity, flags, keys, group, since, summary }
+}
+
+/// Where keys stand: first, last and step, and the place of their number if they have one.
+macro_rules! keys {
+    (($first:literal, $last:literal, $step:literal)) => {
+        KeySpec::fixed($first, $last, $step)
+    };
+    (($first:literal, $last:literal, $step:literal; $numkeys:literal)) => {
+        KeySpec::fixed($first, $last, $step).counted($numkeys)
+    };
 }
 
 macro_rules! commands {
     ($($run:path: $name:literal $arity:literal $flags:ident $keys:tt $group:literal $since:literal $summary:literal;)*) => {
         /// All commands; their places in this table are their numbers.
-        pub(super) static SPECS: &[Spec] = &[$(spec($name, $arity, $flags, $keys, $group, $since, $summary)),*];
+        pub(super) static SPECS: &[Spec] = &[$(spec($name, $arity, $flags, keys!($keys), $group, $since, $summary)),*];
         /// The functions to [`SPECS`].
         pub(super) static RUN: &[Run] = &[$($run),*];
     };
@@ -144,16 +154,16 @@ commands! {
     zset_ranges::zremrangebylex: "zremrangebylex" 4 WRITE (1, 1, 1) "sorted-set" "2.8.9" "Removes the members of equal scores in a range of members.";
     zset_pops::zpopmin: "zpopmin" -2 WRITE_FAST (1, 1, 1) "sorted-set" "5.0.0" "Takes the members with the lowest scores.";
     zset_pops::zpopmax: "zpopmax" -2 WRITE_FAST (1, 1, 1) "sorted-set" "5.0.0" "Takes the members with the highest scores.";
-    zset_pops::zmpop: "zmpop" -4 WRITE_MOVABLE (0, 0, 0) "sorted-set" "7.0.0" "Takes members from the first of several sorted sets that is there.";
+    zset_pops::zmpop: "zmpop" -4 WRITE_MOVABLE (0, 0, 0; 1) "sorted-set" "7.0.0" "Takes members from the first of several sorted sets that is there.";
     zset_walks::zrandmember: "zrandmember" -2 READ (1, 1, 1) "sorted-set" "6.2.0" "Names random members of a sorted set.";
     zset_walks::zscan: "zscan" -3 READ (1, 1, 1) "sorted-set" "2.8.0" "Shows the members of a sorted set in several steps.";
-    zset_algebra::zunion: "zunion" -3 READ_MOVABLE (0, 0, 0) "sorted-set" "6.2.0" "Names the members of any of several sorted sets.";
-    zset_algebra::zinter: "zinter" -3 READ_MOVABLE (0, 0, 0) "sorted-set" "6.2.0" "Names the members that several sorted sets share.";
-    zset_algebra::zdiff: "zdiff" -3 READ_MOVABLE (0, 0, 0) "sorted-set" "6.2.0" "Names the members of a sorted set that others do not have.";
-    zset_algebra::zunionstore: "zunionstore" -4 GROWS_MOVABLE (1, 1, 1) "sorted-set" "2.0.0" "Gives a key the members of any of several sorted sets.";
-    zset_algebra::zinterstore: "zinterstore" -4 GROWS_MOVABLE (1, 1, 1) "sorted-set" "2.0.0" "Gives a key the members that several sorted sets share.";
-    zset_algebra::zdiffstore: "zdiffstore" -4 GROWS_MOVABLE (1, 1, 1) "sorted-set" "6.2.0" "Gives a key the members of a sorted set that others do not have.";
-    zset_algebra::zintercard: "zintercard" -3 READ_MOVABLE (0, 0, 0) "sorted-set" "7.0.0" "Counts the members that several sorted sets share.";
+    zset_algebra::zunion: "zunion" -3 READ_MOVABLE (0, 0, 0; 1) "sorted-set" "6.2.0" "Names the members of any of several sorted sets.";
+    zset_algebra::zinter: "zinter" -3 READ_MOVABLE (0, 0, 0; 1) "sorted-set" "6.2.0" "Names the members that several sorted sets share.";
+    zset_algebra::zdiff: "zdiff" -3 READ_MOVABLE (0, 0, 0; 1) "sorted-set" "6.2.0" "Names the members of a sorted set that others do not have.";
+    zset_algebra::zunionstore: "zunionstore" -4 GROWS_MOVABLE (1, 1, 1; 2) "sorted-set" "2.0.0" "Gives a key the members of any of several sorted sets.";
+    zset_algebra::zinterstore: "zinterstore" -4 GROWS_MOVABLE (1, 1, 1; 2) "sorted-set" "2.0.0" "Gives a key the members that several sorted sets share.";
+    zset_algebra::zdiffstore: "zdiffstore" -4 GROWS_MOVABLE (1, 1, 1; 2) "sorted-set" "6.2.0" "Gives a key the members of a sorted set that others do not have.";
+    zset_algebra::zintercard: "zintercard" -3 READ_MOVABLE (0, 0, 0; 1) "sorted-set" "7.0.0" "Counts the members that several sorted sets share.";
     sets::sadd: "sadd" -3 GROWS_FAST (1, 1, 1) "set" "1.0.0" "Adds members to a set; makes it if there is none.";
     sets::srem: "srem" -3 WRITE_FAST (1, 1, 1) "set" "1.0.0" "Removes members from a set, and with the last one the set.";
     sets::smove: "smove" 4 WRITE_FAST (1, 2, 1) "set" "1.0.0" "Moves a member from one set to another.";
@@ -165,7 +175,7 @@ commands! {
     set_walks::srandmember: "srandmember" -2 READ (1, 1, 1) "set" "1.0.0" "Names random members of a set.";
     set_walks::sscan: "sscan" -3 READ (1, 1, 1) "set" "2.8.0" "Shows the members of a set in several steps.";
     set_algebra::sinter: "sinter" -2 READ (1, -1, 1) "set" "1.0.0" "Names the members that all of several sets have.";
-    set_algebra::sintercard: "sintercard" -3 READ_MOVABLE (0, 0, 0) "set" "7.0.0" "Counts the members that all of several sets have.";
+    set_algebra::sintercard: "sintercard" -3 READ_MOVABLE (0, 0, 0; 1) "set" "7.0.0" "Counts the members that all of several sets have.";
     set_algebra::sinterstore: "sinterstore" -3 GROWS (1, -1, 1) "set" "1.0.0" "Stores the members that all of several sets have.";
     set_algebra::sunion: "sunion" -2 READ (1, -1, 1) "set" "1.0.0" "Names the members of several sets.";
     set_algebra::sunionstore: "sunionstore" -3 GROWS (1, -1, 1) "set" "1.0.0" "Stores the members of several sets.";
@@ -197,7 +207,7 @@ commands! {
     lpos::lpos: "lpos" -3 READ (1, 1, 1) "list" "6.0.6" "Tells where elements of one value stand in a list.";
     list_pops::lpop: "lpop" -2 WRITE_FAST (1, 1, 1) "list" "1.0.0" "Takes the first elements out of a list, and with the last one the list.";
     list_pops::rpop: "rpop" -2 WRITE_FAST (1, 1, 1) "list" "1.0.0" "Takes the last elements out of a list, and with the last one the list.";
-    list_pops::lmpop: "lmpop" -4 WRITE_MOVABLE (0, 0, 0) "list" "7.0.0" "Takes elements out of the first of several lists that is there.";
+    list_pops::lmpop: "lmpop" -4 WRITE_MOVABLE (0, 0, 0; 1) "list" "7.0.0" "Takes elements out of the first of several lists that is there.";
     list_pops::rpoplpush: "rpoplpush" 3 GROWS (1, 2, 1) "list" "1.2.0" "Takes the last element of a list and puts it before the first of another.";
     list_pops::lmove: "lmove" 5 GROWS (1, 2, 1) "list" "6.2.0" "Takes an element from an end of a list and puts it to an end of another.";
     keys::del: "del" -2 WRITE (1, -1, 1) "generic" "1.0.0" "Deletes keys.";

@@ -20,7 +20,7 @@ use crate::client::commands::row::{A, AUTH, C, F, L, N, NONE, NOW, P, rows};
 use crate::client::commands::{self, NOT_AN_INTEGER, SYNTAX, help, int};
 use crate::dataset::{Dataset, Flags, KeySpec, Spec};
 
-const ALL: KeySpec = KeySpec { first: 1, last: -1, step: 1 };
+const ALL: KeySpec = KeySpec::fixed(1, -1, 1);
 
 // Flags of a node's own rows, beside those of `client::commands::row`.
 const R: Flags = Flags::READONLY;
