@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::config::Settings;
 use crate::rdb;
 use crate::resp::{Args, Command, Reply, parse_i64};
 use crate::rng::Rng;
@@ -323,6 +324,10 @@ pub enum LoadError {
 pub trait Dataset: Send {
     /// The commands it executes. Must not change over its life.
     fn commands(&self) -> &'static [Spec];
+
+    /// Takes over what directives say of the data: the limits of encodings, of strings. Called before anything else and
+    /// after every change; what is stored already stays as it is.
+    fn configure(&mut self, _settings: &Settings) {}
 
     /// Executes command number `command` of [`Dataset::commands`]. The node has checked the arity, the role and the
     /// rights; exactly one reply is written.

@@ -14,6 +14,8 @@ mod clients;
 mod edges;
 #[path = "node/failover.rs"]
 mod failover;
+#[path = "node/limits.rs"]
+mod limits;
 #[path = "node/listeners.rs"]
 mod listeners;
 #[path = "node/pubsub.rs"]

@@ -1,8 +1,9 @@
 //! The keyspace behind the border that every dataset has.
 
-use super::Keyspace;
 use super::commands;
 use super::table::Table;
+use super::{Keyspace, Limits};
+use crate::config::Settings;
 use crate::dataset::{Context, Counters, Dataset, DbStats, Effects, LoadError, LoadMode, Progress, Spec};
 use crate::rdb;
 use crate::resp::Args;
@@ -11,6 +12,10 @@ use crate::time::{Instant, Now};
 impl Dataset for Keyspace {
     fn commands(&self) -> &'static [Spec] {
         commands::SPECS
+    }
+
+    fn configure(&mut self, settings: &Settings) {
+        self.set_limits(Limits::of(settings));
     }
 
     #[inline]

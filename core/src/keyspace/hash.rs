@@ -29,11 +29,6 @@ pub(super) use edit::HashEdit;
 pub(super) use encode::{begin, go_on, small};
 pub(super) use view::HashRef;
 
-/// A hash of more fields is a `hashtable` (Redis's default of `hash-max-listpack-entries`).
-pub(super) const PACK_FIELDS: usize = 512;
-/// A hash with a longer field or value is a `hashtable`, bytes (Redis's default of `hash-max-listpack-value`).
-pub(super) const PACK_BYTES: usize = 64;
-
 /// The latest expiry of a field, ms since 1970, as Redis has it.
 pub(super) const FIELD_EXPIRY_MAX: u64 = (1 << 46) - 1;
 
@@ -185,9 +180,9 @@ impl Keyspace {
         cx: &mut Context<'_, '_>,
         f: impl FnOnce(&mut HashEdit<'_>) -> T,
     ) -> T {
-        let (hash_key, name) = (self.hash_key, key.bytes);
+        let (hash_key, limit, name) = (self.hash_key, self.limits.hash, key.bytes);
         let new = || Slot::new_hash(name, None);
-        self.edit(key, place, new, cx, |slot| slot.edit_hash(hash_key, f)).unwrap_or_default()
+        self.edit(key, place, new, cx, |slot| slot.edit_hash(hash_key, limit, f)).unwrap_or_default()
     }
 }
 

@@ -21,7 +21,7 @@ use super::tree::Cursor;
 use crate::rdb::Scalar;
 use crate::resp::Reply;
 use block::Block;
-pub(super) use block::Needle;
+pub(super) use block::{NODE_MAX, Needle};
 pub(super) use large::List;
 pub(super) use save::{begin, go_on, small};
 
@@ -121,6 +121,14 @@ pub(super) enum ListRef<'a> {
 }
 
 impl<'a> ListRef<'a> {
+    /// Bytes of all elements as they lie in a listpack. O(blocks) in a large one.
+    fn bytes(self) -> usize {
+        match self {
+            Self::Small(pack) => pack.0.len(),
+            Self::Large(list) => list.bytes(),
+        }
+    }
+
     /// How many elements. O(elements) in a small one.
     pub(super) fn len(self) -> usize {
         match self {

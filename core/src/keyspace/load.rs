@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::Keyspace;
 use super::entry::Slot;
 use super::hashed::HashKey;
+use super::limits::Limits;
 use super::store::is_past;
 use super::string::{Form, New};
 use super::table::Table;
@@ -100,7 +101,7 @@ impl Keyspace {
             Item::Resize { db, keys, .. } => load.table(*db)?.1.announce(*keys),
             Item::Entry(entry) => {
                 let expired = drop_expired.zip(entry.expire_at_ms).is_some_and(|(now, at)| is_past(at, now));
-                if take_entry(load, entry, expired, self.hash_key)? {
+                if take_entry(load, entry, expired, self.hash_key, &self.limits)? {
                     count(&mut self.load_counts, expired);
                 }
             }
@@ -112,7 +113,7 @@ impl Keyspace {
                 if let Some(Pending { db, key, expiry, value }) = load.pending.take() {
                     count(&mut self.load_counts, value.is_none());
                     if let (Some(value), Some(table)) = (value, load.dbs.get_mut(db))
-                        && let Some(slot) = value.finish(&key, expiry)
+                        && let Some(slot) = value.finish(&key, expiry, &self.limits)
                     {
                         table.insert(table.hash(&key), slot);
                     }
@@ -138,7 +139,8 @@ impl Keyspace {
             for table in load.dbs {
                 self.graveyard.bury_table(table);
             }
-            let unfinished = load.pending.and_then(|pending| pending.value?.finish(&[], None));
+            let limits = &self.limits;
+            let unfinished = load.pending.and_then(|pending| pending.value?.finish(&[], None, limits));
             unfinished.into_iter().for_each(|slot| self.graveyard.bury(slot));
         }
     }
@@ -157,7 +159,13 @@ fn holds(entry: &Entry<'_>) -> Result<(), LoadError> {
 }
 
 /// Takes a key; whether it is complete.
-fn take_entry(load: &mut Load, entry: &Entry<'_>, expired: bool, hash_key: HashKey) -> Result<bool, LoadError> {
+fn take_entry(
+    load: &mut Load,
+    entry: &Entry<'_>,
+    expired: bool,
+    hash_key: HashKey,
+    limits: &Limits,
+) -> Result<bool, LoadError> {
     let (db, table) = load.table(entry.db)?;
     let hash = table.hash(entry.key);
     if table.find(hash, entry.key).is_some() {
@@ -172,11 +180,14 @@ fn take_entry(load: &mut Load, entry: &Entry<'_>, expired: bool, hash_key: HashK
         }
         return Ok(true);
     }
-    let value =
-        if expired { None } else { Incoming::begin(&entry.value, hash_key).map_err(|why| refused(key, &why))? };
+    let value = if expired {
+        None
+    } else {
+        Incoming::begin(&entry.value, hash_key, limits).map_err(|why| refused(key, &why))?
+    };
     if !whole {
         load.pending = Some(Pending { db, key: key.into(), expiry, value });
-    } else if let Some(slot) = value.and_then(|value| value.finish(key, expiry)) {
+    } else if let Some(slot) = value.and_then(|value| value.finish(key, expiry, limits)) {
         table.insert(hash, slot);
     }
     Ok(whole)

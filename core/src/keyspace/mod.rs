@@ -9,6 +9,7 @@
 //! - `zset`, `score`: sorted sets, with a second tree in the order of their scores.
 //! - `snapshot`: a point in time without a fork: a bucket is handed over before its first change.
 //! - `expire`, `load`, `digest`, `scan`: what walks over all keys, in slices.
+//! - `limits`: how large collections stay compact, as directives say.
 //! - `hll`: HyperLogLogs, byte for byte as Redis keeps them.
 //! - `commands`: what clients can do with them.
 
@@ -25,6 +26,7 @@ mod graveyard;
 mod hash;
 mod hashed;
 mod hll;
+mod limits;
 mod list;
 mod load;
 mod pack;
@@ -48,15 +50,10 @@ use crate::dataset::Counters;
 use crate::rng::{Rng, Seed};
 use graveyard::Graveyard;
 use hashed::HashKey;
+pub use limits::{Limits, ListLimit, PackLimit, SetLimit};
 use load::Load;
 use snapshot::Walk;
 use table::Table;
-
-/// The largest string in bytes: Redis's default of `proto-max-bulk-len`.
-pub const STRING_MAX: usize = 512 * 1024 * 1024;
-
-/// The largest sparse HyperLogLog in bytes: Redis's default of `hll-sparse-max-bytes`.
-pub const HLL_SPARSE_MAX: usize = 3000;
 
 /// Redis's data types in numbered databases.
 ///
@@ -69,8 +66,7 @@ pub struct Keyspace {
     counters: Counters,
     /// The wall-clock time that was seen last, ms: for averages only.
     seen_ms: u64,
-    string_max: usize,
-    hll_sparse_max: usize,
+    limits: Limits,
     walk: Option<Walk>,
     load: Option<Load>,
     load_counts: (u64, u64),
@@ -87,8 +83,7 @@ impl Keyspace {
             dbs: (0..databases.max(1)).map(|_| Table::new(hash_key)).collect(),
             counters: Counters::default(),
             seen_ms: 0,
-            string_max: STRING_MAX,
-            hll_sparse_max: HLL_SPARSE_MAX,
+            limits: Limits::default(),
             walk: None,
             load: None,
             load_counts: (0, 0),
@@ -96,14 +91,14 @@ impl Keyspace {
         }
     }
 
-    /// Sets the largest string in bytes that `APPEND` and `SETRANGE` may make (`proto-max-bulk-len`).
-    pub fn set_string_max(&mut self, bytes: usize) {
-        self.string_max = bytes;
+    /// Sets the limits that later writes and loads keep. A node does it by its directives
+    /// ([`Dataset::configure`](crate::dataset::Dataset::configure)).
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
-    /// Sets the largest HyperLogLog in bytes, header included, that stays in the sparse form (`hll-sparse-max-bytes`).
-    /// Master and replicas have to agree on it, or `DEBUG DIGEST` differs.
-    pub fn set_hll_sparse_max(&mut self, bytes: usize) {
-        self.hll_sparse_max = bytes;
+    /// The limits that writes keep now.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 }

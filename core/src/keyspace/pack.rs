@@ -115,6 +115,13 @@ pub(super) fn encode(text: &[u8]) -> Encoded {
     out
 }
 
+/// Bytes that a text of `len` bytes takes which is too long for the shorter heads, 4 KB or more.
+pub(super) fn text_len(len: usize) -> usize {
+    const HEAD: usize = 5;
+    let n = HEAD.saturating_add(len);
+    n.saturating_add((usize::BITS - n.leading_zeros()).div_ceil(7) as usize)
+}
+
 /// Encodes an element that is an integer or text already.
 pub(super) fn encode_scalar(scalar: Scalar<'_>) -> Encoded {
     match scalar {

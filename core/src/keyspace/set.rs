@@ -24,13 +24,6 @@ pub(super) use edit::SetEdit;
 pub(super) use encode::{begin, go_on};
 pub(super) use view::{Member, SetRef};
 
-/// A set of integers of more members is a `hashtable` (Redis's default of `set-max-intset-entries`).
-pub(super) const INTS: usize = 512;
-/// Any other set of more members is one (Redis's default of `set-max-listpack-entries`).
-pub(super) const PACK_MEMBERS: usize = 128;
-/// A set with a longer member is one, bytes (Redis's default of `set-max-listpack-value`).
-pub(super) const PACK_BYTES: usize = 64;
-
 /// A member of a large set.
 #[derive(Clone, Debug)]
 pub(super) struct Placed {
@@ -122,9 +115,9 @@ impl Keyspace {
         cx: &mut Context<'_, '_>,
         f: impl FnOnce(&mut SetEdit<'_>) -> T,
     ) -> T {
-        let (hash_key, name) = (self.hash_key, key.bytes);
+        let (hash_key, limit, name) = (self.hash_key, self.limits.set, key.bytes);
         let new = || Slot::new_set(name);
-        self.edit(key, place, new, cx, |slot| slot.edit_set(hash_key, f)).unwrap_or_default()
+        self.edit(key, place, new, cx, |slot| slot.edit_set(hash_key, limit, f)).unwrap_or_default()
     }
 }
 

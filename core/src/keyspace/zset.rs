@@ -24,11 +24,6 @@ pub(super) use edit::ZsetEdit;
 pub(super) use range::{By, Window, limit};
 pub(super) use snapshot::{begin, go_on, small};
 
-/// A sorted set of more members is a `skiplist` (Redis's default of `zset-max-listpack-entries`).
-pub(super) const PACK_MEMBERS: usize = 128;
-/// A sorted set with a longer member is a `skiplist`, bytes (Redis's default of `zset-max-listpack-value`).
-pub(super) const PACK_BYTES: usize = 64;
-
 /// A member at its rank.
 #[derive(Clone, Debug)]
 pub(super) struct Ranked {

@@ -173,7 +173,8 @@ pub struct Node<D: Dataset> {
 
 impl<D: Dataset> Node<D> {
     /// A node over `data`, in the configuration `config`. It begins to act at its first `Tick`, which is due at once.
-    pub fn new(config: Config, data: D, seed: Seed, meter: Box<dyn Meter>, about: About) -> Self {
+    pub fn new(config: Config, mut data: D, seed: Seed, meter: Box<dyn Meter>, about: About) -> Self {
+        data.configure(&config.settings);
         let mut rng = Rng::new(seed);
         let mut timers = Timers::new();
         timers.set(Key::Start, Instant::ZERO);

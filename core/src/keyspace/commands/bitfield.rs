@@ -158,7 +158,7 @@ pub(super) fn bitfield_ro(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_
 }
 
 fn run(ks: &mut Keyspace, args: Args<'_>, read_only: bool, cx: &mut Context<'_, '_>) {
-    let steps = match parse(args, ks.string_max) {
+    let steps = match parse(args, ks.limits.string_for(cx.origin)) {
         Ok(steps) => steps,
         Err(text) => return cx.reply.error(text),
     };

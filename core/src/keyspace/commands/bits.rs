@@ -18,7 +18,8 @@ pub(super) fn offset(text: &[u8], unit: u32, max: usize) -> Option<u64> {
 }
 
 pub(super) fn setbit(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
-    let Some(offset) = offset(args.at(2), 1, ks.string_max) else { return cx.reply.error(BAD_OFFSET) };
+    let max = ks.limits.string_for(cx.origin);
+    let Some(offset) = offset(args.at(2), 1, max) else { return cx.reply.error(BAD_OFFSET) };
     let bit = match args.at(3) {
         b"0" => 0,
         b"1" => 1,
@@ -40,7 +41,8 @@ pub(super) fn setbit(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
 }
 
 pub(super) fn getbit(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
-    let Some(offset) = offset(args.at(2), 1, ks.string_max) else { return cx.reply.error(BAD_OFFSET) };
+    let max = ks.limits.string_for(cx.origin);
+    let Some(offset) = offset(args.at(2), 1, max) else { return cx.reply.error(BAD_OFFSET) };
     let key = ks.key(cx.db, args.at(1));
     let byte = match ks.read(&key, cx).map(Slot::string) {
         None => 0,

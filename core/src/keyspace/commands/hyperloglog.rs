@@ -42,7 +42,7 @@ pub(super) fn pfadd(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
         Ok(bytes) => bytes,
         Err(text) => return cx.reply.error(text),
     };
-    let (len, sparse_max) = (old.len(), ks.hll_sparse_max);
+    let (len, sparse_max) = (old.len(), ks.limits.hll_sparse);
     let mut bytes = old;
     for element in args.iter().skip(2) {
         let at = hll::place(element);
@@ -128,7 +128,7 @@ pub(super) fn pfmerge(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_
         Ok(bytes) => bytes.into_owned(),
         Err(text) => return cx.reply.error(text),
     };
-    let (len, sparse_max) = (old.len(), ks.hll_sparse_max);
+    let (len, sparse_max) = (old.len(), ks.limits.hll_sparse);
     let mut bytes = old;
     let merged = (if dense { hll::to_dense(&mut bytes) } else { Ok(()) }).and_then(|()| {
         let ranks = registers.iter().copied().enumerate().filter(|(_, rank)| *rank > 0);

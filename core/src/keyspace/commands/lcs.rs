@@ -10,9 +10,6 @@ use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::Context;
 use crate::resp::{Args, parse_i64};
 
-/// The most memory in bytes that the table of lengths may take.
-const TABLE_MAX: usize = 512 * 1024 * 1024;
-
 #[derive(Default)]
 struct Options {
     len: bool,
@@ -55,6 +52,8 @@ fn text<'k>(ks: &'k mut Keyspace, name: &[u8], cx: &mut Context<'_, '_>) -> Opti
 }
 
 pub(super) fn lcs(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    // As in Redis, the table is held against the limit of a string.
+    let max = ks.limits.string_for(cx.origin);
     let a = text(ks, args.at(1), cx).map(Cow::into_owned);
     let b = text(ks, args.at(2), cx);
     let (Some(a), Some(b)) = (a, b) else {
@@ -64,7 +63,7 @@ pub(super) fn lcs(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
         Ok(options) => options,
         Err(text) => return cx.reply.error(text),
     };
-    let Some(lengths) = Lengths::of(&a, &b) else {
+    let Some(lengths) = Lengths::of(&a, &b, max) else {
         return cx.reply.error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     };
     let total = lengths.at(a.len(), b.len());
@@ -104,11 +103,11 @@ struct Lengths {
 }
 
 impl Lengths {
-    /// `None` if the table would take too much memory.
-    fn of(a: &[u8], b: &[u8]) -> Option<Self> {
+    /// `None` if the table would take more than `max` bytes of memory.
+    fn of(a: &[u8], b: &[u8], max: usize) -> Option<Self> {
         let width = b.len() + 1;
         let cells = width.checked_mul(a.len() + 1)?;
-        if cells.checked_mul(size_of::<u32>())? > TABLE_MAX {
+        if cells.checked_mul(size_of::<u32>())? > max {
             return None;
         }
         let mut table = Vec::new();

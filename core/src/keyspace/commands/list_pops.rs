@@ -20,9 +20,9 @@ fn pop_many(ks: &mut Keyspace, key: &Key<'_>, place: Place, side: Side, n: u64, 
     if n == len {
         ks.remove(key, place, cx);
     } else {
-        ks.edit_list(key, Some(place), cx, |slot| {
-            slot.list_pop(side, n);
-            slot.list_settle();
+        ks.edit_list(key, Some(place), cx, |list| {
+            list.pop(side, n);
+            list.settle();
         });
     }
     n
@@ -53,9 +53,9 @@ fn pop(ks: &mut Keyspace, args: Args<'_>, side: Side, cx: &mut Context<'_, '_>) 
                 // Not reached: no list is empty.
                 None => cx.reply.null(),
             }
-            ks.edit_list(&key, Some(place), cx, |slot| {
-                slot.list_pop(side, 1);
-                slot.list_settle();
+            ks.edit_list(&key, Some(place), cx, |list| {
+                list.pop(side, 1);
+                list.settle();
             });
         }
     }
@@ -123,18 +123,18 @@ fn transfer(ks: &mut Keyspace, args: Args<'_>, from: Side, to: Side, cx: &mut Co
         return cx.reply.null();
     };
     if source.bytes == target.bytes {
-        ks.edit_list(&source, Some(place), cx, |slot| {
-            slot.list_pop(from, 1);
-            slot.list_push(to, &[held.element()]);
-            slot.list_settle();
+        ks.edit_list(&source, Some(place), cx, |list| {
+            list.pop(from, 1);
+            list.push(to, &[held.element()]);
+            list.settle();
         });
     } else {
-        ks.edit_list(&target, there, cx, |slot| slot.list_push(to, &[held.element()]));
+        ks.edit_list(&target, there, cx, |list| list.push(to, &[held.element()]));
         // A new key may have moved the source.
         if let Some(place) = ks.find(&source, cx, Access::Write) {
-            ks.edit_list(&source, Some(place), cx, |slot| {
-                slot.list_pop(from, 1);
-                slot.list_settle();
+            ks.edit_list(&source, Some(place), cx, |list| {
+                list.pop(from, 1);
+                list.settle();
             });
         }
     }

@@ -66,9 +66,9 @@ fn push(ks: &mut Keyspace, args: Args<'_>, side: Side, only_there: bool, cx: &mu
         return cx.reply.int(0);
     }
     let elements: SmallVec<[Element<'_>; 8]> = args.iter().skip(2).map(Element::of).collect();
-    let len = ks.edit_list(&key, place, cx, |slot| {
-        slot.list_push(side, &elements);
-        slot.list_len()
+    let len = ks.edit_list(&key, place, cx, |list| {
+        list.push(side, &elements);
+        list.len()
     });
     cx.reply.int(len as i64);
     cx.effects.itself();
@@ -126,9 +126,9 @@ pub(super) fn lset(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
     if !(0..len).contains(&index) {
         return cx.reply.error("ERR index out of range");
     }
-    ks.edit_list(&key, Some(place), cx, |slot| {
-        slot.list_set(index as usize, Element::of(args.at(3)));
-        slot.list_settle();
+    ks.edit_list(&key, Some(place), cx, |list| {
+        list.set(index as usize, Element::of(args.at(3)));
+        list.settle();
     });
     cx.reply.ok();
     cx.effects.itself();
@@ -145,9 +145,9 @@ pub(super) fn linsert(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_
     let Some(at) = ks.list_at(&key, place).iter(Side::Left).position(|element| pivot.is(element)) else {
         return cx.reply.int(-1);
     };
-    let len = ks.edit_list(&key, Some(place), cx, |slot| {
-        slot.list_insert(at + usize::from(after), Element::of(args.at(4)));
-        slot.list_len()
+    let len = ks.edit_list(&key, Some(place), cx, |list| {
+        list.insert(at + usize::from(after), Element::of(args.at(4)));
+        list.len()
     });
     cx.reply.int(len as i64);
     cx.effects.itself();
@@ -167,9 +167,9 @@ pub(super) fn lrem(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
     }
     let side = if count < 0 { Side::Right } else { Side::Left };
     let max = if count == 0 { usize::MAX } else { usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX) };
-    let removed = ks.edit_list(&key, Some(place), cx, |slot| {
-        let removed = slot.list_remove(&needle, side, max);
-        slot.list_settle();
+    let removed = ks.edit_list(&key, Some(place), cx, |list| {
+        let removed = list.remove(&needle, side, max);
+        list.settle();
         removed
     });
     cx.reply.int(removed as i64);
@@ -187,10 +187,10 @@ pub(super) fn ltrim(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
     if kept.is_empty() {
         ks.remove(&key, place, cx);
     } else if kept.len() < len {
-        ks.edit_list(&key, Some(place), cx, |slot| {
-            slot.list_pop(Side::Right, len - kept.end);
-            slot.list_pop(Side::Left, kept.start);
-            slot.list_settle();
+        ks.edit_list(&key, Some(place), cx, |list| {
+            list.pop(Side::Right, len - kept.end);
+            list.pop(Side::Left, kept.start);
+            list.settle();
         });
     } else {
         // Nothing to remove, and nothing to repeat; but those who watch the key hear of it, as in Redis.

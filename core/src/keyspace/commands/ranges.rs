@@ -34,7 +34,8 @@ pub(super) fn append(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
     let place = ks.find(&key, cx, Access::Write);
     let Some(len) = length(ks, &key, place, cx) else { return };
     let new = value(args, 2);
-    let Some(total) = len.checked_add(new.len()).filter(|&total| total <= ks.string_max || new.len() == 0) else {
+    let max = ks.limits.string_for(cx.origin);
+    let Some(total) = len.checked_add(new.len()).filter(|&total| total <= max || new.len() == 0) else {
         return cx.reply.error(TOO_LONG);
     };
     match (place, new) {
@@ -56,7 +57,8 @@ pub(super) fn setrange(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '
     if bytes.is_empty() {
         return cx.reply.int(len as i64);
     }
-    let Some(end) = offset.checked_add(bytes.len()).filter(|&end| end <= ks.string_max) else {
+    let max = ks.limits.string_for(cx.origin);
+    let Some(end) = offset.checked_add(bytes.len()).filter(|&end| end <= max) else {
         return cx.reply.error(TOO_LONG);
     };
     if let Some(place) = ks.place_to_write(&key, place, cx) {

@@ -6,6 +6,7 @@ use core::cmp::Reverse;
 use super::super::Keyspace;
 use super::super::entry::Slot;
 use super::super::hashed::{HashKey, compare};
+use super::super::limits::SetLimit;
 use super::super::pack::{Shape, Text as _};
 use super::super::record::Kind;
 use super::super::set::{Built, Member, SetRef, natural};
@@ -63,7 +64,7 @@ fn united<'a>(key: HashKey, sets: impl Iterator<Item = SetRef<'a>>) -> Vec<(u64,
 }
 
 /// The members of the first set that no other has, and the encoding that Redis gives them.
-fn differ<'a>(key: HashKey, sets: &[Option<SetRef<'a>>], same: bool) -> Built<'a> {
+fn differ<'a>(key: HashKey, limit: SetLimit, sets: &[Option<SetRef<'a>>], same: bool) -> Built<'a> {
     let mut built = Built { members: Vec::new(), shape: Shape::Ints };
     let Some((Some(first), others)) = sets.split_first() else { return built };
     if same {
@@ -79,10 +80,10 @@ fn differ<'a>(key: HashKey, sets: &[Option<SetRef<'a>>], same: bool) -> Built<'a
         // Large ones first: they are more likely to have it.
         others.sort_by_key(|(len, _)| Reverse(*len));
         built.members = first.members().filter(|&member| !others.iter().any(|(_, set)| set.has(key, member))).collect();
-        built.shape = natural(built.members.iter().copied());
+        built.shape = natural(built.members.iter().copied(), limit);
         return built;
     }
-    built.shape = natural(first.members());
+    built.shape = natural(first.members(), limit);
     let mut gone = united(key, others.into_iter().map(|(_, set)| set)).into_iter().peekable();
     for (at, member) in united(key, core::iter::once(*first)) {
         let before =
@@ -103,20 +104,20 @@ fn compute<'k>(
     op: Op,
     cx: &mut Context<'_, '_>,
 ) -> Result<Built<'k>, Answered> {
-    let key = ks.hash_key;
+    let (key, limit) = (ks.hash_key, ks.limits.set);
     let sets = gather(ks, args, from..args.len(), cx)?;
     let mut members = Vec::new();
     match op {
         Op::Diff => {
             let same = (from + 1..args.len()).any(|i| args.at(i) == args.at(from));
-            return Ok(differ(key, &sets, same));
+            return Ok(differ(key, limit, &sets, same));
         }
         Op::Inter => intersect(key, &sets, usize::MAX, |member| members.push(member)),
         Op::Union => {
             members = united(key, sets.into_iter().flatten()).into_iter().map(|(_, member)| member).collect();
         }
     }
-    let shape = natural(members.iter().copied());
+    let shape = natural(members.iter().copied(), limit);
     Ok(Built { members, shape })
 }
 
@@ -127,11 +128,11 @@ fn answer(ks: &mut Keyspace, args: Args<'_>, op: Op, cx: &mut Context<'_, '_>) {
 }
 
 fn store(ks: &mut Keyspace, args: Args<'_>, op: Op, cx: &mut Context<'_, '_>) {
-    let hash_key = ks.hash_key;
+    let (hash_key, limit) = (ks.hash_key, ks.limits.set);
     let slot = {
         let Ok(built) = compute(ks, args, 2, op, cx) else { return };
         cx.reply.int(built.members.len() as i64);
-        (!built.members.is_empty()).then(|| built.into_slot(hash_key, args.at(1), None))
+        (!built.members.is_empty()).then(|| built.into_slot(hash_key, limit, args.at(1)))
     };
     let key = ks.key(cx.db, args.at(1));
     let place = ks.find(&key, cx, Access::Write);

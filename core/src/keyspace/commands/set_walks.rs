@@ -140,7 +140,7 @@ fn pop_many(ks: &mut Keyspace, key: &Key<'_>, place: Place, count: usize, cx: &m
 fn keep_rest(ks: &mut Keyspace, key: &Key<'_>, place: Place, taken: &[usize], cx: &mut Context<'_, '_>) {
     let slot = ks.slot(key, place);
     let ints = Shape::from_bits(slot.mark().form) == Shape::Ints;
-    let mut rest = SetEdit::empty(ks.hash_key, if ints { Shape::Ints } else { Shape::Pack });
+    let mut rest = SetEdit::empty(ks.hash_key, ks.limits.set, if ints { Shape::Ints } else { Shape::Pack });
     let mut taken = taken.iter().copied().peekable();
     for (i, member) in ks.set_at(key, place).members().enumerate() {
         if taken.next_if_eq(&i).is_none() {

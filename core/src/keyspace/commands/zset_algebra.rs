@@ -270,7 +270,7 @@ fn inputs<'k>(
 }
 
 fn execute(ks: &mut Keyspace, args: Args<'_>, task: Task, cx: &mut Context<'_, '_>) {
-    let hash_key = ks.hash_key;
+    let (hash_key, limit) = (ks.hash_key, ks.limits.zset);
     let Ok((mut inputs, options)) = inputs(ks, args, task, cx) else { return };
     // The order decides how sums are rounded.
     if task.operation != Operation::Difference {
@@ -285,7 +285,7 @@ fn execute(ks: &mut Keyspace, args: Args<'_>, task: Task, cx: &mut Context<'_, '
         return cx.reply.int(found.len() as i64);
     }
     if task.at == 2 {
-        let mut result = ZsetEdit::whole(hash_key);
+        let mut result = ZsetEdit::whole(hash_key, limit);
         result.announce(found.len(), 0);
         for (member, score) in found {
             result.put(member.text(&mut [0; 20]), score);

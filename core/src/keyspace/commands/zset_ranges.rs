@@ -123,9 +123,9 @@ pub(super) fn zrangestore(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_
         Ok(query) => query,
         Err(text) => return cx.reply.error(text),
     };
-    let hash_key = ks.hash_key;
+    let (hash_key, limit) = (ks.hash_key, ks.limits.zset);
     let Ok(zset) = read(ks, args, 2, cx) else { return };
-    let mut result = ZsetEdit::empty(hash_key);
+    let mut result = ZsetEdit::empty(hash_key, limit);
     if let Some(zset) = zset {
         let span = query.span(zset);
         result.announce(span.len(), 0);

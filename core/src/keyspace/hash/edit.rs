@@ -2,9 +2,10 @@
 
 use super::super::entry::{SMALL_MAX, Slot, Value};
 use super::super::hashed::HashKey;
+use super::super::limits::PackLimit;
 use super::super::pack::{self, PackEdit, Shape};
 use super::super::record::{Kind, Mark};
-use super::{Hash, PACK_BYTES, PACK_FIELDS};
+use super::Hash;
 
 #[derive(Debug)]
 enum State<'s> {
@@ -22,14 +23,15 @@ enum State<'s> {
 #[derive(Debug)]
 pub(in super::super) struct HashEdit<'s> {
     key: HashKey,
+    limit: PackLimit,
     shape: Shape,
     state: State<'s>,
 }
 
 impl HashEdit<'static> {
     /// An empty hash that belongs to no key yet.
-    pub(in super::super) fn empty(key: HashKey) -> Self {
-        Self { key, shape: Shape::Pack, state: State::Pack { elements: PackEdit::default(), count: Some(0) } }
+    pub(in super::super) fn empty(key: HashKey, limit: PackLimit) -> Self {
+        Self { key, limit, shape: Shape::Pack, state: State::Pack { elements: PackEdit::default(), count: Some(0) } }
     }
 
     /// The hash under a key.
@@ -46,6 +48,11 @@ impl HashEdit<'static> {
     }
 }
 
+/// Whether a pack has more than `max` fields. None takes less than four bytes with its value, so most need not be counted.
+fn exceeds(elements: &PackEdit, count: &mut Option<usize>, max: usize) -> bool {
+    elements.size() / 4 > max && *count.get_or_insert_with(|| elements.pack().len() / 2) > max
+}
+
 impl HashEdit<'_> {
     /// Memory in bytes, about.
     pub(in super::super) fn memory(&self) -> usize {
@@ -58,7 +65,7 @@ impl HashEdit<'_> {
 
     /// Says that so many fields are to be set: more than a `listpack` may have are taken for new ones (Redis since 7.2).
     pub(in super::super) fn announce(&mut self, fields: usize) {
-        if fields > PACK_FIELDS {
+        if fields > self.limit.entries {
             self.grow();
         }
     }
@@ -83,12 +90,13 @@ impl HashEdit<'_> {
 
     /// Gives a field a value; whether the field is new. Its expiry stays.
     pub(in super::super) fn keep(&mut self, field: &[u8], value: &[u8]) -> bool {
-        if field.len() > PACK_BYTES || value.len() > PACK_BYTES {
+        let PackLimit { entries, bytes } = self.limit;
+        if field.len() > bytes || value.len() > bytes {
             self.shape = Shape::Table;
         }
         let (elements, count) = match &mut self.state {
-            State::Grown(hash, _) => return Self::set_large(&mut self.shape, hash, self.key, field, value),
-            State::Large(hash) => return Self::set_large(&mut self.shape, hash, self.key, field, value),
+            State::Grown(hash, _) => return Self::set_large(&mut self.shape, entries, hash, self.key, (field, value)),
+            State::Large(hash) => return Self::set_large(&mut self.shape, entries, hash, self.key, (field, value)),
             State::Pack { elements, count } => (elements, count),
         };
         let (name, value) = (pack::encode(field), pack::encode(value));
@@ -101,12 +109,13 @@ impl HashEdit<'_> {
                 elements.replace(old, &value);
             }
             None => {
-                *count = Some(count.unwrap_or_else(|| elements.pack().len() / 2) + 1);
+                *count = count.map(|fields| fields + 1);
                 elements.push(&name);
                 elements.push(&value);
             }
         }
-        let crowded = count.is_some_and(|fields| fields > PACK_FIELDS);
+        // Of a hash that was made under another limit, a field that was there shows it too.
+        let crowded = exceeds(elements, count, entries);
         if crowded {
             self.shape = Shape::Table;
         }
@@ -116,9 +125,9 @@ impl HashEdit<'_> {
         fresh
     }
 
-    fn set_large(shape: &mut Shape, hash: &mut Hash, key: HashKey, field: &[u8], value: &[u8]) -> bool {
+    fn set_large(shape: &mut Shape, max: usize, hash: &mut Hash, key: HashKey, (field, value): (&[u8], &[u8])) -> bool {
         let fresh = hash.set(key, field, value);
-        if hash.len() > PACK_FIELDS {
+        if hash.len() > max {
             *shape = Shape::Table;
         }
         fresh
@@ -158,17 +167,22 @@ impl Slot {
     }
 
     /// Changes a hash. Nothing is done to other types: `None`.
-    pub(in super::super) fn edit_hash<T>(&mut self, key: HashKey, f: impl FnOnce(&mut HashEdit<'_>) -> T) -> Option<T> {
+    pub(in super::super) fn edit_hash<T>(
+        &mut self,
+        key: HashKey,
+        limit: PackLimit,
+        f: impl FnOnce(&mut HashEdit<'_>) -> T,
+    ) -> Option<T> {
         let shape = Shape::from_bits(self.mark().form);
         if let Self::Large(large) = self {
             let Value::Hash(hash) = &mut large.value else { return None };
-            let mut edit = HashEdit { key, shape, state: State::Large(hash) };
+            let mut edit = HashEdit { key, limit, shape, state: State::Large(hash) };
             let result = f(&mut edit);
             large.form = edit.shape.bits();
             return Some(result);
         }
         let elements = self.take_pack(Kind::Hash)?;
-        let mut edit = HashEdit { key, shape, state: State::Pack { elements, count: None } };
+        let mut edit = HashEdit { key, limit, shape, state: State::Pack { elements, count: None } };
         let result = f(&mut edit);
         let form = edit.shape.bits();
         match edit.state {

@@ -12,8 +12,9 @@ use super::super::tree::Entry;
 use super::{Element, Side};
 use crate::rdb::Scalar;
 
-/// How long a listpack of a list may be in bytes, with its frame (Redis's default of `list-max-listpack-size`, -2).
-pub(super) const NODE_MAX: usize = 8 * 1024;
+/// How long a run may be in bytes, with the frame that it has in a snapshot: what Redis's default of
+/// `list-max-listpack-size` lets a node be. Another value changes no block: it says what is a `listpack`, and no more.
+pub(in crate::keyspace) const NODE_MAX: usize = 8 * 1024;
 /// What head and end mark of a listpack take, bytes.
 pub(super) const FRAME: usize = 7;
 /// What Redis estimates that a listpack needs for an element beside its text, bytes.
@@ -184,6 +185,14 @@ impl Block {
         match self {
             Self::Run(run) => Some(run),
             Self::Single(_) => None,
+        }
+    }
+
+    /// Bytes that its elements take in a listpack.
+    pub(super) fn packed_len(&self) -> usize {
+        match self {
+            Self::Run(run) => run.elements.len(),
+            Self::Single(bytes) => pack::text_len(bytes.len()),
         }
     }
 

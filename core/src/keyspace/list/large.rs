@@ -6,11 +6,15 @@ use core::ops::Range;
 use bytes::Bytes;
 
 use super::super::entry::SMALL_MAX;
+use super::super::limits::ListLimit;
 use super::super::pack;
 use super::super::tree::Tree;
 use super::block::{Block, FRAME, NODE_MAX, Needle};
 use super::{Element, Side};
 use crate::rdb::{Nodes, Scalar};
+
+/// The most blocks of a list whose bytes are counted, to see whether they have room in a small record again.
+const COUNTED: usize = 4;
 
 /// A large list. A clone shares all.
 #[derive(Clone, Debug, Default)]
@@ -228,12 +232,26 @@ impl List {
         }
     }
 
-    /// The elements if they are one run.
-    pub(super) fn only_run(&self) -> Option<&[u8]> {
-        match self.blocks.first() {
-            Some(Block::Run(run)) if self.blocks.len() == 1 => Some(run.pack().0),
-            _ => None,
+    /// Bytes of all elements as they lie in a listpack.
+    pub(super) fn bytes(&self) -> usize {
+        self.blocks.iter().map(Block::packed_len).fold(0, usize::saturating_add)
+    }
+
+    /// Whether Redis would have it in one node of no more than this.
+    pub(super) fn fits(&self, limit: ListLimit) -> bool {
+        self.blocks() <= limit.blocks() && !limit.exceeded(FRAME.saturating_add(self.bytes()), self.len())
+    }
+
+    /// The elements one behind the other, if they have room in a small record.
+    pub(super) fn packed(&self) -> Option<Vec<u8>> {
+        if self.blocks() > COUNTED || self.bytes() > SMALL_MAX {
+            return None;
         }
+        let mut elements = Vec::with_capacity(self.bytes());
+        for block in &self.blocks {
+            elements.extend_from_slice(block.as_run()?.pack().0);
+        }
+        Some(elements)
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::super::entry::{SMALL_MAX, Slot};
 use super::super::hash::HashEdit;
 use super::super::hashed::HashKey;
+use super::super::limits::{Limits, PackLimit, SetLimit};
 use super::super::list::{self, List, Side};
 use super::super::pack::Shape;
 use super::super::set::SetEdit;
@@ -74,14 +75,22 @@ impl Incoming {
     }
 
     /// The value of a key that begins; `None` for a type that [is not held](unsupported) or a string that is whole.
-    pub(super) fn begin(value: &Value<'_>, key: HashKey) -> Result<Option<Self>, Refused> {
+    pub(super) fn begin(value: &Value<'_>, key: HashKey, limits: &Limits) -> Result<Option<Self>, Refused> {
+        let (hash, zset, set) = match value {
+            Value::Compact(_, pack) if pack.layout() == Layout::Listpack => as_listpack(limits),
+            _ => (limits.hash, limits.zset, limits.set),
+        };
         let mut incoming = match value {
             Value::LongString(_) => Self::String(Chunked::default()),
-            Value::Compact(Kind::Hash, _) | Value::Elements(Kind::Hash, _) => Self::Hash(HashEdit::empty(key), None),
-            Value::Compact(Kind::Zset, _) | Value::Elements(Kind::Zset, _) => Self::Zset(ZsetEdit::whole(key)),
+            Value::Compact(Kind::Hash, _) | Value::Elements(Kind::Hash, _) => {
+                Self::Hash(HashEdit::empty(key, hash), None)
+            }
+            Value::Compact(Kind::Zset, _) | Value::Elements(Kind::Zset, _) => Self::Zset(ZsetEdit::whole(key, zset)),
             Value::Compact(Kind::List, _) | Value::Elements(Kind::List, _) => Self::List(List::default(), None),
-            Value::Compact(Kind::Set, pack) => Self::Set(SetEdit::empty(key, set_shape(pack))),
-            Value::Elements(Kind::Set, _) => Self::Set(SetEdit::empty(key, Shape::Ints)),
+            Value::Compact(Kind::Set, pack) => Self::Set(SetEdit::empty(key, set, set_shape(pack))),
+            // Redis looks at the number before it knows that not all are integers.
+            Value::Elements(Kind::Set, n) if *n > set.ints as u64 => Self::Set(SetEdit::empty(key, set, Shape::Table)),
+            Value::Elements(Kind::Set, _) => Self::Set(SetEdit::empty(key, set, Shape::Ints)),
             _ => return Ok(None),
         };
         match (&mut incoming, value) {
@@ -145,16 +154,22 @@ impl Incoming {
     }
 
     /// The value is complete: its entry, `None` for a collection of nothing.
-    pub(super) fn finish(self, key: &[u8], expiry: Option<i64>) -> Option<Slot> {
+    pub(super) fn finish(self, key: &[u8], expiry: Option<i64>, limits: &Limits) -> Option<Slot> {
         match self {
             Self::String(value) if value.len() > SMALL_MAX => Some(Slot::long(key, value, expiry, Form::Auto)),
             Self::String(value) => Some(Slot::of_string(key, New::Pieces(value.chunks()), expiry, Form::Auto)),
-            Self::List(list, _) => Some(Slot::of_list(key, list, expiry)).filter(|slot| !slot.is_hollow()),
+            Self::List(list, _) => Some(Slot::of_list(key, list, expiry, limits.list)).filter(|slot| !slot.is_hollow()),
             Self::Hash(hash, _) => Some(hash.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Zset(zset) => Some(zset.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Set(set) => Some(set.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
         }
     }
+}
+
+/// The limits of hashes, sorted sets and sets that come as a listpack: it stays one whatever the length of its elements.
+fn as_listpack(limits: &Limits) -> (PackLimit, PackLimit, SetLimit) {
+    let set = SetLimit { pack: limits.set.pack.of_any_length(), ..limits.set };
+    (limits.hash.of_any_length(), limits.zset.of_any_length(), set)
 }
 
 /// Takes an element of a list, or the head of a long one.

@@ -4,26 +4,25 @@ use alloc::vec::Vec;
 
 use super::super::entry::{SMALL_MAX, Slot, Value};
 use super::super::hashed::HashKey;
-use super::super::pack::{self, Shape};
+use super::super::limits::SetLimit;
+use super::super::pack::{self, Shape, Text as _};
 use super::super::record::{Kind, Mark};
-use super::{INTS, Member, PACK_BYTES, PACK_MEMBERS, Set};
+use super::{Member, Set};
 use crate::rdb::Scalar;
 
 /// A set's encoding if its members were added one by one to nothing.
-pub(in super::super) fn natural<'a>(members: impl Iterator<Item = Member<'a>>) -> Shape {
-    let (mut n, mut ints, mut short) = (0, true, true);
-    for member in members {
-        n += 1;
-        if let Scalar::Text(text) = member.name {
-            ints = false;
-            short &= text.len() <= PACK_BYTES;
+pub(in super::super) fn natural<'a>(members: impl Iterator<Item = Member<'a>>, limit: SetLimit) -> Shape {
+    let (mut shape, mut longest) = (Shape::Ints, 0);
+    for (before, member) in members.enumerate() {
+        longest = longest.max(member.name.len());
+        let ints = shape == Shape::Ints && matches!(member.name, Scalar::Int(_));
+        shape = if ints { Shape::Ints } else { Shape::Pack };
+        // Of integers that a first text turns into a `listpack`, the length counts too.
+        if before >= limit.members(shape) || (!ints && longest > limit.pack.bytes) {
+            return Shape::Table;
         }
     }
-    match n {
-        0..=INTS if ints => Shape::Ints,
-        0..=PACK_MEMBERS if short && !ints => Shape::Pack,
-        _ => Shape::Table,
-    }
+    shape
 }
 
 /// A new set.
@@ -35,7 +34,7 @@ pub(in super::super) struct Built<'a> {
 
 impl Built<'_> {
     /// It under a key.
-    pub(in super::super) fn into_slot(mut self, key: HashKey, name: &[u8], expiry: Option<i64>) -> Slot {
+    pub(in super::super) fn into_slot(mut self, key: HashKey, limit: SetLimit, name: &[u8]) -> Slot {
         if self.shape == Shape::Ints {
             self.members.sort_unstable_by_key(|member| match member.name {
                 Scalar::Int(n) => n,
@@ -44,7 +43,7 @@ impl Built<'_> {
             });
         }
         let form = self.shape.bits();
-        if self.members.len() <= if self.shape == Shape::Ints { INTS } else { PACK_MEMBERS } {
+        if self.members.len() <= limit.members(self.shape) {
             let mut elements = Vec::new();
             for member in &self.members {
                 match member.name {
@@ -56,9 +55,9 @@ impl Built<'_> {
                 }
             }
             if elements.len() <= SMALL_MAX {
-                return Slot::packed(name, &elements, expiry, Mark { kind: Kind::Set, form });
+                return Slot::packed(name, &elements, None, Mark { kind: Kind::Set, form });
             }
         }
-        Slot::large(name, Value::Set(Set::of(key, self.members.into_iter())), expiry, form)
+        Slot::large(name, Value::Set(Set::of(key, self.members.into_iter())), None, form)
     }
 }

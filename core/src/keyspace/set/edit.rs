@@ -2,11 +2,15 @@
 
 use super::super::entry::{SMALL_MAX, Slot, Value};
 use super::super::hashed::HashKey;
-use super::super::pack::{self, Pack, PackEdit, Shape};
+use super::super::limits::SetLimit;
+use super::super::pack::{self, Pack, PackEdit, Shape, Text as _};
 use super::super::record::{Kind, Mark};
-use super::{INTS, PACK_BYTES, PACK_MEMBERS, Set, SetRef};
+use super::{Set, SetRef};
 use crate::rdb::Scalar;
 use crate::resp::parse_i64;
+
+/// The longest text of an integer, bytes.
+const INT_TEXT: usize = 20;
 
 #[derive(Debug)]
 enum State<'s> {
@@ -20,14 +24,15 @@ enum State<'s> {
 #[derive(Debug)]
 pub(in super::super) struct SetEdit<'s> {
     key: HashKey,
+    limit: SetLimit,
     shape: Shape,
     state: State<'s>,
 }
 
 impl SetEdit<'static> {
     /// An empty set that belongs to no key yet.
-    pub(in super::super) fn empty(key: HashKey, shape: Shape) -> Self {
-        Self { key, shape, state: State::Pack(PackEdit::default()) }
+    pub(in super::super) fn empty(key: HashKey, limit: SetLimit, shape: Shape) -> Self {
+        Self { key, limit, shape, state: State::Pack(PackEdit::default()) }
     }
 
     /// The set under a key.
@@ -82,9 +87,10 @@ impl SetEdit<'_> {
     pub(in super::super) fn announce(&mut self, members: usize, first: &[u8]) {
         let new = matches!(&self.state, State::Pack(elements) if elements.size() == 0);
         if new {
-            self.shape = if parse_i64(first).is_some() && members <= INTS { Shape::Ints } else { Shape::Pack };
+            self.shape =
+                if parse_i64(first).is_some() && members <= self.limit.ints { Shape::Ints } else { Shape::Pack };
         }
-        if members > if self.shape == Shape::Ints { INTS } else { PACK_MEMBERS } {
+        if members > self.limit.members(self.shape) {
             self.shape = Shape::Table;
         }
     }
@@ -119,12 +125,12 @@ impl SetEdit<'_> {
     /// Follows Redis's rules after a member was added.
     fn reshape(&mut self, is_number: bool, len: usize) {
         let still_ints = self.shape == Shape::Ints && is_number;
-        let max = if still_ints { INTS } else { PACK_MEMBERS };
+        let max = self.limit.members(if still_ints { Shape::Ints } else { Shape::Pack });
         let crowded = match &self.state {
             State::Pack(elements) => exceeds(elements, max),
             State::Grown(..) | State::Large(_) => self.len() > max,
         };
-        if crowded || (!still_ints && len > PACK_BYTES) {
+        if crowded || (!still_ints && self.is_long(len)) {
             self.shape = Shape::Table;
         } else if !still_ints && self.shape == Shape::Ints {
             self.shape = Shape::Pack;
@@ -132,6 +138,22 @@ impl SetEdit<'_> {
         if crowded || matches!(&self.state, State::Pack(elements) if elements.size() > SMALL_MAX) {
             self.enlarge();
         }
+    }
+
+    /// Whether a member of `len` bytes that was added is longer than a `listpack` takes, or one that was there before, if
+    /// those were integers.
+    fn is_long(&self, len: usize) -> bool {
+        let max = self.limit.pack.bytes;
+        let mut longest = len;
+        if max < INT_TEXT && self.shape == Shape::Ints {
+            let set = match &self.state {
+                State::Pack(elements) => SetRef::Small(elements.pack()),
+                State::Grown(set, _) => SetRef::Large(set),
+                State::Large(set) => SetRef::Large(set),
+            };
+            longest = set.members().map(|member| member.name.len()).fold(len, usize::max);
+        }
+        longest > max
     }
 
     fn enlarge(&mut self) {
@@ -165,17 +187,22 @@ impl Slot {
     }
 
     /// Changes a set. Nothing is done to other types: `None`.
-    pub(in super::super) fn edit_set<T>(&mut self, key: HashKey, f: impl FnOnce(&mut SetEdit<'_>) -> T) -> Option<T> {
+    pub(in super::super) fn edit_set<T>(
+        &mut self,
+        key: HashKey,
+        limit: SetLimit,
+        f: impl FnOnce(&mut SetEdit<'_>) -> T,
+    ) -> Option<T> {
         let shape = Shape::from_bits(self.mark().form);
         if let Self::Large(large) = self {
             let Value::Set(set) = &mut large.value else { return None };
-            let mut edit = SetEdit { key, shape, state: State::Large(set) };
+            let mut edit = SetEdit { key, limit, shape, state: State::Large(set) };
             let result = f(&mut edit);
             large.form = edit.shape.bits();
             return Some(result);
         }
         let elements = self.take_pack(Kind::Set)?;
-        let mut edit = SetEdit { key, shape, state: State::Pack(elements) };
+        let mut edit = SetEdit { key, limit, shape, state: State::Pack(elements) };
         let result = f(&mut edit);
         let form = edit.shape.bits();
         match edit.state {

@@ -275,6 +275,7 @@ quickcheck! {
         let (mut w, mut m) = (World::new(), BTreeMap::new());
         let fields = fields % 2000 + 1;
         for round in 0..8u16 {
+            w.ks.limits = limits::some(round * fields);
             for &(op, f, n) in &ops {
                 step(&mut w, &mut m, (op, f.wrapping_mul(round + 1), n), fields);
             }
@@ -332,6 +333,7 @@ fn mixed(w: &mut World, op: Mixed) -> (u32, Vec<Vec<u8>>) {
         1 => {
             w.ks.maintain(3);
         }
+        2..=9 => w.ks.limits = limits::some(op.2),
         _ => {}
     }
     (db, args)

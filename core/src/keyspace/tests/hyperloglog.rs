@@ -71,7 +71,7 @@ fn bytes_are_those_of_redis() {
 #[test]
 fn a_limit_makes_it_dense_and_the_expiry_stays() {
     let mut w = World::new();
-    w.ks.set_hll_sparse_max(21);
+    w.ks.limits.hll_sparse = 21;
     w.say("PFADD h a");
     w.say("EXPIRE h 100");
     assert_eq!(w.say("PFDEBUG ENCODING h"), "+sparse\r\n");

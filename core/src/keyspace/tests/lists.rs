@@ -426,6 +426,7 @@ quickcheck! {
     fn behaves_as_a_sequence(ops: Vec<Op>) -> bool {
         let (mut w, mut m) = (World::new(), VecDeque::new());
         for round in 0..6u16 {
+            w.ks.limits = limits::some(round);
             for &(op, at, n) in &ops {
                 step(&mut w, &mut m, (op, at.wrapping_mul(2 * round + 1), n.wrapping_add(round)));
             }
@@ -477,6 +478,7 @@ fn mixed(w: &mut World, op: Mixed) -> (u32, Vec<Vec<u8>>) {
     match op.3 % 97 {
         0 => w.ks.swap(0, 1),
         1 => _ = w.ks.maintain(3),
+        2..=9 => w.ks.limits = limits::some(op.2),
         _ => {}
     }
     (db, args)

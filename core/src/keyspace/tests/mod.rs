@@ -5,6 +5,7 @@ mod field_expiry;
 mod hashes;
 mod hyperloglog;
 mod laws;
+mod limits;
 mod lists;
 mod replies;
 mod sets;

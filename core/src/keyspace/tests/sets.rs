@@ -418,6 +418,7 @@ quickcheck! {
         let (mut w, mut m) = (World::new(), Sets::new());
         let range = range % 2000 + 1;
         for round in 0..4u16 {
+            w.ks.limits = limits::some(round * range);
             for &(op, k, f, n) in &ops {
                 step(&mut w, &mut m, (op, k, f.wrapping_mul(round + 1), n), range);
             }
@@ -456,8 +457,10 @@ fn mixed(w: &mut World, op: Op) {
     let (db, args) = command(op);
     w.run(db, &args);
     w.ms += u64::from(op.3 % 7);
-    if op.3 % 97 == 1 {
-        w.ks.maintain(3);
+    match op.3 % 97 {
+        1 => _ = w.ks.maintain(3),
+        2..=9 => w.ks.limits = limits::some(op.2),
+        _ => {}
     }
 }
 
@@ -518,7 +521,7 @@ quickcheck! {
 }
 
 /// Frames bodies of this version as a snapshot.
-fn framed(body: &mut Body, version: u16) -> Vec<u8> {
+pub(super) fn framed(body: &mut Body, version: u16) -> Vec<u8> {
     let mut writer = Writer::new(version, true);
     writer.absorb(body);
     writer.finish();

@@ -4,11 +4,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{PACK_BYTES, PACK_MEMBERS, Zset, ZsetRef, packed_score};
+use super::{Zset, ZsetRef, packed_score};
 use crate::dataset::Context;
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::{SMALL_MAX, Slot, Value};
 use crate::keyspace::hashed::HashKey;
+use crate::keyspace::limits::PackLimit;
 use crate::keyspace::pack::{self, Pack, PackEdit, Shape};
 use crate::keyspace::record::{Kind, Mark};
 use crate::keyspace::score;
@@ -31,6 +32,7 @@ enum State<'s> {
 #[derive(Debug)]
 pub(in crate::keyspace) struct ZsetEdit<'s> {
     key: HashKey,
+    limit: PackLimit,
     shape: Shape,
     /// Whether its shape counts only when all members are in.
     whole: bool,
@@ -39,14 +41,14 @@ pub(in crate::keyspace) struct ZsetEdit<'s> {
 
 impl ZsetEdit<'static> {
     /// An empty one that belongs to no key yet.
-    pub(in crate::keyspace) fn empty(key: HashKey) -> Self {
+    pub(in crate::keyspace) fn empty(key: HashKey, limit: PackLimit) -> Self {
         let state = State::Pack { elements: PackEdit::default(), count: Some(0) };
-        Self { key, shape: Shape::Pack, whole: false, state }
+        Self { key, limit, shape: Shape::Pack, whole: false, state }
     }
 
     /// The same of one that Redis makes as a `skiplist`, and lets become a `listpack` when it is complete.
-    pub(in crate::keyspace) fn whole(key: HashKey) -> Self {
-        Self { whole: true, ..Self::empty(key) }
+    pub(in crate::keyspace) fn whole(key: HashKey, limit: PackLimit) -> Self {
+        Self { whole: true, ..Self::empty(key, limit) }
     }
 
     /// The sorted set under a key.
@@ -86,10 +88,11 @@ impl ZsetEdit<'_> {
     /// Says of a new one that so many members are to be put in, the longest of so many bytes: more than a `listpack` may
     /// have are taken for different ones (Redis since 7.2).
     pub(in crate::keyspace) fn announce(&mut self, members: usize, longest: usize) {
-        if members > PACK_MEMBERS || longest > PACK_BYTES {
+        let PackLimit { entries, bytes } = self.limit;
+        if members > entries || longest > bytes {
             self.shape = Shape::Table;
         }
-        if members > PACK_MEMBERS {
+        if members > entries {
             self.enlarge();
         }
     }
@@ -104,10 +107,11 @@ impl ZsetEdit<'_> {
                 State::Grown(zset, _) => zset.len(),
                 State::Large(zset) => zset.len(),
             };
-            if members >= PACK_MEMBERS || member.len() > PACK_BYTES {
+            let PackLimit { entries, bytes } = self.limit;
+            if members >= entries || member.len() > bytes {
                 self.shape = Shape::Table;
             }
-            if members >= PACK_MEMBERS {
+            if members >= entries {
                 self.enlarge();
             }
         }
@@ -226,9 +230,9 @@ impl Keyspace {
         cx: &mut Context<'_, '_>,
         f: impl FnOnce(&mut ZsetEdit<'_>) -> T,
     ) -> T {
-        let (hash_key, name) = (self.hash_key, key.bytes);
+        let (hash_key, limit, name) = (self.hash_key, self.limits.zset, key.bytes);
         let new = || Slot::packed(name, &[], None, Mark { kind: Kind::Zset, form: Shape::Pack.bits() });
-        self.edit(key, place, new, cx, |slot| slot.edit_zset(hash_key, f)).unwrap_or_default()
+        self.edit(key, place, new, cx, |slot| slot.edit_zset(hash_key, limit, f)).unwrap_or_default()
     }
 }
 
@@ -246,17 +250,17 @@ impl Slot {
     }
 
     /// Changes a sorted set. Nothing is done to other types: `None`.
-    fn edit_zset<T>(&mut self, key: HashKey, f: impl FnOnce(&mut ZsetEdit<'_>) -> T) -> Option<T> {
+    fn edit_zset<T>(&mut self, key: HashKey, limit: PackLimit, f: impl FnOnce(&mut ZsetEdit<'_>) -> T) -> Option<T> {
         let shape = Shape::from_bits(self.mark().form);
         if let Self::Large(large) = self {
             let Value::Zset(zset) = &mut large.value else { return None };
-            let mut edit = ZsetEdit { key, shape, whole: false, state: State::Large(zset) };
+            let mut edit = ZsetEdit { key, limit, shape, whole: false, state: State::Large(zset) };
             let result = f(&mut edit);
             large.form = edit.shape.bits();
             return Some(result);
         }
         let elements = self.take_pack(Kind::Zset)?;
-        let mut edit = ZsetEdit { key, shape, whole: false, state: State::Pack { elements, count: None } };
+        let mut edit = ZsetEdit { key, limit, shape, whole: false, state: State::Pack { elements, count: None } };
         let result = f(&mut edit);
         let form = edit.shape.bits();
         match edit.state {

@@ -84,6 +84,7 @@ impl<D: Dataset> Node<D> {
     pub(in super::super) fn configured(&mut self, changed: &[&'static str], cx: &mut Cx<'_>) {
         self.source.configure(super::super::start::source_config(&self.config.settings), &mut turn!(self, cx));
         self.configure_link(cx);
+        self.data.configure(&self.config.settings);
         for &name in changed {
             match name {
                 "save" => self.arm_save_rules(cx),
