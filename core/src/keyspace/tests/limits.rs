@@ -171,6 +171,16 @@ set list-max-listpack-size -2
 is l6 listpack
 do RPUSH l6 b
 is l6 quicklist
+set list-max-listpack-size -5
+do RPUSH l7 a *9000
+do LMOVE l7 l8 RIGHT LEFT
+is l8 listpack
+do LMOVE l7 l8 LEFT LEFT
+is l8 listpack
+do LSET l8 0 *9000
+is l8 listpack
+do LINSERT l8 AFTER *9000 b
+is l8 listpack
 ";
 
 /// Some limits or others, for histories that change them.
