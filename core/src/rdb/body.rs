@@ -36,14 +36,16 @@ pub struct Options {
 /// Bodies may be encoded apart and joined in any order: each begins with the database of its first entry.
 #[derive(Debug, Default)]
 pub struct Body {
-    out: Blocks,
+    pub(super) out: Blocks,
     options: Options,
     /// The database that the bytes so far have selected.
     db: Option<u32>,
     packer: Packer,
     keys: u64,
     /// The version of the format; 0: the lowest.
-    version: u16,
+    pub(super) version: u16,
+    /// Whether it is for one value without its key.
+    lone: bool,
 }
 
 impl Body {
@@ -57,6 +59,12 @@ impl Body {
     #[must_use]
     pub fn for_version(self, version: u16) -> Self {
         Self { version: version.clamp(Writer::MIN_VERSION, Writer::MAX_VERSION), ..self }
+    }
+
+    /// The same for the one value of a [`Payload`](super::Payload): database, key and expiry are left out.
+    #[must_use]
+    pub fn lone(self) -> Self {
+        Self { lone: true, ..self }
     }
 
     /// Bytes encoded so far.
@@ -129,6 +137,9 @@ impl Body {
     /// Writes a key and the type of its value, which has to follow.
     fn key(&mut self, db: u32, key: &[u8], expire_at_ms: Option<i64>, kind: u8) {
         self.keys += 1;
+        if self.lone {
+            return self.out.append(&[kind]);
+        }
         let mut head = Small::new();
         self.select(db, &mut head);
         if let Some(at) = expire_at_ms {

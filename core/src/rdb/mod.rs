@@ -2,6 +2,7 @@
 //!
 //! - [`Reader`] takes bytes as they come and hands out [`Item`]s; memory is bounded by a named limit, not by the values.
 //! - [`Body`] encodes entries into shared blocks; [`Writer`] frames bodies with header, AUX fields, end and checksum.
+//! - [`Payload`] is one value outside a snapshot, as `DUMP` and `RESTORE` have it.
 //!
 //! It reads what Redis 1.2 to 8.10 and Valkey 7.2 to 9.2 write.
 //!
@@ -43,6 +44,7 @@ mod error;
 mod item;
 mod kinds;
 mod lzf;
+mod payload;
 mod reader;
 mod template;
 mod text;
@@ -58,5 +60,6 @@ pub use crc64::Crc64;
 pub use error::{Flaw, RdbError};
 pub use item::{Element, Entry, Item, Kind, Magic, ModuleId, ModuleValue, StreamId, StreamPart, Value};
 pub use lzf::LzfError;
+pub use payload::Payload;
 pub use reader::{Reader, ReaderLimits};
 pub use writer::Writer;

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 mod fault;
 mod header;
+mod lone;
 
 use super::Value;
 use super::aside::{self, Aside};
@@ -24,6 +25,8 @@ use super::value::{self, Begun, First, Part, Quicklist, Running, Scratch};
 
 use fault::{describe, place};
 use header::{magic_of, parse_header};
+
+pub(super) use header::family_of;
 
 /// The first version with a checksum.
 const CHECKSUM_SINCE: u16 = 5;
@@ -94,6 +97,8 @@ pub struct Reader {
     /// The same for values.
     values: Vec<u8>,
     failed: Option<Box<RdbError>>,
+    /// Whether the input is one value without a key.
+    lone: bool,
 }
 
 #[derive(Debug)]
@@ -180,6 +185,7 @@ impl Reader {
             names: Vec::new(),
             values: Vec::new(),
             failed: None,
+            lone: false,
         }
     }
 
@@ -221,7 +227,7 @@ impl Reader {
             State::Done => return Ok(()),
             State::Header => ("the header", None),
             State::Records if self.spent || self.held.is_empty() => ("the records, before EOF", None),
-            state => place(state, &self.held, self.magic, self.number, &self.key, &self.limits),
+            state => place(state, &self.held, self.magic, self.number, self.shown_key(), &self.limits),
         };
         Err(RdbError::Truncated { record, key, offset: self.taken })
     }
@@ -408,7 +414,7 @@ impl Reader {
                 }
                 First::Never => {
                     self.state = State::Records;
-                    Ok(self.leave_out())
+                    self.leave_out()
                 }
             },
             State::Aside(aside, _) => {
@@ -429,9 +435,9 @@ impl Reader {
         if number != kinds::STRING && kinds::value_type(self.magic, number).is_none() {
             return Err(Stop::Unknown);
         }
-        let key = Text::take(cursor, self.limits.whole)?;
+        let key = if self.lone { Text::Raw { at: 0, len: 0 } } else { Text::take(cursor, self.limits.whole)? };
         match value::begin(number, self.magic, cursor, &self.limits, &self.templates)? {
-            Begun::Empty => Ok(self.leave_out()),
+            Begun::Empty => self.leave_out(),
             Begun::EmptyNodes(list) => {
                 let whole = key.bytes(cursor.bytes(), &mut self.names)?;
                 self.key.clear();
@@ -449,14 +455,20 @@ impl Reader {
 
     /// Leaves out a key that has no elements.
     #[cold]
-    fn leave_out(&mut self) -> Step {
+    fn leave_out(&mut self) -> Result<Step, Stop> {
+        if self.lone {
+            return Err(Stop::Broken(0, Flaw::Empty("value")));
+        }
         self.empty_skipped += 1;
         self.said = Said { db: self.said.db, ..Said::default() };
-        Step::Noted
+        Ok(Step::Noted)
     }
 
     fn opcode(&mut self, number: u8, cursor: &mut Cursor<'_>) -> Result<Step, Stop> {
         let whole = self.limits.whole;
+        if self.lone {
+            return Err(Stop::Unknown);
+        }
         if self.said.meta {
             return Err(Stop::Broken(0, Flaw::MetaAlone));
         }
@@ -535,6 +547,8 @@ impl Reader {
                             // One byte more than is shown, so that it shows as cut.
                             self.key.clear();
                             self.key.extend_from_slice(key.get(..=KEY_SHOWN).unwrap_or(key));
+                        } else if self.lone {
+                            self.state = State::Done;
                         }
                         self.said = Said { db, ..Said::default() };
                         Ok(entry(key, worth))
@@ -554,6 +568,9 @@ impl Reader {
                 if self.key.capacity() > KEPT {
                     self.key = Vec::new();
                 }
+                if self.lone {
+                    self.state = State::Done;
+                }
                 Ok(Item::EntryEnd)
             }
             Step::ModuleAuxEnd => Ok(Item::ModuleAuxEnd),
@@ -564,7 +581,8 @@ impl Reader {
         };
         item.map_err(|stop| {
             let at = self.taken - record.len() as u64;
-            let place = place(&self.state, record, self.magic, self.number, &self.key, &self.limits);
+            let key = (!self.lone).then_some(&self.key[..]);
+            let place = place(&self.state, record, self.magic, self.number, key, &self.limits);
             let error = describe(stop, record, at, self.magic, place);
             self.failed = Some(Box::new(error.clone()));
             error
@@ -580,7 +598,7 @@ impl Reader {
                 None => RdbError::Magic { found: shown(header) },
             };
         }
-        let place = place(&self.state, record, self.magic, self.number, &self.key, &self.limits);
+        let place = place(&self.state, record, self.magic, self.number, self.shown_key(), &self.limits);
         describe(stop, record, offset, self.magic, place)
     }
 }

@@ -26,22 +26,22 @@ fn key_of(record: &[u8], limits: &ReaderLimits) -> Option<Box<str>> {
 /// What a record belongs to, and its key if there is one.
 pub(super) type Place = (&'static str, Option<Box<str>>);
 
-/// Where `record` stands.
+/// Where `record` stands; `key` is that of the value under way, `None` if values have none.
 #[cold]
 pub(super) fn place(
     state: &State,
     record: &[u8],
     magic: Magic,
     number: u8,
-    key: &[u8],
+    key: Option<&[u8]>,
     limits: &ReaderLimits,
 ) -> Place {
     match state {
-        State::Value(_) | State::EmptyNodes(_) => {
-            (kinds::value_type(magic, number).unwrap_or("value"), Some(shown(key)))
-        }
+        State::Value(_) | State::EmptyNodes(_) => (kinds::value_type(magic, number).unwrap_or("value"), key.map(shown)),
         State::Aside(_, opcode) => (kinds::opcode(magic, *opcode).unwrap_or("record"), None),
-        State::Header | State::Records | State::Done => (name_of(record, magic), key_of(record, limits)),
+        State::Header | State::Records | State::Done => {
+            (name_of(record, magic), key.and_then(|_| key_of(record, limits)))
+        }
     }
 }
 

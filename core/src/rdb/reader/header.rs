@@ -20,8 +20,14 @@ pub(super) fn magic_of(header: &[u8; 9]) -> Option<(Magic, u16)> {
 
 /// Family and version of a header that this build reads.
 pub(super) fn parse_header(header: &[u8; 9]) -> Option<(Magic, u16)> {
-    magic_of(header).filter(|(magic, version)| match magic {
-        Magic::Redis => REDIS_VERSIONS.contains(version),
-        Magic::Valkey => VALKEY_VERSIONS.contains(version),
-    })
+    magic_of(header).filter(|&(magic, version)| family_of(version) == Some(magic))
+}
+
+/// The family of a version that this build reads, for no number belongs to both.
+pub(in crate::rdb) fn family_of(version: u16) -> Option<Magic> {
+    match version {
+        _ if REDIS_VERSIONS.contains(&version) => Some(Magic::Redis),
+        _ if VALKEY_VERSIONS.contains(&version) => Some(Magic::Valkey),
+        _ => None,
+    }
 }
