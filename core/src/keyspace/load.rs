@@ -1,6 +1,7 @@
 //! Taking a snapshot in: keys grow in tables of their own until the whole is there.
 
 mod incoming;
+mod restore;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -16,6 +17,8 @@ use super::table::Table;
 use crate::dataset::{LoadError, LoadMode};
 use crate::rdb::{Entry, Item, Value};
 use incoming::{Incoming, Refused};
+
+pub(super) use restore::restore;
 
 /// A key whose value comes in parts.
 #[derive(Debug)]

@@ -52,6 +52,16 @@ pub(super) fn end(text: &[u8]) -> Option<f64> {
     number(text.get(from..)?).map(|(d, _)| d)
 }
 
+/// What `SORT` compares by: as [`end`] reads it, but nothing beyond the range, and only up to a byte of zero.
+pub(super) fn weight(text: &[u8]) -> Option<f64> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    let blank = |b: &u8| matches!(b, b' ' | 0x09..=0x0d);
+    match text.iter().position(|b| !blank(b)) {
+        Some(from) => parse(text.get(from..)?),
+        None => text.is_empty().then_some(0.0),
+    }
+}
+
 /// Whether a score is minus zero. A `listpack` knows none: there it becomes zero (Redis since 7.0).
 pub(super) fn is_minus_zero(score: f64) -> bool {
     score == 0.0 && score.is_sign_negative()

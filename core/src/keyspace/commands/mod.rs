@@ -4,6 +4,7 @@ mod bitfield;
 mod bitops;
 mod bits;
 mod counters;
+mod dump;
 mod expiry;
 mod field_expiry;
 mod hash_counters;
@@ -22,6 +23,8 @@ mod scan;
 mod set_algebra;
 mod set_walks;
 mod sets;
+mod sort;
+mod sort_lookup;
 mod strings;
 mod zset_algebra;
 mod zset_pops;
@@ -232,6 +235,10 @@ commands! {
     expiry::pttl: "pttl" 2 READ_FAST (1, 1, 1) "generic" "2.6.0" "Tells how many milliseconds a key has to live.";
     expiry::expiretime: "expiretime" 2 READ_FAST (1, 1, 1) "generic" "7.0.0" "Tells at which Unix time in seconds a key expires.";
     expiry::pexpiretime: "pexpiretime" 2 READ_FAST (1, 1, 1) "generic" "7.0.0" "Tells at which Unix time in milliseconds a key expires.";
+    sort::sort: "sort" -2 GROWS_MOVABLE (1, 1, 1) "generic" "1.0.0" "Puts the elements of a list, a set or a sorted set in order; answers or stores them.";
+    sort::sort_ro: "sort_ro" -2 READ_MOVABLE (1, 1, 1) "generic" "7.0.0" "Puts the elements of a list, a set or a sorted set in order and answers them.";
+    dump::dump: "dump" 2 READ (1, 1, 1) "generic" "2.6.0" "Gives the value of a key as bytes for RESTORE.";
+    dump::restore: "restore" -4 GROWS (1, 1, 1) "generic" "2.6.0" "Gives a key the value that DUMP gave as bytes.";
     object::object: "object" -2 OBJECT (0, 0, 0) "generic" "2.2.3" "Shows the inner state of a key's value.";
 }
 

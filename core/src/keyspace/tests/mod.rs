@@ -1,6 +1,7 @@
 //! Laws of the whole: what random commands do is held against a plain map, and against a replica and a snapshot of it.
 
 mod bits;
+mod dumps;
 mod field_expiry;
 mod hashes;
 mod hyperloglog;
@@ -10,6 +11,7 @@ mod lists;
 mod replies;
 mod sets;
 mod snapshots;
+mod sorts;
 mod zset_laws;
 mod zsets;
 
