@@ -221,12 +221,14 @@ quickcheck! {
     }
 
     fn a_replica_stores_the_same(members: Vec<u8>, weights: Vec<u8>, how: u8) -> bool {
-        // Of another seed, so that its sets have another order.
+        // Of another seed, so that its large sets have another order.
         let (mut w, mut replica) = (World::new(), World::seeded(9));
         (replica.origin, replica.may_expire) = (Origin::Upstream, false);
         let options = ["BY nosort", "BY w_* ALPHA", "BY w_*", "ALPHA", "BY nosort DESC LIMIT 1 3", "BY none_* ALPHA LIMIT 0 5"];
         let option = options[usize::from(how) % options.len()];
-        let mut lines: Vec<String> = members.iter().map(|m| std::format!("SADD s m{m}")).collect();
+        let many = (0..150).map(|m| std::format!("n{m}")).collect::<Vec<_>>().join(" ");
+        let mut lines = std::vec![std::format!("SADD s {many}")];
+        lines.extend(members.iter().map(|m| std::format!("SADD s m{m}")));
         lines.extend(weights.iter().enumerate().map(|(i, weight)| std::format!("SET w_m{i} {}", weight % 4)));
         lines.push(std::format!("SORT s {option} STORE d"));
         for line in &lines {
