@@ -21,7 +21,6 @@ mod digest;
 mod entry;
 mod expire;
 mod float;
-mod glob;
 mod graveyard;
 mod hash;
 mod hashed;

@@ -3,38 +3,32 @@
 use alloc::vec::Vec;
 
 use super::super::Keyspace;
-use super::super::glob;
 use super::super::hash::HashRef;
 use super::super::pack::Text as _;
 use super::hashes::read;
 use super::options::{range_error, sample};
-use super::scan::{Over, cursor, wanted};
+use super::scan::{self, Over, cursor, wanted};
 use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::Context;
 use crate::rdb::Scalar;
-use crate::resp::{Args, Proto, decimal, parse_i64};
+use crate::resp::{Args, Proto, parse_i64};
 
 pub(super) fn hscan(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let Some(from) = cursor(args.at(2)) else { return cx.reply.error("ERR invalid cursor") };
     let Ok(hash) = read(ks, args, cx) else { return };
     let Some(hash) = hash else {
         // Without a key nobody looks at the options.
-        cx.reply.array(2);
-        cx.reply.bulk(b"0");
-        return cx.reply.array(0);
+        return scan::answer(0, 0, cx);
     };
     let Some(wanted) = wanted(args, 3, Over::Fields, cx) else { return };
     let mut found = Vec::new();
-    let count = usize::try_from(wanted.count).unwrap_or(usize::MAX);
-    let next = hash.scan(from, count, |field, value| {
-        if wanted.pattern.is_none_or(|pattern| glob::matches(pattern, field.text(&mut [0; 20]))) {
+    let next = hash.scan(from, wanted.count(), |field, value| {
+        if wanted.shows(field.text(&mut [0; 20])) {
             found.push(field);
             found.extend((!wanted.names_only).then_some(value));
         }
     });
-    cx.reply.array(2);
-    cx.reply.bulk(decimal(&mut [0; 20], false, next.unwrap_or(0)));
-    cx.reply.array(found.len());
+    scan::answer(next.unwrap_or(0), found.len(), cx);
     found.into_iter().for_each(|scalar| scalar.reply(cx.reply));
 }
 

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 
 use super::super::Keyspace;
 use super::super::entry::Slot;
-use super::super::glob;
 use super::super::store::{Access, is_past};
 use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::{Context, Origin};
+use crate::glob;
 use crate::resp::{Args, decimal, parse_i64};
 
 fn expired(slot: &Slot, cx: &Context<'_, '_>) -> bool {
@@ -46,10 +46,29 @@ pub(super) enum Over {
 
 /// What a scan is to show.
 pub(super) struct Wanted<'a> {
-    pub(super) count: u64,
-    pub(super) pattern: Option<&'a [u8]>,
+    count: u64,
+    pattern: Option<&'a [u8]>,
     kind: Option<&'a [u8]>,
     pub(super) names_only: bool,
+}
+
+impl Wanted<'_> {
+    /// How many elements a step is to show, about.
+    pub(super) fn count(&self) -> usize {
+        usize::try_from(self.count).unwrap_or(usize::MAX)
+    }
+
+    /// Whether one of this name is to be shown.
+    pub(super) fn shows(&self, name: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, name))
+    }
+}
+
+/// The head of a step's answer: where to go on, 0 at the end, and how many `values` follow.
+pub(super) fn answer(next: u64, values: usize, cx: &mut Context<'_, '_>) {
+    cx.reply.array(2);
+    cx.reply.bulk(decimal(&mut [0; 20], false, next));
+    cx.reply.array(values);
 }
 
 /// Reads the options from argument `from` on; an error has been answered if it is `None`.
@@ -122,7 +141,7 @@ pub(super) fn scan(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
         buckets -= 1;
         at = ks.table(cx.db).scan(position, |slot| {
             seen += 1;
-            if wanted.pattern.is_none_or(|pattern| glob::matches(pattern, slot.key()))
+            if wanted.shows(slot.key())
                 && wanted.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(slot.kind().name().as_bytes()))
             {
                 found.push(slot.key().to_vec());
@@ -137,10 +156,7 @@ pub(super) fn scan(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
             found.push(name);
         }
     }
-    let mut buf = [0; 20];
-    cx.reply.array(2);
-    cx.reply.bulk(decimal(&mut buf, false, at.map_or(0, u64::reverse_bits)));
-    cx.reply.array(found.len());
+    answer(at.map_or(0, u64::reverse_bits), found.len(), cx);
     for key in found {
         cx.reply.bulk(&key);
     }

@@ -3,18 +3,17 @@
 use alloc::vec::Vec;
 
 use super::super::Keyspace;
-use super::super::glob;
 use super::super::pack::{Shape, Text as _};
 use super::super::record::Kind;
 use super::super::set::{SetEdit, SetRef};
 use super::super::store::Key;
 use super::super::table::Place;
 use super::options::{range_error, sample};
-use super::scan::{Over, cursor, wanted};
+use super::scan::{self, Over, cursor, wanted};
 use super::sets::read;
 use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::Context;
-use crate::resp::{Args, decimal, parse_i64};
+use crate::resp::{Args, parse_i64};
 
 /// The most words of one `SREM` that tells replicas what `SPOP` took, as Redis has it.
 const WORDS: usize = 1024;
@@ -26,21 +25,16 @@ pub(super) fn sscan(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
     let Ok(set) = read(ks, args, cx) else { return };
     let Some(set) = set else {
         // Without a key nobody looks at the options.
-        cx.reply.array(2);
-        cx.reply.bulk(b"0");
-        return cx.reply.array(0);
+        return scan::answer(0, 0, cx);
     };
     let Some(wanted) = wanted(args, 3, Over::Members, cx) else { return };
     let mut found = Vec::new();
-    let count = usize::try_from(wanted.count).unwrap_or(usize::MAX);
-    let next = set.scan(from, count, |member| {
-        if wanted.pattern.is_none_or(|pattern| glob::matches(pattern, member.text(&mut [0; 20]))) {
+    let next = set.scan(from, wanted.count(), |member| {
+        if wanted.shows(member.text(&mut [0; 20])) {
             found.push(member);
         }
     });
-    cx.reply.array(2);
-    cx.reply.bulk(decimal(&mut [0; 20], false, next.unwrap_or(0)));
-    cx.reply.array(found.len());
+    scan::answer(next.unwrap_or(0), found.len(), cx);
     found.into_iter().for_each(|member| member.reply(cx.reply));
 }
 

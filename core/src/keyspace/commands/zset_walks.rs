@@ -3,16 +3,15 @@
 use alloc::vec::Vec;
 
 use super::super::Keyspace;
-use super::super::glob;
 use super::super::pack::Text as _;
 use super::super::score;
 use super::super::zset::ZsetRef;
 use super::options::{range_error, sample};
-use super::scan::{Over, cursor, wanted};
+use super::scan::{self, Over, cursor, wanted};
 use super::zsets::{read, reply_pairs};
 use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::Context;
-use crate::resp::{Args, decimal, double_text, parse_i64};
+use crate::resp::{Args, double_text, parse_i64};
 
 pub(super) fn zscan(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let Some(from) = cursor(args.at(2)) else { return cx.reply.error("ERR invalid cursor") };
@@ -20,21 +19,16 @@ pub(super) fn zscan(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
     let Ok(zset) = read(ks, args, 1, cx) else { return };
     let Some(zset) = zset else {
         // Without a key nobody looks at the options.
-        cx.reply.array(2);
-        cx.reply.bulk(b"0");
-        return cx.reply.array(0);
+        return scan::answer(0, 0, cx);
     };
     let Some(wanted) = wanted(args, 3, Over::Members, cx) else { return };
     let mut found = Vec::new();
-    let count = usize::try_from(wanted.count).unwrap_or(usize::MAX);
-    let next = zset.scan(from, count, |member, score| {
-        if wanted.pattern.is_none_or(|pattern| glob::matches(pattern, member.text(&mut [0; 20]))) {
+    let next = zset.scan(from, wanted.count(), |member, score| {
+        if wanted.shows(member.text(&mut [0; 20])) {
             found.push((member, score));
         }
     });
-    cx.reply.array(2);
-    cx.reply.bulk(decimal(&mut [0; 20], false, next.unwrap_or(0)));
-    cx.reply.array(found.len() * 2);
+    scan::answer(next.unwrap_or(0), found.len() * 2, cx);
     for (member, score) in found {
         member.reply(cx.reply);
         // Scores are strings here in RESP3 too; those of a `skiplist` with all their digits.
