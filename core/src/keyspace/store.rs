@@ -95,6 +95,23 @@ impl Keyspace {
         Some(self.table(key.db).slot(place))
     }
 
+    /// The value of a key that is to be read as one of a kind, if there is such a key; of another kind, and an error
+    /// has been answered.
+    pub(super) fn read_as<'k, T>(
+        &'k mut self,
+        key: &Key<'_>,
+        cx: &mut Context<'_, '_>,
+        view: impl FnOnce(&'k Slot) -> Option<T>,
+    ) -> Result<Option<T>, Answered> {
+        let Some(slot) = self.read(key, cx) else { return Ok(None) };
+        let value = view(slot);
+        if value.is_none() {
+            cx.reply.error(WRONG_TYPE);
+            return Err(Answered);
+        }
+        Ok(value)
+    }
+
     /// The entry of a key, whether it has expired or not, for whoever has asked [`Keyspace::find`] before.
     #[inline]
     pub(super) fn peek(&self, key: &Key<'_>) -> Option<&Slot> {

@@ -7,7 +7,6 @@ use super::super::pack::Text as _;
 use super::super::record::Kind;
 use super::super::store::{Answered, Key};
 use super::super::table::Place;
-use super::WRONG_TYPE;
 use crate::dataset::{Context, Origin};
 use crate::rdb::Scalar;
 use crate::resp::Args;
@@ -21,14 +20,8 @@ pub(super) fn read<'k>(
     let key = ks.key(cx.db, args.at(1));
     // For the master that we follow no field has expired.
     let (upstream, now) = (cx.origin == Origin::Upstream, cx.now.unix_ms);
-    match ks.read(&key, cx).map(Slot::hash) {
-        None => Ok(None),
-        Some(Some(hash)) => Ok(Some(if upstream { hash } else { hash.at(now) })),
-        Some(None) => {
-            cx.reply.error(WRONG_TYPE);
-            Err(Answered)
-        }
-    }
+    let hash = ks.read_as(&key, cx, Slot::hash)?;
+    Ok(hash.map(|hash| if upstream { hash } else { hash.at(now) }))
 }
 
 /// The key in argument 1 for a writer of these fields of a hash, and where it is; an error has been answered if it is

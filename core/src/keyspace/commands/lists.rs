@@ -9,7 +9,7 @@ use super::super::record::Kind;
 use super::super::store::{Answered, Key};
 use super::super::table::Place;
 use super::options::range_error;
-use super::{NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX, WRONG_TYPE};
+use super::{NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::Context;
 use crate::resp::{Args, parse_i64};
 
@@ -20,14 +20,7 @@ pub(super) fn read<'k>(
     cx: &mut Context<'_, '_>,
 ) -> Result<Option<ListRef<'k>>, Answered> {
     let key = ks.key(cx.db, args.at(1));
-    match ks.read(&key, cx).map(Slot::list) {
-        None => Ok(None),
-        Some(Some(list)) => Ok(Some(list)),
-        Some(None) => {
-            cx.reply.error(WRONG_TYPE);
-            Err(Answered)
-        }
-    }
+    ks.read_as(&key, cx, Slot::list)
 }
 
 /// The key in argument 1 for a writer of a list, and where it is.

@@ -6,7 +6,6 @@ use super::super::pack::Text as _;
 use super::super::record::Kind;
 use super::super::set::{Member, SetRef};
 use super::super::store::Answered;
-use super::WRONG_TYPE;
 use crate::dataset::Context;
 use crate::resp::Args;
 
@@ -17,14 +16,7 @@ pub(super) fn read<'k>(
     cx: &mut Context<'_, '_>,
 ) -> Result<Option<SetRef<'k>>, Answered> {
     let key = ks.key(cx.db, args.at(1));
-    match ks.read(&key, cx).map(Slot::set) {
-        None => Ok(None),
-        Some(Some(set)) => Ok(Some(set)),
-        Some(None) => {
-            cx.reply.error(WRONG_TYPE);
-            Err(Answered)
-        }
-    }
+    ks.read_as(&key, cx, Slot::set)
 }
 
 pub(super) fn sadd(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {

@@ -10,7 +10,7 @@ use super::super::score::{self, NOT_A_FLOAT};
 use super::super::store::{Answered, Key};
 use super::super::table::Place;
 use super::super::zset::ZsetRef;
-use super::{SYNTAX, WRONG_TYPE};
+use super::SYNTAX;
 use crate::dataset::Context;
 use crate::rdb::Scalar;
 use crate::resp::{Args, Proto};
@@ -23,14 +23,7 @@ pub(super) fn read<'k>(
     cx: &mut Context<'_, '_>,
 ) -> Result<Option<ZsetRef<'k>>, Answered> {
     let key = ks.key(cx.db, args.at(at));
-    match ks.read(&key, cx).map(Slot::zset) {
-        None => Ok(None),
-        Some(Some(zset)) => Ok(Some(zset)),
-        Some(None) => {
-            cx.reply.error(WRONG_TYPE);
-            Err(Answered)
-        }
-    }
+    ks.read_as(&key, cx, Slot::zset)
 }
 
 /// The key in argument 1 for a writer of a sorted set, and where it is.
