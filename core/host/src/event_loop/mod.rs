@@ -38,7 +38,7 @@ use crate::{Arrival, Clock, Completion, Inbox, Jobs, Started, TurnMeter, closed_
 
 /// The one buffer that all connections are read into, bytes.
 const READ_BUFFER: usize = 128 << 10;
-/// Actions whose memory is kept from input to input.
+/// Actions whose memory is kept from turn to turn.
 const ACTIONS_KEPT: usize = 128;
 /// What one connection may bring in per turn, bytes.
 const READ_BUDGET: usize = READ_BUFFER;
@@ -293,6 +293,7 @@ where
             self.feed(Input::Tick);
         }
         self.write_ready();
+        self.actions.shrink_to(ACTIONS_KEPT);
         self.meter.turn(self.woke, self.clock.mono());
         if self.exit.is_some() {
             self.jobs.shut_down();
@@ -473,7 +474,6 @@ where
                 _ => debug_assert!(false, "an action that this driver does not know"),
             }
         }
-        actions.shrink_to(ACTIONS_KEPT);
         self.actions = actions;
     }
 
