@@ -151,6 +151,33 @@ pub enum Origin {
     Upstream,
 }
 
+/// What has to be at a key so that a client that waits for it may go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitFor {
+    /// A list: `BLPOP`, `BRPOP`, `BLMPOP`, `BLMOVE`, `BRPOPLPUSH`.
+    List,
+    /// A sorted set: `BZPOPMIN`, `BZPOPMAX`, `BZMPOP`.
+    Zset,
+    /// A stream: `XREAD`.
+    Stream,
+    /// A stream with a group: `XREADGROUP`; it also wants to know when either is gone.
+    Group,
+}
+
+/// What a command that found nothing waits for. Its client is held, and the command is executed again whenever one of
+/// the keys has changed and holds what is waited for, until it answers or the time is up.
+#[derive(Debug)]
+pub struct Wait {
+    /// What has to be there.
+    pub what: WaitFor,
+    /// The keys, in the selected database.
+    pub keys: Vec<Box<[u8]>>,
+    /// For how long, ms; 0: without an end. When the time is up the answer is a null array.
+    pub timeout_ms: u64,
+    /// What is to be executed then in place of the command as it came (`XREAD` with `$` made a number).
+    pub command: Option<Command>,
+}
+
 /// All that a command may see and touch besides the data.
 #[derive(Debug)]
 pub struct Context<'a, 'r> {
@@ -168,6 +195,9 @@ pub struct Context<'a, 'r> {
     pub reply: &'a mut Reply<'r>,
     /// What replicas have to do to come to the same data.
     pub effects: &'a mut Effects,
+    /// Where a command that found nothing says that its client waits, instead of answering. `None`: it cannot wait (in a
+    /// transaction, from a master) and answers at once as if its time was up.
+    pub wait: Option<&'a mut Option<Wait>>,
 }
 
 /// One step that replicas have to take.
@@ -179,6 +209,53 @@ pub enum Effect {
     Command(u32, Command),
 }
 
+/// Classes of keyspace events, as the letters of `notify-keyspace-events` name them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Classes(pub u32);
+
+impl Classes {
+    /// `g`: commands of no type, such as `DEL`, `EXPIRE`, `RENAME`.
+    pub const GENERIC: Self = Self(1);
+    /// `$`: strings.
+    pub const STRING: Self = Self(1 << 1);
+    /// `l`: lists.
+    pub const LIST: Self = Self(1 << 2);
+    /// `s`: sets.
+    pub const SET: Self = Self(1 << 3);
+    /// `h`: hashes.
+    pub const HASH: Self = Self(1 << 4);
+    /// `z`: sorted sets.
+    pub const ZSET: Self = Self(1 << 5);
+    /// `t`: streams.
+    pub const STREAM: Self = Self(1 << 6);
+    /// `x`: keys that expired.
+    pub const EXPIRED: Self = Self(1 << 7);
+    /// `e`: keys that were evicted.
+    pub const EVICTED: Self = Self(1 << 8);
+    /// `m`: reads that found no key.
+    pub const MISS: Self = Self(1 << 9);
+    /// `n`: keys that are new.
+    pub const NEW: Self = Self(1 << 10);
+    /// `d`: modules.
+    pub const MODULE: Self = Self(1 << 11);
+
+    /// Whether all of `other` are among these.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// One keyspace event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyEvent {
+    /// What happened (`set`, `expired` …).
+    pub event: &'static str,
+    /// In which database.
+    pub db: u32,
+    /// To which key.
+    pub key: Box<[u8]>,
+}
+
 /// What a command (or a whole transaction) did, in order, in terms that replicas can repeat.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -188,6 +265,9 @@ pub struct Effects {
     /// Whether anybody wants to know which keys changed; if not, [`Effects::touch`] costs nothing.
     pub watching: bool,
     touched: Vec<(u32, Box<[u8]>)>,
+    /// The classes of events that anybody is told of; [`Effects::notify`] of another class costs nothing.
+    pub told: Classes,
+    events: Vec<KeyEvent>,
 }
 
 impl Effects {
@@ -210,6 +290,19 @@ impl Effects {
         if self.watching {
             self.touched.push((db, key.into()));
         }
+    }
+
+    /// `event` of this class happened to `key`: `notify-keyspace-events`.
+    #[inline]
+    pub fn notify(&mut self, class: Classes, event: &'static str, db: u32, key: &[u8]) {
+        if self.told.has(class) {
+            self.events.push(KeyEvent { event, db, key: key.into() });
+        }
+    }
+
+    /// Takes out the events.
+    pub fn take_events(&mut self) -> Vec<KeyEvent> {
+        core::mem::take(&mut self.events)
     }
 
     /// Whether nothing is to be propagated.
@@ -338,6 +431,11 @@ pub trait Dataset: Send {
 
     /// Whether database `db` holds `key`, expired or not.
     fn contains(&self, db: u32, key: &[u8]) -> bool;
+
+    /// Whether `key` of database `db` now is such that a client that waits for `what` may go on.
+    fn serves(&self, _db: u32, _key: &[u8], _what: WaitFor) -> bool {
+        false
+    }
 
     /// Counts of database `db`; zeros if there is no such.
     fn stats(&self, db: u32) -> DbStats;

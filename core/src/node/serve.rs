@@ -240,6 +240,7 @@ impl<D: Dataset> Node<D> {
                 rng: &mut self.rng,
                 reply: &mut reply,
                 effects: &mut self.effects,
+                wait: None,
             },
         );
         let failed = reply.errors() > 0;

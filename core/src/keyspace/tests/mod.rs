@@ -78,6 +78,7 @@ impl World {
             rng: &mut self.rng,
             reply: &mut reply,
             effects: &mut self.fx,
+            wait: None,
         };
         self.ks.execute(number, command.args(), &mut cx);
         let mut chunks = Chunks::new();
