@@ -6,6 +6,8 @@ extern crate alloc;
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "node/blocking.rs"]
+mod blocking;
 #[path = "node/bytes.rs"]
 mod bytes;
 #[path = "node/clients.rs"]

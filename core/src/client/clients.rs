@@ -1,7 +1,7 @@
 //! All that a server keeps for its clients' sake.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -35,6 +35,8 @@ pub(crate) struct Clients<R> {
     pub(crate) pubsub: PubSub,
     /// Clients whose commands wait: in WAIT, or for the end of a pause.
     pub(crate) waiting: BTreeSet<ConnId>,
+    /// Clients that wait no more and sent commands meanwhile: these run when the input is handled.
+    pub(crate) resumed: VecDeque<ConnId>,
     /// Clients that got bytes while another input was handled: told to the runtime when it ends.
     pub(crate) stirred: BTreeSet<ConnId>,
     /// Messages to a client that was taken out as they were published: it gets them once it is served.
@@ -60,6 +62,7 @@ impl<R> Clients<R> {
             sessions: Sessions::default(),
             pubsub: PubSub::default(),
             waiting: BTreeSet::new(),
+            resumed: VecDeque::new(),
             stirred: BTreeSet::new(),
             aside: Vec::new(),
             pause: None,

@@ -88,10 +88,7 @@ pub(crate) trait Dispatch: Server {
             Err(text) => self.refuse(s, None, &text),
         }
         // A client that wants no replies still gets those of CLIENT REPLY ON, which switches before it answers.
-        if s.reply != ReplyMode::On && !s.replica {
-            let keep = mark.max(s.outbox.start());
-            s.outbox.truncate(keep);
-        }
+        s.silence(mark);
         if s.blocked == Some(Blocked::Paused) {
             // It was held back, and comes again as if it had not come.
             s.reply = before;
@@ -170,15 +167,29 @@ pub(crate) trait Dispatch: Server {
         s.outbox.byte_at(mark) == Some(b'-')
     }
 
-    /// Lets a client that waited go on with what it sent meanwhile.
-    fn unblock(&mut self, s: &mut Session, cx: &mut Cx<'_, Self::Event>) {
+    /// Ends the waiting of a client; it goes on with what it sent meanwhile once the input is handled, since its commands
+    /// may let others go on, and so forth.
+    fn unblock(&mut self, s: &mut Session) {
         s.blocked = None;
-        self.clients_mut().waiting.remove(&s.conn);
-        self.timers().clear(Timer::Wait(s.conn).into());
-        let held = core::mem::take(&mut s.held);
-        if !held.is_empty() {
-            self.feed(s, &held, cx);
+        let clients = self.clients_mut();
+        clients.waiting.remove(&s.conn);
+        if !s.held.is_empty() {
+            clients.resumed.push_back(s.conn);
         }
+        self.timers().clear(Timer::Wait(s.conn).into());
+    }
+
+    /// Runs what clients sent while they waited, of those that wait no more; whether there were any.
+    fn resume_held(&mut self, cx: &mut Cx<'_, Self::Event>) -> bool {
+        let mut any = false;
+        while let Some(conn) = self.clients_mut().resumed.pop_front() {
+            any = true;
+            let Some(mut s) = self.clients_mut().sessions.take(conn) else { continue };
+            let held = core::mem::take(&mut s.held);
+            self.feed(&mut s, &held, cx);
+            self.finish(s, cx);
+        }
+        any
     }
 
     /// Holds commands back for `ms`.
@@ -204,7 +215,7 @@ pub(crate) trait Dispatch: Server {
         for conn in held {
             let Some(mut s) = self.clients_mut().sessions.take(conn) else { continue };
             if s.blocked == Some(Blocked::Paused) {
-                self.unblock(&mut s, cx);
+                self.unblock(&mut s);
                 self.finish(s, cx);
             } else {
                 self.clients_mut().sessions.put(s);

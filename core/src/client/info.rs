@@ -89,7 +89,10 @@ pub(crate) fn clients_section<S: Server>(server: &S, f: &mut Fields, s: &Session
     f.put("maxclients", server.settings().maxclients);
     f.put("client_recent_max_input_buffer", clients().map(|c| c.requests.buffered()).max().unwrap_or(0));
     f.put("client_recent_max_output_buffer", clients().map(|c| c.outbox.len()).max().unwrap_or(0));
-    f.put("blocked_clients", clients().filter(|c| matches!(c.blocked, Some(Blocked::Wait { .. }))).count());
+    f.put(
+        "blocked_clients",
+        clients().filter(|c| matches!(c.blocked, Some(Blocked::Wait { .. } | Blocked::Keys))).count(),
+    );
     f.put("tracking_clients", 0);
     f.put("clients_in_timeout_table", clients().filter(|c| c.blocked.is_some()).count());
 }

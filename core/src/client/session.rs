@@ -62,6 +62,8 @@ pub enum Blocked {
         /// When to answer anyhow.
         until: Option<Instant>,
     },
+    /// A command that waits for a key (`BLPOP` and its kind).
+    Keys,
     /// `CLIENT PAUSE` holds its command back.
     Paused,
     /// Its reply waits for a file to be written (`SAVE`, a vote of a sentinel).
@@ -190,6 +192,14 @@ impl Session {
     pub fn late(&mut self, write: impl FnOnce(&mut Reply<'_>)) {
         if self.reply == ReplyMode::On {
             write(&mut self.reply());
+        }
+    }
+
+    /// Takes back what a command wrote from `mark` on, if the client wants no reply.
+    pub fn silence(&mut self, mark: u64) {
+        if self.reply != ReplyMode::On && !self.replica {
+            let keep = mark.max(self.outbox.start());
+            self.outbox.truncate(keep);
         }
     }
 

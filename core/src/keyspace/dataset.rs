@@ -1,10 +1,11 @@
 //! The keyspace behind the border that every dataset has.
 
 use super::commands;
+use super::record::Kind;
 use super::table::Table;
 use super::{Keyspace, Limits};
 use crate::config::Settings;
-use crate::dataset::{Context, Counters, Dataset, DbStats, Effects, LoadError, LoadMode, Progress, Spec};
+use crate::dataset::{Context, Counters, Dataset, DbStats, Effects, LoadError, LoadMode, Progress, Spec, WaitFor};
 use crate::rdb;
 use crate::resp::Args;
 use crate::time::{Instant, Now};
@@ -24,6 +25,18 @@ impl Dataset for Keyspace {
         match commands::RUN.get(command) {
             Some(run) => run(self, args, cx),
             None => cx.reply.error("ERR unknown command number"),
+        }
+    }
+
+    fn serves(&self, db: u32, key: &[u8], what: WaitFor) -> bool {
+        let Some(table) = self.dbs.get(db as usize) else { return false };
+        let kind = table.find(table.hash(key), key).map(|place| table.slot(place).kind());
+        match what {
+            WaitFor::List => kind == Some(Kind::List),
+            WaitFor::Zset => kind == Some(Kind::Zset),
+            WaitFor::Stream => false,
+            // Whatever became of the key or of the group is for the command to say.
+            WaitFor::Group => true,
         }
     }
 

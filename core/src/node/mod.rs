@@ -4,6 +4,7 @@
 //! `dispatch`, commands run by the table in `commands`, their effects go to the replication log by `propagate`;
 //! `upstream` follows a master, `snapshot` and `load` carry the dataset to and from files and replicas.
 
+mod blocking;
 mod call;
 mod commands;
 mod event;
@@ -30,7 +31,7 @@ pub use call::Call;
 pub use event::{Event, What};
 
 use crate::blocks::Blocks;
-use crate::client::{self, Clients, Connections as _, Handler};
+use crate::client::{self, Clients, Connections as _, Dispatch as _, Handler};
 use crate::config::Config;
 use crate::dataset::{Dataset, Effects, Progress};
 use crate::ids::{ConnId, Ids, OpId};
@@ -133,6 +134,8 @@ pub struct Node<D: Dataset> {
     monitors: BTreeSet<ConnId>,
     /// Which clients watch a key.
     watchers: BTreeMap<(u32, Box<[u8]>), BTreeSet<ConnId>>,
+    /// Which clients wait for a key.
+    waiters: blocking::Waiters,
     /// Effects of the command that runs.
     effects: Effects,
     /// Effects of the transaction that runs.
@@ -191,6 +194,7 @@ impl<D: Dataset> Node<D> {
             clients,
             monitors: BTreeSet::new(),
             watchers: BTreeMap::new(),
+            waiters: blocking::Waiters::default(),
             effects: Effects::default(),
             unit: None,
             upstream: None,
@@ -321,7 +325,7 @@ impl<D: Dataset> Node<D> {
 
     fn expire(&mut self, cx: &mut Cx<'_>) {
         if self.expires_by_itself() {
-            self.effects.watching = !self.watchers.is_empty();
+            self.effects.watching = self.is_watched();
             let progress = self.data.expire(cx.now, SLICE_KEYS, &mut self.effects);
             self.propagate_each(cx);
             if progress == Progress::More {
@@ -333,9 +337,15 @@ impl<D: Dataset> Node<D> {
     /// The end of every input: what became due by it is told to the runtime in one go.
     fn settle(&mut self, cx: &mut Cx<'_>) {
         // Whatever runs held commands or ends clients comes first, and what that stirs is told before the input ends.
-        self.wake_waiters(cx);
-        self.shutdown_step(cx);
-        self.failover_step(cx);
+        loop {
+            self.wake_waiters(cx);
+            self.serve_waiters(cx);
+            self.shutdown_step(cx);
+            self.failover_step(cx);
+            if !self.resume_held(cx) {
+                break;
+            }
+        }
         self.finish_stirred(cx);
         if core::mem::take(&mut self.want_acks) {
             self.source.request_acks();

@@ -209,7 +209,7 @@ impl<D: Dataset> Node<D> {
             Ok(()) => r.ok(),
             Err(why) => r.error_fmt(format_args!("ERR {why}")),
         });
-        self.unblock(&mut s, cx);
+        self.unblock(&mut s);
         self.finish(s, cx);
     }
 }

@@ -9,7 +9,7 @@ use super::{Cx, Key, Node, Run, What, turn};
 use crate::client::{self, Clients, CloseWhen, Dispatch as _, Found, Refusal, Server, Session};
 use crate::client::{paused, subscribed, unauthenticated};
 use crate::config::{Guard, Settings};
-use crate::dataset::{Context, Dataset, Flags, Origin, Spec};
+use crate::dataset::{Context, Dataset, Flags, Origin, Spec, Wait};
 use crate::ids::{ConnId, Ids};
 use crate::mutations::{Mutation, on};
 use crate::resp::{Args, Command, Reply};
@@ -140,6 +140,7 @@ impl<D: Dataset> Server for Node<D> {
             self.queue(s, found, args);
         } else {
             self.call(s, found, args, cx);
+            self.serve_waiters(cx);
         }
     }
 
@@ -164,6 +165,7 @@ impl<D: Dataset> Server for Node<D> {
 
     fn left(&mut self, s: &Session, cx: &mut Cx<'_>) {
         self.unwatch_keys(s.conn, &s.watched);
+        self.stop_waiting(s);
         self.monitors.remove(&s.conn);
         self.source.closed(s.conn, &mut turn!(self, cx));
         if self.replicas.remove(&s.conn) {
@@ -225,9 +227,21 @@ impl<D: Dataset> Node<D> {
             .fold(found.spec.flags, |flags, spec| Flags((flags.0 | (spec.flags.0 & any.0)) & (spec.flags.0 | !all.0)))
     }
 
-    /// Runs a command of the dataset for a client; whether it failed.
+    /// Runs a command of the dataset for a client, who may have to wait then; whether it failed.
     fn call_data(&mut self, s: &mut Session, command: usize, args: Args<'_>, cx: &mut Cx<'_>) -> bool {
-        self.effects.watching = !self.watchers.is_empty();
+        match self.execute(s, command, args, cx) {
+            Executed::Answered { failed } => failed,
+            Executed::Waits(wait) => {
+                self.begin_waiting(s, args, *wait, cx);
+                false
+            }
+        }
+    }
+
+    /// Executes a command of the dataset for a client.
+    pub(super) fn execute(&mut self, s: &mut Session, command: usize, args: Args<'_>, cx: &mut Cx<'_>) -> Executed {
+        self.effects.watching = self.is_watched();
+        let mut wait = None;
         let mut reply = Reply::new(&mut s.outbox, s.proto);
         self.data.execute(
             command,
@@ -240,14 +254,18 @@ impl<D: Dataset> Node<D> {
                 rng: &mut self.rng,
                 reply: &mut reply,
                 effects: &mut self.effects,
-                wait: None,
+                // A transaction does not stop in the middle.
+                wait: self.unit.is_none().then_some(&mut wait),
             },
         );
         let failed = reply.errors() > 0;
         if !self.effects.is_empty() || self.effects.dirty > 0 {
             self.propagate(s, args, cx);
         }
-        failed
+        match wait {
+            None => Executed::Answered { failed },
+            Some(wait) => Executed::Waits(Box::new(wait)),
+        }
     }
 
     fn queue(&mut self, s: &mut Session, found: &Found<Run<D>>, args: Args<'_>) {
@@ -261,6 +279,17 @@ impl<D: Dataset> Node<D> {
         }
         s.reply().simple("QUEUED");
     }
+}
+
+/// What came of a command of the dataset.
+pub(super) enum Executed {
+    /// It answered.
+    Answered {
+        /// With an error.
+        failed: bool,
+    },
+    /// It found nothing, and its client waits.
+    Waits(Box<Wait>),
 }
 
 const DEBUG_REFUSED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \

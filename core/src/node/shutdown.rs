@@ -179,7 +179,7 @@ impl<D: Dataset> Node<D> {
         for conn in options.client.into_iter().chain(also) {
             if let Some(mut s) = self.clients.sessions.take(conn) {
                 s.late(|r| r.error(text));
-                self.unblock(&mut s, cx);
+                self.unblock(&mut s);
                 self.finish(s, cx);
             }
         }

@@ -244,7 +244,7 @@ impl<D: Dataset> Node<D> {
                 r.error_fmt(format_args!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
             }
         });
-        self.unblock(&mut s, cx);
+        self.unblock(&mut s);
         self.finish(s, cx);
     }
 

@@ -10,7 +10,7 @@ use super::load::Purpose;
 use super::spool::Spool;
 use super::{Cx, Key, Node, Run, What, turn};
 use crate::blocks::Blocks;
-use crate::client::{Blocked, Connections as _, Dispatch as _, Server as _};
+use crate::client::{Dispatch as _, Server as _};
 use crate::config::DisklessLoad;
 use crate::dataset::{Context, Dataset, LoadMode, Origin};
 use crate::ids::{ConnId, OpId};
@@ -197,7 +197,7 @@ impl<D: Dataset> Node<D> {
         if let Some(up) = &mut self.upstream {
             up.stream.db = db;
         }
-        self.unblock_waiters(cx);
+        self.end_waits(cx);
         // The node's own file comes first: what it says decides how the link begins.
         if self.load.as_ref().is_none_or(|l| l.what != Purpose::Start) {
             self.start_link(cx);
@@ -595,7 +595,7 @@ impl<D: Dataset> Node<D> {
     }
 
     fn apply_data(&mut self, db: u32, command: usize, args: Args<'_>, end: u64, cx: &mut Cx<'_>) -> Result<(), Fault> {
-        self.effects.watching = !self.watchers.is_empty();
+        self.effects.watching = self.is_watched();
         self.scratch.truncate(self.scratch.start());
         let mut reply = Reply::new(&mut self.scratch, Proto::Resp2);
         self.data.execute(
@@ -660,25 +660,6 @@ impl<D: Dataset> Node<D> {
         }
         self.count_dirty(cx);
         Ok(())
-    }
-
-    /// A change of role answers those who wait for replicas.
-    fn unblock_waiters(&mut self, cx: &mut Cx<'_>) {
-        let waiting: Vec<ConnId> = self.clients.waiting.iter().copied().collect();
-        for conn in waiting {
-            let Some(mut s) = self.clients.sessions.take(conn) else { continue };
-            if matches!(s.blocked, Some(Blocked::Wait { .. })) {
-                s.late(|r| {
-                    r.error(
-                        "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
-                    );
-                });
-                self.unblock(&mut s, cx);
-                self.finish(s, cx);
-            } else {
-                self.clients.sessions.put(s);
-            }
-        }
     }
 }
 

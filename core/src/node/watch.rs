@@ -35,6 +35,7 @@ impl<D: Dataset> Node<D> {
     /// Tells the watchers of the keys that the last command touched. `own` is the session taken out for it, if any.
     pub(super) fn tell_watchers(&mut self, mut own: Option<&mut Session>) {
         for key in self.effects.take_touched() {
+            self.waiters.touched(&key);
             for &conn in self.watchers.get(&key).into_iter().flatten() {
                 match own.as_deref_mut() {
                     Some(s) if s.conn == conn => s.dirty = true,
@@ -51,6 +52,7 @@ impl<D: Dataset> Node<D> {
     /// Whole databases are about to go (FLUSHALL, SWAPDB, a new dataset): every watcher of a key that one of them holds is
     /// told. As in Redis, a watched key that was not there and is not there afterwards has not changed.
     pub(super) fn tell_watchers_of(&mut self, own: Option<&mut Session>, dbs: impl Fn(u32) -> bool) {
+        self.waiters.touched_all(&dbs);
         let mut own = own;
         let told: BTreeSet<ConnId> = self
             .watchers

@@ -89,6 +89,16 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The first `n` arguments.
+    pub fn to(&self, n: usize) -> Self {
+        Self {
+            bytes: self.bytes,
+            spans: &self.spans[..n.min(self.spans.len())],
+            raw: None,
+            pieces: self.pieces.filter(|(k, _)| *k < n),
+        }
+    }
+
     /// All arguments in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
         let bytes = self.bytes;

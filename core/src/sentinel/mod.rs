@@ -61,7 +61,7 @@ pub use simulate::{Crash, EXIT_CODE};
 use state::{Durable, Record, Store};
 pub use timing::Timing;
 
-use crate::client::{self, Clients, Connections as _, Handler};
+use crate::client::{self, Clients, Connections as _, Dispatch as _, Handler};
 use crate::config::sentinel::SentinelConfig;
 use crate::ids::{ConnId, Ids, OpId, RunId};
 use crate::machine::{Action, Actions, Chunks, Input, Level, Machine, Outcome, Path};
@@ -480,6 +480,7 @@ impl Sentinel {
                 break;
             }
         }
+        while self.resume_held(cx) {}
         self.finish_stirred(cx);
         self.conf.settle(&mut turn!(self, cx));
     }

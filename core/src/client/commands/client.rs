@@ -240,7 +240,7 @@ pub(super) fn unblock<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>
         .clients()
         .sessions
         .iter()
-        .find(|c| c.id == id as u64 && matches!(c.blocked, Some(Blocked::Wait { .. })))
+        .find(|c| c.id == id as u64 && matches!(c.blocked, Some(Blocked::Wait { .. } | Blocked::Keys)))
         .map(|c| c.conn);
     let Some(conn) = conn else { return s.reply().int(0) };
     server.wait_over(conn, error.then_some("UNBLOCKED client unblocked via CLIENT UNBLOCK"), cx);

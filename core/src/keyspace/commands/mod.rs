@@ -26,6 +26,7 @@ mod sets;
 mod sort;
 mod sort_lookup;
 mod strings;
+mod waits;
 mod zset_algebra;
 mod zset_pops;
 mod zset_ranges;
@@ -84,6 +85,10 @@ macro_rules! commands {
 
 const READ_TELLS: Flags = READ.and(Flags::MAY_REPLICATE);
 const GROWS_ADMIN: Flags = GROWS.and(Flags::ADMIN);
+const BLOCKS: Flags = WRITE.and(Flags::NOSCRIPT).and(Flags::BLOCKING);
+const BLOCKS_FAST: Flags = BLOCKS.and(Flags::FAST);
+const BLOCKS_GROWS: Flags = BLOCKS.and(Flags::DENYOOM);
+const BLOCKS_MOVABLE: Flags = WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS);
 const ADMIN: Flags = Flags::ADMIN;
 const OBJECT: Flags = READ.and(Flags::CONTAINER);
 
@@ -158,6 +163,9 @@ commands! {
     zset_pops::zpopmin: "zpopmin" -2 WRITE_FAST (1, 1, 1) "sorted-set" "5.0.0" "Takes the members with the lowest scores.";
     zset_pops::zpopmax: "zpopmax" -2 WRITE_FAST (1, 1, 1) "sorted-set" "5.0.0" "Takes the members with the highest scores.";
     zset_pops::zmpop: "zmpop" -4 WRITE_MOVABLE (0, 0, 0; 1) "sorted-set" "7.0.0" "Takes members from the first of several sorted sets that is there.";
+    zset_pops::bzpopmin: "bzpopmin" -3 BLOCKS_FAST (1, -2, 1) "sorted-set" "5.0.0" "Takes the lowest member of the first of several sorted sets that is there; waits for one.";
+    zset_pops::bzpopmax: "bzpopmax" -3 BLOCKS_FAST (1, -2, 1) "sorted-set" "5.0.0" "Takes the highest member of the first of several sorted sets that is there; waits for one.";
+    zset_pops::bzmpop: "bzmpop" -5 BLOCKS_MOVABLE (0, 0, 0; 2) "sorted-set" "7.0.0" "Takes members from the first of several sorted sets that is there; waits for one.";
     zset_walks::zrandmember: "zrandmember" -2 READ (1, 1, 1) "sorted-set" "6.2.0" "Names random members of a sorted set.";
     zset_walks::zscan: "zscan" -3 READ (1, 1, 1) "sorted-set" "2.8.0" "Shows the members of a sorted set in several steps.";
     zset_algebra::zunion: "zunion" -3 READ_MOVABLE (0, 0, 0; 1) "sorted-set" "6.2.0" "Names the members of any of several sorted sets.";
@@ -213,6 +221,11 @@ commands! {
     list_pops::lmpop: "lmpop" -4 WRITE_MOVABLE (0, 0, 0; 1) "list" "7.0.0" "Takes elements out of the first of several lists that is there.";
     list_pops::rpoplpush: "rpoplpush" 3 GROWS (1, 2, 1) "list" "1.2.0" "Takes the last element of a list and puts it before the first of another.";
     list_pops::lmove: "lmove" 5 GROWS (1, 2, 1) "list" "6.2.0" "Takes an element from an end of a list and puts it to an end of another.";
+    list_pops::blpop: "blpop" -3 BLOCKS (1, -2, 1) "list" "2.0.0" "Takes the first element out of the first of several lists that is there; waits for one.";
+    list_pops::brpop: "brpop" -3 BLOCKS (1, -2, 1) "list" "2.0.0" "Takes the last element out of the first of several lists that is there; waits for one.";
+    list_pops::blmpop: "blmpop" -5 BLOCKS_MOVABLE (0, 0, 0; 2) "list" "7.0.0" "Takes elements out of the first of several lists that is there; waits for one.";
+    list_pops::brpoplpush: "brpoplpush" 4 BLOCKS_GROWS (1, 2, 1) "list" "2.2.0" "Takes the last element of a list and puts it before the first of another; waits for one.";
+    list_pops::blmove: "blmove" 6 BLOCKS_GROWS (1, 2, 1) "list" "6.2.0" "Takes an element from an end of a list and puts it to an end of another; waits for one.";
     keys::del: "del" -2 WRITE (1, -1, 1) "generic" "1.0.0" "Deletes keys.";
     keys::del: "unlink" -2 WRITE_FAST (1, -1, 1) "generic" "4.0.0" "Deletes keys and frees their memory later.";
     keys::exists: "exists" -2 READ_FAST (1, -1, 1) "generic" "1.0.0" "Counts how many of the keys are there.";

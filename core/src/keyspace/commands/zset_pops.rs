@@ -6,8 +6,9 @@ use super::super::record::Kind;
 use super::super::store::Key;
 use super::super::table::Place;
 use super::SYNTAX;
+use super::waits::{timeout, wait_for};
 use super::zsets::write;
-use crate::dataset::Context;
+use crate::dataset::{Context, WaitFor};
 use crate::resp::{Args, Proto, decimal, parse_i64};
 
 /// The end of a sorted set.
@@ -53,11 +54,24 @@ fn take(
     nested: bool,
     cx: &mut Context<'_, '_>,
 ) -> usize {
+    let n = count.min(ks.zset_at(key, place).len());
+    cx.reply.array(if nested { n } else { 2 * n });
+    remove_end(ks, key, place, (n, end), nested, cx);
+    n
+}
+
+/// Takes `n` members, at least one and no more than there are, and answers them one behind the other.
+fn remove_end(
+    ks: &mut Keyspace,
+    key: &Key<'_>,
+    place: Place,
+    (n, end): (usize, End),
+    nested: bool,
+    cx: &mut Context<'_, '_>,
+) {
     let zset = ks.zset_at(key, place);
     let all = zset.len();
-    let n = count.min(all);
     let span = if end == End::Min { 0..n } else { all - n..all };
-    cx.reply.array(if nested { n } else { 2 * n });
     for (member, score) in zset.walk(span.clone(), end == End::Max) {
         if nested {
             cx.reply.array(2);
@@ -71,7 +85,6 @@ fn take(
         ks.edit_zset(key, Some(place), cx, |zset| zset.remove_range(span));
     }
     cx.effects.dirty += (n as u64).saturating_sub(1);
-    n
 }
 
 /// A number of at least one.
@@ -79,40 +92,94 @@ fn positive(text: &[u8]) -> Option<usize> {
     parse_i64(text).and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0)
 }
 
-/// Number of keys, which end, how many members; an error's text if the arguments say nothing of the kind.
-fn parse_many(args: Args<'_>) -> Result<(usize, End, usize), &'static str> {
-    let keys = positive(args.at(1)).ok_or("ERR numkeys should be greater than 0")?;
-    let at = keys.checked_add(2).filter(|&at| at < args.len()).ok_or(SYNTAX)?;
-    let end = match at {
-        _ if args.is(at, "MIN") => End::Min,
-        _ if args.is(at, "MAX") => End::Max,
-        _ => return Err(SYNTAX),
-    };
-    match args.len() - at {
-        1 => Ok((keys, end, 1)),
-        n if n >= 3 && args.is(at + 1, "COUNT") => {
-            let count = positive(args.at(at + 2)).ok_or("ERR count should be greater than 0")?;
-            if n == 3 { Ok((keys, end, count)) } else { Err(SYNTAX) }
-        }
-        _ => Err(SYNTAX),
-    }
+/// What ZMPOP and BZMPOP say: the names of the sorted sets, an end, how many members.
+struct Many<'a> {
+    keys: Args<'a>,
+    end: End,
+    count: usize,
 }
 
-pub(super) fn zmpop(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
-    let (keys, end, count) = match parse_many(args) {
-        Ok(parsed) => parsed,
-        Err(text) => return cx.reply.error(text),
+/// Reads it from argument `at` on, where the number of keys stands; an error's text if it is none.
+fn parse_many(args: Args<'_>, at: usize) -> Result<Many<'_>, &'static str> {
+    let keys = positive(args.at(at)).ok_or("ERR numkeys should be greater than 0")?;
+    let end_at = keys.checked_add(at + 1).filter(|&end| end < args.len()).ok_or(SYNTAX)?;
+    let end = match end_at {
+        _ if args.is(end_at, "MIN") => End::Min,
+        _ if args.is(end_at, "MAX") => End::Max,
+        _ => return Err(SYNTAX),
     };
-    for name in args.iter().skip(2).take(keys) {
+    let count = match args.len() - end_at {
+        1 => 1,
+        n if n >= 3 && args.is(end_at + 1, "COUNT") => {
+            let count = positive(args.at(end_at + 2)).ok_or("ERR count should be greater than 0")?;
+            if n > 3 {
+                return Err(SYNTAX);
+            }
+            count
+        }
+        _ => return Err(SYNTAX),
+    };
+    Ok(Many { keys: args.from(at + 1).to(keys), end, count })
+}
+
+/// Takes members from the first of several sorted sets that is there; whether an answer was given.
+fn take_first(ks: &mut Keyspace, many: &Many<'_>, cx: &mut Context<'_, '_>) -> bool {
+    for name in many.keys.iter() {
         let key = ks.key(cx.db, name);
-        let Ok(place) = ks.find_kind(&key, Kind::Zset, cx) else { return };
+        let Ok(place) = ks.find_kind(&key, Kind::Zset, cx) else { return true };
         let Some(place) = place else { continue };
         cx.reply.array(2);
         cx.reply.bulk(name);
-        let n = take(ks, &key, place, (count, end), true, cx);
-        let word: &[u8] = if end == End::Min { b"ZPOPMIN" } else { b"ZPOPMAX" };
-        cx.effects.command(key.db, &[word, name, decimal(&mut [0; 20], false, n as u64)]);
-        return;
+        let n = take(ks, &key, place, (many.count, many.end), true, cx);
+        cx.effects.command(key.db, &[pop_name(many.end), name, decimal(&mut [0; 20], false, n as u64)]);
+        return true;
     }
-    cx.reply.null_array();
+    false
+}
+
+fn pop_name(end: End) -> &'static [u8] {
+    if end == End::Min { b"ZPOPMIN" } else { b"ZPOPMAX" }
+}
+
+pub(super) fn zmpop(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    match parse_many(args, 1) {
+        Err(text) => cx.reply.error(text),
+        Ok(many) if take_first(ks, &many, cx) => {}
+        Ok(_) => cx.reply.null_array(),
+    }
+}
+
+pub(super) fn bzmpop(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let many = match parse_many(args, 2) {
+        Ok(many) => many,
+        Err(text) => return cx.reply.error(text),
+    };
+    let Some(timeout_ms) = timeout(args.at(1), cx) else { return };
+    if !take_first(ks, &many, cx) {
+        wait_for(WaitFor::Zset, many.keys, timeout_ms, cx);
+    }
+}
+
+pub(super) fn bzpopmin(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    blocking_pop(ks, args, End::Min, cx);
+}
+
+pub(super) fn bzpopmax(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    blocking_pop(ks, args, End::Max, cx);
+}
+
+fn blocking_pop(ks: &mut Keyspace, args: Args<'_>, end: End, cx: &mut Context<'_, '_>) {
+    let last = args.len() - 1;
+    let Some(timeout_ms) = timeout(args.at(last), cx) else { return };
+    let keys = args.from(1).to(last - 1);
+    for name in keys.iter() {
+        let key = ks.key(cx.db, name);
+        let Ok(place) = ks.find_kind(&key, Kind::Zset, cx) else { return };
+        let Some(place) = place else { continue };
+        cx.reply.array(3);
+        cx.reply.bulk(name);
+        remove_end(ks, &key, place, (1, end), false, cx);
+        return cx.effects.command(cx.db, &[pop_name(end), name]);
+    }
+    wait_for(WaitFor::Zset, keys, timeout_ms, cx);
 }

@@ -151,7 +151,7 @@ impl<D: Dataset> Node<D> {
                 Ok(()) => r.ok(),
                 Err(why) => r.error_fmt(format_args!("ERR Rewriting config file: {why}")),
             });
-            self.unblock(&mut s, cx);
+            self.unblock(&mut s);
             self.finish(s, cx);
         }
         self.event(cx, What::ConfigRewritten(outcome));

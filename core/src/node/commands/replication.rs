@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::super::{Cx, Node, turn};
 use super::info::address;
-use crate::client::{Blocked, Connections as _, Dispatch as _, Session, Timer};
+use crate::client::{Blocked, Connections as _, Session, Timer};
 use crate::dataset::Dataset;
 use crate::ids::ConnId;
 use crate::replication::source::Answer;
@@ -209,20 +209,6 @@ impl<D: Dataset> Node<D> {
                 self.end_wait(conn, None, cx);
             }
         }
-    }
-
-    /// Answers a client in WAIT with what there is, or with this error.
-    pub(in super::super) fn end_wait(&mut self, conn: ConnId, error: Option<&str>, cx: &mut Cx<'_>) {
-        let Some(mut s) = self.clients.sessions.take(conn) else { return };
-        if let Some(Blocked::Wait { offset, .. }) = s.blocked {
-            let acked = self.source.acked(offset);
-            s.late(|r| match error {
-                Some(text) => r.error(text),
-                None => r.int(acked as i64),
-            });
-            self.unblock(&mut s, cx);
-        }
-        self.finish(s, cx);
     }
 
     /// Whether `min-replicas-to-write` is fulfilled.

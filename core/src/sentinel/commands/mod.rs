@@ -116,7 +116,7 @@ impl Sentinel {
     fn answer_late(&mut self, conn: ConnId, cx: &mut Cx<'_>, write: impl FnOnce(&mut Reply<'_>)) {
         let Some(mut s) = self.clients.sessions.take(conn) else { return };
         s.late(write);
-        self.unblock(&mut s, cx);
+        self.unblock(&mut s);
         self.finish(s, cx);
     }
 }
