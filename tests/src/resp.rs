@@ -270,6 +270,24 @@ impl Client {
         (0..n).map(|_| self.read()).collect()
     }
 
+    /// The replies that are there by now. A reply that is not whole yet is waited for.
+    pub fn arrived(&mut self) -> Result<Vec<Value>> {
+        let mut all = Vec::new();
+        loop {
+            if self.at == self.buf.len() {
+                self.stream.set_nonblocking(true)?;
+                let more = self.stream.peek(&mut [0]);
+                self.stream.set_nonblocking(false)?;
+                match more {
+                    Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return Ok(all),
+                    Err(e) => return Err(e.into()),
+                    Ok(_) => {}
+                }
+            }
+            all.push(self.read()?);
+        }
+    }
+
     /// Reads one reply or push.
     pub fn read(&mut self) -> Result<Value> {
         let line = self.line()?;

@@ -79,8 +79,7 @@ fn a_key_of_another_type_serves_nobody() {
 #[test]
 fn one_that_is_served_may_serve_others() {
     let (mut w, c) = W::one("");
-    let chain: Vec<Who> =
-        (0..50).map(|i| waits(&mut w, &format!("BLMOVE k{i} k{} LEFT LEFT 0", i + 1))).collect();
+    let chain: Vec<Who> = (0..50).map(|i| waits(&mut w, &format!("BLMOVE k{i} k{} LEFT LEFT 0", i + 1))).collect();
     let last = waits(&mut w, "BLPOP k50 0");
     w.ask(c, "RPUSH k0 ball");
     for c in chain {
@@ -94,13 +93,12 @@ fn one_that_is_served_may_serve_others() {
 fn commands_behind_one_that_waits_run_when_it_is_answered() {
     let (mut w, c) = W::one("");
     let n = 200;
-    let clients: Vec<Who> = (0..n)
-        .map(|i| waits(&mut w, &format!("BLPOP k{i} 0\nRPUSH k{} x\nLLEN k{}", i + 1, i + 1)))
-        .collect();
+    let clients: Vec<Who> =
+        (0..n).map(|i| waits(&mut w, &format!("BLPOP k{i} 0\nRPUSH k{} x\nLLEN k{}", i + 1, i + 1))).collect();
     // Each lets the next go on by what it sent behind its own command.
     w.ask(c, "RPUSH k0 x");
     for (i, &c) in clients.iter().enumerate() {
-        let left = if i + 1 < n { 0 } else { 1 };
+        let left = u8::from(i + 1 == n);
         assert_eq!(w.heard(c), format!("[k{i}, x] | 1 | {left}"));
     }
 }

@@ -16,6 +16,7 @@ mod program;
 mod record;
 mod scale;
 mod sentinel;
+mod waiting;
 
 use libtest_mimic::Arguments;
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         record::all(),
         scale::all(),
         sentinel::all(),
+        waiting::all(),
     ];
     libtest_mimic::run(&args, all.into_iter().flatten().collect()).exit_code()
 }
