@@ -19,6 +19,7 @@
 
 pub mod fake;
 pub mod fill;
+pub mod grammar;
 pub mod history;
 pub mod mix;
 pub mod peers;

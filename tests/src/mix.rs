@@ -408,7 +408,7 @@ pub fn command(list: &[&str], rng: &mut Rng, now_ms: i64) -> Vec<Vec<u8>> {
     expand(template, rng, now_ms)
 }
 
-fn word_of(word: &str, rng: &mut Rng, now_ms: i64) -> Vec<u8> {
+pub(crate) fn word_of(word: &str, rng: &mut Rng, now_ms: i64) -> Vec<u8> {
     let later = |rng: &mut Rng| now_ms + 3_600_000 + rng.below(1_000_000_000) as i64;
     match word {
         "$k" => format!("k{}", rng.below(200)).into_bytes(),

@@ -5,6 +5,7 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 mod bad_input;
+mod campaign;
 mod chain;
 mod clients;
 mod crash;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     args.test_threads = args.test_threads.or(Some(2));
     let all = [
         bad_input::all(),
+        campaign::all(),
         chain::all(),
         clients::all(),
         crash::all(),
