@@ -155,18 +155,22 @@ fn sequence(words: &[&str], rng: &mut Rng, now_ms: i64, out: &mut Vec<Vec<u8>>) 
             "{" => {
                 let end = at + closing(&words[at..]);
                 let choices: Vec<&[&str]> = choices(&words[at + 1..end]);
-                sequence(*rng.pick(&choices), rng, now_ms, out);
+                let part: &&[&str] = rng.pick(&choices);
+                sequence(part, rng, now_ms, out);
                 at = end;
             }
             "(" => {
                 let end = at + closing(&words[at..]);
-                for _ in 0..1 + rng.below(3) {
+                for _ in 0..=rng.below(3) {
                     sequence(&words[at + 1..end], rng, now_ms, out);
                 }
                 at = end;
             }
             // A key of any type, its own or another's.
-            "$any" => out.push(word_of(*rng.pick(&["$k", "$c", "$l", "$h", "$s", "$z", "$b", "$p"]), rng, now_ms)),
+            "$any" => {
+                let word: &&str = rng.pick(&["$k", "$c", "$l", "$h", "$s", "$z", "$b", "$p"]);
+                out.push(word_of(word, rng, now_ms));
+            }
 
             word => out.push(word_of(word, rng, now_ms)),
         }

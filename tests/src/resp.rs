@@ -59,6 +59,15 @@ impl Value {
         }
     }
 
+    /// The bytes of a bulk string.
+    #[must_use]
+    pub fn into_bytes(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Bulk(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// Whether the reply is an error.
     #[must_use]
     pub fn is_error(&self) -> bool {

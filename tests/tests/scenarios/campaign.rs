@@ -92,7 +92,8 @@ fn campaign(w: &World, master: &Program, replicas: &[&Program], count: usize) ->
         }
         if done.is_multiple_of(FRESH) {
             w.note(&format!("{done} of {count} commands, {refused} of them refused by the data; all agree"));
-            c.run(*rng.pick(&["FLUSHALL", "FLUSHDB", "PING"]))?;
+            let line: &&str = rng.pick(&["FLUSHALL", "FLUSHDB", "PING"]);
+            c.run(line)?;
         }
     }
     w.note(&format!("{done} commands, {refused} of them refused by the data"));
