@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::collections;
 use super::ops::{Key, Kind, Mark, Op};
 use crate::ids::{ConnId, Ids};
 use crate::link::Link;
@@ -39,6 +40,8 @@ pub struct ClientConfig {
     pub large: (u64, u64),
     /// Per mille of batches that end with a WAIT.
     pub waits: u64,
+    /// Per mille of writes that go to collections.
+    pub collections: u64,
 }
 
 /// What a client is told by the program of the run.
@@ -356,6 +359,17 @@ impl Client {
     }
 
     fn draw_write(&mut self) -> Op {
+        if self.chance(self.config.collections) {
+            let (number, writes) = (self.config.number, &mut self.writes);
+            let (often, len) = self.config.large;
+            let (words, mark) = collections::draw(&mut self.rng, self.config.keys, &mut |rng| {
+                *writes += 1;
+                let mark = Mark { client: number, n: *writes };
+                let len = if rng.below(1000) < often { rng.below(len) } else { rng.below(40) };
+                (mark, mark.value(len as usize))
+            });
+            return Op::Collect(words, mark);
+        }
         let key = self.key(None);
         match (key.kind, self.rng.below(10)) {
             (_, 0) => Op::Del(key),
@@ -364,6 +378,8 @@ impl Client {
                 let (mark, value) = self.value();
                 Op::Append(key, mark, value)
             }
+            // No key of these is drawn here.
+            (Kind::Collection(_), _) => Op::Get(key),
             (Kind::Mortal, 1..4) => Op::Expire(key, 1 + self.rng.below(3000)),
             (kind, _) => {
                 let (mark, value) = self.value();

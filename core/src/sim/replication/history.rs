@@ -285,6 +285,9 @@ impl Window<'_> {
                 let n = value.as_i64().ok_or("INCRBY answers a number")?;
                 self.made(*key, *mark, |v| v.number == n)
             }
+            Op::Collect(_, Some(mark)) => self.stands(*mark),
+            // Without a mark nothing says where it stands.
+            Op::Collect(_, None) => Ok(block.unwrap_or(self.from)),
             Op::Del(key) => self.effect(*key, value, block, |s| matches!(s, State::Absent)),
             Op::Expire(key, _) => self
                 .effect(*key, value, block, |s| matches!(s, State::Value(v) if v.mortal) || matches!(s, State::Absent)),

@@ -361,12 +361,10 @@ impl Ledger {
                 return Ok(());
             }
             Command::Expire(key) => (*key, None),
+            Command::Collect(mark) => return mark.map_or(Ok(()), |mark| self.marked(h, mark, end)),
         };
-        if let Some(mark) = mark
-            && let Some((other, at)) = self.marks.insert(mark, (h, end))
-        {
-            let (id, other) = (self.list[h].id, self.list[other].id);
-            return Err(format!("the write {mark:?} stands twice: at {at} of {other} and at {end} of {id}"));
+        if let Some(mark) = mark {
+            self.marked(h, mark, end)?;
         }
         let before = self.list[h].db.map_or(State::Unknown, |db| self.state(h, (db, key), end));
         let after = match (command, before) {
@@ -380,6 +378,15 @@ impl Ledger {
             (_, state) => state,
         };
         self.put(h, key, end, after)
+    }
+
+    /// A marked write stands here, and nowhere else.
+    fn marked(&mut self, h: HistoryId, mark: Mark, end: u64) -> Result<(), String> {
+        if let Some((other, at)) = self.marks.insert(mark, (h, end)) {
+            let (id, other) = (self.list[h].id, self.list[other].id);
+            return Err(format!("the write {mark:?} stands twice: at {at} of {other} and at {end} of {id}"));
+        }
+        Ok(())
     }
 
     fn put(&mut self, h: HistoryId, key: Key, end: u64, state: State) -> Result<(), String> {

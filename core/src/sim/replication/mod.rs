@@ -2,6 +2,7 @@
 
 mod actor;
 pub mod client;
+pub mod collections;
 pub mod history;
 pub mod invariants;
 pub mod ledger;

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::collections::{self, Words};
 use crate::resp::Command;
 
 /// Clients that a run may have: their number is part of every mark.
@@ -26,6 +27,8 @@ pub enum Kind {
     Counter,
     /// Text with an expiry: SET PX, PEXPIRE, DEL.
     Mortal,
+    /// A collection of the type with this letter.
+    Collection(u8),
 }
 
 impl Key {
@@ -35,6 +38,7 @@ impl Key {
             Kind::Text => 's',
             Kind::Counter => 'n',
             Kind::Mortal => 't',
+            Kind::Collection(letter) => letter.into(),
         };
         format!("{kind}{}", self.number).into_bytes()
     }
@@ -46,6 +50,7 @@ impl Key {
             b's' => Kind::Text,
             b'n' => Kind::Counter,
             b't' => Kind::Mortal,
+            letter if collections::LETTERS.contains(letter) => Kind::Collection(*letter),
             _ => return None,
         };
         Some(Self { kind, number: core::str::from_utf8(number).ok()?.parse().ok()? })
@@ -104,6 +109,8 @@ pub enum Op {
     Del(Key),
     /// `PEXPIRE`, ms.
     Expire(Key, u64),
+    /// A write to a collection: its words, and the mark of the element that it adds, if it adds one.
+    Collect(Words, Option<Mark>),
     /// `MULTI`, writes, `EXEC`: one operation with one answer, that of EXEC.
     Multi(Vec<Self>),
     /// `WAIT replicas ms`.
@@ -126,6 +133,7 @@ impl Op {
             }
             Self::Del(key) => out.push(Command::new(&[&b"DEL"[..], &key.name()])),
             Self::Expire(key, ms) => out.push(Command::new(&[&b"PEXPIRE"[..], &key.name(), &number(*ms)])),
+            Self::Collect(words, _) => out.push(Command::new(&words.0)),
             Self::Multi(list) => {
                 out.push(Command::new(&["MULTI"]));
                 for op in list {
@@ -143,6 +151,7 @@ impl Op {
     pub fn marks(&self, each: &mut dyn FnMut(Mark)) {
         match self {
             Self::Set(_, mark, ..) | Self::Append(_, mark, _) | Self::Incr(_, mark) => each(*mark),
+            Self::Collect(_, mark) => mark.iter().copied().for_each(each),
             Self::Multi(list) => list.iter().for_each(|op| op.marks(each)),
             Self::Get(_) | Self::Del(_) | Self::Expire(..) | Self::Wait(..) => {}
         }

@@ -5,7 +5,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::ops::Key;
+use super::collections;
+use super::ops::{Key, Mark};
 
 /// A command of the stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +29,8 @@ pub enum Command {
     Del(Vec<Key>),
     /// `PEXPIREAT`.
     Expire(Key),
+    /// A write to a collection, with the mark of the element that it adds.
+    Collect(Option<Mark>),
 }
 
 impl Command {
@@ -50,7 +53,7 @@ impl Command {
             b"incrby" => Self::Incr(key(1)?, text(2)?.parse().map_err(|_| unknown())?),
             b"del" | b"unlink" => Self::Del((1..args.len()).map(key).collect::<Result<_, _>>()?),
             b"pexpireat" => Self::Expire(key(1)?),
-            _ => return Err(unknown()),
+            _ => Self::Collect(collections::understand(args).ok_or_else(unknown)?),
         })
     }
 }

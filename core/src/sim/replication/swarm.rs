@@ -308,6 +308,11 @@ fn node_args(c: &mut Choices, shared: &[String], scenario: &Scenario) -> Vec<Str
         set("key-load-delay", pick(c, &[0, 0, 500, 5_000, 20_000]));
         set("replica-serve-stale-data", pick(c, &["yes", "yes", "yes", "no"]));
         set("stop-writes-on-bgsave-error", pick(c, &["yes", "no"]));
+        // Small ones are packed, large ones are trees: each node draws its own line.
+        set("hash-max-listpack-entries", pick(c, &[512, 4]));
+        set("set-max-listpack-entries", pick(c, &[128, 4]));
+        set("zset-max-listpack-entries", pick(c, &[128, 4]));
+        set("list-max-listpack-size", pick(c, &[-2, 3]));
     } else {
         set("repl-timeout", "5".into());
     }
@@ -331,6 +336,7 @@ fn clients(c: &mut Choices, nodes: usize) -> Vec<ClientConfig> {
             reads: c.between(100, 600),
             large,
             waits: c.below(300),
+            collections: [0, 200, 600][c.below(3) as usize],
         })
         .collect()
 }
@@ -350,6 +356,7 @@ fn load_clients(nodes: usize) -> Vec<ClientConfig> {
             reads: 50,
             large: (10, 1_000),
             waits: 20,
+            collections: 0,
         })
         .collect()
 }
