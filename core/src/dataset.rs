@@ -81,6 +81,9 @@ pub struct KeySpec {
     pub step: i16,
     /// Index of the argument that says how many keys follow it (`numkeys`); 0: there is none.
     pub numkeys: u16,
+    /// The word that keys stand behind, and the index from which on it is looked for: the first half of all that follows
+    /// it are keys (`STREAMS`).
+    pub keyword: Option<(&'static str, u16)>,
 }
 
 impl KeySpec {
@@ -89,7 +92,7 @@ impl KeySpec {
 
     /// Keys at fixed places: index of the first, of the last, and the distance between two.
     pub const fn fixed(first: i16, last: i16, step: i16) -> Self {
-        Self { first, last, step, numkeys: 0 }
+        Self { first, last, step, numkeys: 0, keyword: None }
     }
 
     /// And keys behind the argument at this index, which says how many.
@@ -97,12 +100,18 @@ impl KeySpec {
         Self { numkeys, ..self }
     }
 
-    /// Whether there are no keys, whatever the arguments.
-    pub const fn is_none(self) -> bool {
-        (self.first <= 0 || self.step <= 0) && self.numkeys == 0
+    /// And keys behind this word, which is looked for from the argument at index `from` on: the first half of what follows.
+    pub const fn behind(self, word: &'static str, from: u16) -> Self {
+        Self { keyword: Some((word, from)), ..self }
     }
 
-    /// The keys of a command in their order. `None` if a number of keys is none, or more than there are arguments.
+    /// Whether there are no keys, whatever the arguments.
+    pub const fn is_none(self) -> bool {
+        (self.first <= 0 || self.step <= 0) && self.numkeys == 0 && self.keyword.is_none()
+    }
+
+    /// The keys of a command in their order. `None` if a number of keys is none, or more than there are arguments, or if the
+    /// word that keys stand behind is missing or not followed by two halves.
     pub fn keys(self, args: Args<'_>) -> Option<Vec<&[u8]>> {
         let mut keys = Vec::new();
         if self.first > 0 && self.step > 0 {
@@ -118,6 +127,14 @@ impl KeySpec {
                 return None;
             }
             keys.extend(args.iter().skip(from).take(n));
+        }
+        if let Some((word, from)) = self.keyword {
+            let at = (usize::from(from)..args.len()).find(|&i| args.is(i, word))? + 1;
+            let behind = args.len() - at;
+            if behind == 0 || !behind.is_multiple_of(2) {
+                return None;
+            }
+            keys.extend(args.iter().skip(at).take(behind / 2));
         }
         Some(keys)
     }

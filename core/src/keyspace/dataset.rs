@@ -103,7 +103,8 @@ impl Dataset for Keyspace {
 
     fn snapshot_version(&self) -> u16 {
         let timed = self.dbs.iter().any(|table| table.timed_fields() > 0);
-        if timed { rdb::Writer::FIELD_EXPIRY_VERSION } else { rdb::Writer::MIN_VERSION }
+        let counted = self.dbs.iter().any(|table| table.counted_streams() > 0);
+        rdb::Writer::version_for(timed, counted)
     }
 
     fn snapshot_begin(&mut self) {

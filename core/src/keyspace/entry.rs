@@ -11,6 +11,7 @@ use super::list::List;
 use super::pack::PackEdit;
 use super::record::{self, Kind, Mark};
 use super::set::Set;
+use super::stream::Stream;
 use super::value::Chunked;
 use super::zset::Zset;
 
@@ -33,6 +34,8 @@ pub(super) enum Value {
     List(List),
     /// A large set.
     Set(Set),
+    /// A stream of any size.
+    Stream(Box<Stream>),
 }
 
 impl Value {
@@ -43,6 +46,7 @@ impl Value {
             Self::Zset(_) => Kind::Zset,
             Self::List(_) => Kind::List,
             Self::Set(_) => Kind::Set,
+            Self::Stream(_) => Kind::Stream,
         }
     }
 
@@ -54,13 +58,15 @@ impl Value {
             Self::Zset(zset) => zset.memory(),
             Self::List(list) => list.memory(),
             Self::Set(set) => set.memory(),
+            Self::Stream(stream) => allocated(size_of::<Stream>()) + stream.memory(),
         }
     }
 
     /// Whether a collection has no element left.
     fn is_hollow(&self) -> bool {
         match self {
-            Self::Long(_) => false,
+            // A stream without entries still has its last id.
+            Self::Long(_) | Self::Stream(_) => false,
             Self::Hash(hash) => hash.len() == 0,
             Self::Zset(zset) => zset.len() == 0,
             Self::List(list) => list.len() == 0,
@@ -71,7 +77,7 @@ impl Value {
     /// When the first field of it expires, ms since 1970.
     fn first_expiry(&self) -> Option<i64> {
         match self {
-            Self::Long(_) | Self::Zset(_) | Self::List(_) | Self::Set(_) => None,
+            Self::Long(_) | Self::Zset(_) | Self::List(_) | Self::Set(_) | Self::Stream(_) => None,
             // At most 2^46.
             Self::Hash(hash) => hash.first_expiry().map(|at| at as i64),
         }
@@ -85,6 +91,7 @@ impl Value {
             Self::Zset(zset) => zset.len() > DISMANTLED,
             Self::List(list) => list.blocks() > DISMANTLED,
             Self::Set(set) => set.len() > DISMANTLED,
+            Self::Stream(stream) => stream.parts() > DISMANTLED,
         }
     }
 
@@ -96,6 +103,7 @@ impl Value {
             Self::Zset(zset) => zset.dismantle(DISMANTLED),
             Self::List(list) => list.dismantle(DISMANTLED),
             Self::Set(set) => set.dismantle(DISMANTLED),
+            Self::Stream(stream) => stream.dismantle(DISMANTLED),
         }
     }
 }
@@ -262,8 +270,7 @@ impl Slot {
             Kind::Zset => self.zset_encoding(),
             Kind::List => self.list_encoding(),
             Kind::Set => self.set_encoding(),
-            // It is not made yet.
-            Kind::Stream => "unknown",
+            Kind::Stream => "stream",
         }
     }
 

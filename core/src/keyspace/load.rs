@@ -2,6 +2,7 @@
 
 mod incoming;
 mod restore;
+mod stream;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -111,13 +112,14 @@ impl Keyspace {
             Item::Piece(bytes) => load.part(|value| value.piece(bytes))?,
             Item::Element(element) => load.part(|value| value.element(element))?,
             Item::Block(node) => load.part(|value| value.node(node))?,
+            Item::Stream(part) => load.part(|value| value.stream(part))?,
             Item::ElementEnd { expire_at_ms } => load.part(|value| value.element_end(*expire_at_ms))?,
             Item::EntryEnd => {
                 if let Some(Pending { db, key, expiry, value }) = load.pending.take() {
                     count(&mut self.load_counts, value.is_none());
-                    if let (Some(value), Some(table)) = (value, load.dbs.get_mut(db))
-                        && let Some(slot) = value.finish(&key, expiry, &self.limits)
-                    {
+                    let slot = value.map(|value| value.finish(&key, expiry, &self.limits)).transpose();
+                    let slot = slot.map_err(|why| refused(&key, &why))?.flatten();
+                    if let (Some(slot), Some(table)) = (slot, load.dbs.get_mut(db)) {
                         table.insert(table.hash(&key), slot);
                     }
                 }
@@ -143,7 +145,7 @@ impl Keyspace {
                 self.graveyard.bury_table(table);
             }
             let limits = &self.limits;
-            let unfinished = load.pending.and_then(|pending| pending.value?.finish(&[], None, limits));
+            let unfinished = load.pending.and_then(|pending| pending.value?.finish(&[], None, limits).ok()?);
             unfinished.into_iter().for_each(|slot| self.graveyard.bury(slot));
         }
     }
@@ -190,7 +192,9 @@ fn take_entry(
     };
     if !whole {
         load.pending = Some(Pending { db, key: key.into(), expiry, value });
-    } else if let Some(slot) = value.and_then(|value| value.finish(key, expiry, limits)) {
+    } else if let Some(value) = value
+        && let Some(slot) = value.finish(key, expiry, limits).map_err(|why| refused(key, &why))?
+    {
         table.insert(hash, slot);
     }
     Ok(whole)

@@ -7,6 +7,7 @@
 //! - `hash`, `set`, `list`: hashes, sets and lists. Each type of collection has a file of its own, made of `pack` (a small one: listpack elements) and
 //!   `hashed`, `blob` (a large one: elements of 24 bytes in a tree, ordered by their hash).
 //! - `zset`, `score`: sorted sets, with a second tree in the order of their scores.
+//! - `stream`: streams with their consumer groups.
 //! - `snapshot`: a point in time without a fork: a bucket is handed over before its first change.
 //! - `expire`, `load`, `digest`, `scan`: what walks over all keys, in slices.
 //! - `limits`: how large collections stay compact, as directives say.
@@ -34,6 +35,7 @@ mod score;
 mod set;
 mod snapshot;
 mod store;
+mod stream;
 mod string;
 mod table;
 pub mod tree;
@@ -49,7 +51,7 @@ use crate::dataset::Counters;
 use crate::rng::{Rng, Seed};
 use graveyard::Graveyard;
 use hashed::HashKey;
-pub use limits::{Limits, ListLimit, PackLimit, SetLimit};
+pub use limits::{Limits, ListLimit, PackLimit, SetLimit, StreamLimit};
 use load::Load;
 use snapshot::Walk;
 use table::Table;

@@ -114,6 +114,8 @@ impl Running {
             super::list::begin(out, db, key, expiry, list);
         } else if let Some(set) = slot.set() {
             super::set::begin(out, db, key, expiry, set, slot.mark());
+        } else if let Some(stream) = slot.stream() {
+            super::stream::begin(out, db, key, expiry, stream);
         }
         Self { slot, done: 0 }
     }
@@ -129,6 +131,8 @@ impl Running {
             super::list::go_on(out, list, done, until)
         } else if let Some(set) = self.slot.set() {
             super::set::go_on(out, set, mark, done, until)
+        } else if let Some(stream) = self.slot.stream() {
+            super::stream::go_on(out, stream, done, until)
         } else {
             true
         }

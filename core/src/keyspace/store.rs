@@ -119,6 +119,11 @@ impl Keyspace {
         table.find(key.hash, key.bytes).map(|place| table.slot(place))
     }
 
+    /// Where a key is, expired or not, for whoever has asked [`Keyspace::find`] in the same command.
+    pub(super) fn place_of(&self, key: &Key<'_>) -> Option<Place> {
+        self.table(key.db).find(key.hash, key.bytes)
+    }
+
     /// The entry at a place that `find` gave.
     #[inline]
     pub(super) fn slot(&self, key: &Key<'_>, place: Place) -> &Slot {

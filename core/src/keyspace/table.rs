@@ -85,6 +85,8 @@ pub(super) struct Table {
     expires: usize,
     /// Keys with fields that expire.
     timed_fields: usize,
+    /// Streams with counters that snapshots before version 10 lose.
+    counted_streams: usize,
     /// The sum of all expiries, for their average.
     expiry_sum: i128,
     /// Memory of the entries in bytes.
@@ -118,6 +120,7 @@ impl Table {
             len: 0,
             expires: 0,
             timed_fields: 0,
+            counted_streams: 0,
             expiry_sum: 0,
             entries_memory: 0,
             version: 0,
@@ -157,6 +160,11 @@ impl Table {
     /// How many keys have fields that expire.
     pub(super) fn timed_fields(&self) -> usize {
         self.timed_fields
+    }
+
+    /// How many streams have counters that snapshots before version 10 lose.
+    pub(super) fn counted_streams(&self) -> usize {
+        self.counted_streams
     }
 
     /// Memory of the entries alone.

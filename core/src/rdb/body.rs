@@ -4,10 +4,12 @@ mod hash;
 mod list;
 mod pack;
 mod set;
+mod stream;
 mod zset;
 
 use bytes::Bytes;
 pub use list::Nodes;
+pub use stream::StreamMeta;
 
 use super::compact::Scalar;
 use super::kinds;

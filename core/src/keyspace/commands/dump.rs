@@ -17,7 +17,7 @@ use crate::resp::{Args, decimal_i64, parse_i64};
 pub(super) fn dump(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let key = ks.key(cx.db, args.at(1));
     let Some(slot) = ks.read(&key, cx) else { return cx.reply.null() };
-    let version = if slot.has_timed_fields() { Writer::FIELD_EXPIRY_VERSION } else { Writer::MIN_VERSION };
+    let version = Writer::version_for(slot.has_timed_fields(), slot.has_counters());
     let mut body = Body::new(rdb::Options { compress: true }).for_version(version).lone();
     snapshot::whole(&mut body, slot);
     match &*body.into_payload() {

@@ -25,6 +25,14 @@ mod set_walks;
 mod sets;
 mod sort;
 mod sort_lookup;
+mod stream_args;
+mod stream_claims;
+mod stream_deliver;
+mod stream_groups;
+mod stream_info;
+mod stream_ranges;
+mod stream_reads;
+mod streams;
 mod strings;
 mod zset_algebra;
 mod zset_pops;
@@ -63,13 +71,17 @@ const fn spec(
     Spec { name, arity, flags, keys, group, since, summary }
 }
 
-/// Where keys stand: first, last and step, and the place of their number if they have one.
+/// Where keys stand: first, last and step, and the place of their number if they have one; or the word that they stand
+/// behind, and from where on it is looked for.
 macro_rules! keys {
     (($first:literal, $last:literal, $step:literal)) => {
         KeySpec::fixed($first, $last, $step)
     };
     (($first:literal, $last:literal, $step:literal; $numkeys:literal)) => {
         KeySpec::fixed($first, $last, $step).counted($numkeys)
+    };
+    (($word:literal $from:literal)) => {
+        KeySpec::NONE.behind($word, $from)
     };
 }
 
@@ -85,6 +97,9 @@ macro_rules! commands {
 const READ_TELLS: Flags = READ.and(Flags::MAY_REPLICATE);
 const GROWS_ADMIN: Flags = GROWS.and(Flags::ADMIN);
 const ADMIN: Flags = Flags::ADMIN;
+const READ_WAITS: Flags = READ_MOVABLE.and(Flags::BLOCKING);
+const WRITE_WAITS: Flags = WRITE_MOVABLE.and(Flags::BLOCKING);
+const XGROUP: Flags = GROWS.and(Flags::CONTAINER);
 const OBJECT: Flags = READ.and(Flags::CONTAINER);
 
 commands! {
@@ -213,6 +228,21 @@ commands! {
     list_pops::lmpop: "lmpop" -4 WRITE_MOVABLE (0, 0, 0; 1) "list" "7.0.0" "Takes elements out of the first of several lists that is there.";
     list_pops::rpoplpush: "rpoplpush" 3 GROWS (1, 2, 1) "list" "1.2.0" "Takes the last element of a list and puts it before the first of another.";
     list_pops::lmove: "lmove" 5 GROWS (1, 2, 1) "list" "6.2.0" "Takes an element from an end of a list and puts it to an end of another.";
+    streams::xadd: "xadd" -5 GROWS_FAST (1, 1, 1) "stream" "5.0.0" "Adds an entry to a stream; makes the stream if there is none.";
+    streams::xlen: "xlen" 2 READ_FAST (1, 1, 1) "stream" "5.0.0" "Counts the entries of a stream.";
+    streams::xdel: "xdel" -3 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Deletes entries of a stream.";
+    streams::xtrim: "xtrim" -4 WRITE (1, 1, 1) "stream" "5.0.0" "Deletes the oldest entries of a stream.";
+    streams::xsetid: "xsetid" -3 GROWS_FAST (1, 1, 1) "stream" "5.0.0" "Sets the last id of a stream; for replication.";
+    stream_ranges::xrange: "xrange" -4 READ (1, 1, 1) "stream" "5.0.0" "Reads the entries in a range of ids.";
+    stream_ranges::xrevrange: "xrevrange" -4 READ (1, 1, 1) "stream" "5.0.0" "Reads the entries in a range of ids, the last first.";
+    stream_reads::xread: "xread" -4 READ_WAITS ("STREAMS" 1) "stream" "5.0.0" "Reads entries behind given ids of several streams; may wait for them.";
+    stream_reads::xreadgroup: "xreadgroup" -7 WRITE_WAITS ("STREAMS" 4) "stream" "5.0.0" "Reads entries of several streams as a consumer of a group; may wait for them.";
+    stream_groups::xgroup: "xgroup" -2 XGROUP (2, 2, 1) "stream" "5.0.0" "Makes and changes consumer groups.";
+    stream_groups::xack: "xack" -4 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Acknowledges entries that a consumer of a group got.";
+    stream_groups::xpending: "xpending" -3 READ (1, 1, 1) "stream" "5.0.0" "Shows the entries of a group that are not acknowledged.";
+    stream_claims::xclaim: "xclaim" -6 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Gives entries that are not acknowledged to another consumer.";
+    stream_claims::xautoclaim: "xautoclaim" -6 WRITE_FAST (1, 1, 1) "stream" "6.2.0" "Gives entries that are not acknowledged for long to another consumer.";
+    stream_info::xinfo: "xinfo" -2 OBJECT (2, 2, 1) "stream" "5.0.0" "Shows the inner state of a stream and its groups.";
     keys::del: "del" -2 WRITE (1, -1, 1) "generic" "1.0.0" "Deletes keys.";
     keys::del: "unlink" -2 WRITE_FAST (1, -1, 1) "generic" "4.0.0" "Deletes keys and frees their memory later.";
     keys::exists: "exists" -2 READ_FAST (1, -1, 1) "generic" "1.0.0" "Counts how many of the keys are there.";

@@ -15,7 +15,8 @@ use super::super::set::SetEdit;
 use super::super::string::{Form, New};
 use super::super::value::Chunked;
 use super::super::zset::ZsetEdit;
-use crate::rdb::{Compact, Element, Kind, Layout, Scalar, Value};
+use super::stream::StreamLoad;
+use crate::rdb::{Compact, Element, Kind, Layout, Scalar, StreamPart, Value};
 
 /// What a value in parts cannot have.
 const TWICE: &str = "a field comes twice";
@@ -47,16 +48,17 @@ pub(super) enum Incoming {
     List(List, Option<Vec<u8>>),
     /// A set.
     Set(SetEdit<'static>),
+    /// A stream.
+    Stream(Box<StreamLoad>),
 }
 
 /// The name of a type that is not held; `None`: it is.
 pub(super) fn unsupported(value: &Value<'_>) -> Option<&'static str> {
     match value {
-        Value::String(_) | Value::LongString(_) => None,
+        Value::String(_) | Value::LongString(_) | Value::Stream => None,
         Value::Compact(kind, _) | Value::Elements(kind, _) => match kind {
             Kind::Hash | Kind::Zset | Kind::List | Kind::Set => None,
         },
-        Value::Stream => Some("stream"),
         Value::Array { .. } => Some("array"),
         Value::Module(_) => Some("module"),
     }
@@ -71,6 +73,7 @@ impl Incoming {
             Self::Zset(zset) => zset.memory(),
             Self::List(list, long) => list.memory() + long.as_ref().map_or(0, Vec::capacity),
             Self::Set(set) => set.memory(),
+            Self::Stream(stream) => stream.memory(),
         }
     }
 
@@ -82,6 +85,7 @@ impl Incoming {
         };
         let mut incoming = match value {
             Value::LongString(_) => Self::String(Chunked::default()),
+            Value::Stream => Self::Stream(Box::default()),
             Value::Compact(Kind::Hash, _) | Value::Elements(Kind::Hash, _) => {
                 Self::Hash(HashEdit::empty(key, hash), None)
             }
@@ -109,7 +113,7 @@ impl Incoming {
             Self::String(chunked) => chunked.append(bytes),
             Self::Hash(_, Some((_, value))) => value.extend_from_slice(bytes),
             Self::List(_, Some(element)) => element.extend_from_slice(bytes),
-            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) | Self::Set(_) => {
+            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) | Self::Set(_) | Self::Stream(_) => {
                 return Err(Refused::Broken(STRAY));
             }
         }
@@ -140,6 +144,12 @@ impl Incoming {
         Ok(())
     }
 
+    /// Takes a part of a stream.
+    pub(super) fn stream(&mut self, part: &StreamPart<'_>) -> Result<(), Refused> {
+        let Self::Stream(stream) = self else { return Err(Refused::Broken(STRAY)) };
+        stream.take(part).map_err(Refused::Broken)
+    }
+
     /// The long value of a field, or a long element, is complete.
     pub(super) fn element_end(&mut self, expire_at_ms: Option<u64>) -> Result<(), Refused> {
         if let Self::List(list, long) = self {
@@ -154,15 +164,17 @@ impl Incoming {
     }
 
     /// The value is complete: its entry, `None` for a collection of nothing.
-    pub(super) fn finish(self, key: &[u8], expiry: Option<i64>, limits: &Limits) -> Option<Slot> {
-        match self {
-            Self::String(value) if value.len() > SMALL_MAX => Some(Slot::long(key, value, expiry, Form::Auto)),
-            Self::String(value) => Some(Slot::of_string(key, New::Pieces(value.chunks()), expiry, Form::Auto)),
-            Self::List(list, _) => Some(Slot::of_list(key, list, expiry, limits.list)).filter(|slot| !slot.is_hollow()),
-            Self::Hash(hash, _) => Some(hash.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
-            Self::Zset(zset) => Some(zset.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
-            Self::Set(set) => Some(set.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
-        }
+    pub(super) fn finish(self, key: &[u8], expiry: Option<i64>, limits: &Limits) -> Result<Option<Slot>, Refused> {
+        let slot = match self {
+            Self::String(value) if value.len() > SMALL_MAX => Slot::long(key, value, expiry, Form::Auto),
+            Self::String(value) => Slot::of_string(key, New::Pieces(value.chunks()), expiry, Form::Auto),
+            Self::List(list, _) => Slot::of_list(key, list, expiry, limits.list),
+            Self::Hash(hash, _) => hash.into_slot(key, expiry),
+            Self::Zset(zset) => zset.into_slot(key, expiry),
+            Self::Set(set) => set.into_slot(key, expiry),
+            Self::Stream(stream) => Slot::of_stream(key, stream.finish().map_err(Refused::Broken)?, expiry),
+        };
+        Ok(Some(slot).filter(|slot| !slot.is_hollow()))
     }
 }
 
