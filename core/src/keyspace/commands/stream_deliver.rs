@@ -90,7 +90,8 @@ pub(super) fn deliver(
     let start = id::next(group.last_id).unwrap_or(id::MAX);
     reply_items(stream.range(start, id::MAX), count, cx);
     let ids: Vec<StreamId> = stream.range(start, id::MAX).take(count).map(|item| item.id).collect();
-    let read = ids.iter().fold(group.read, |read, &id| stream.read_with(read, id));
+    let step = |(read, last_id), &id| (stream.read_with(read, last_id, id), id);
+    let (read, last_id) = ids.iter().fold((group.read, group.last_id), step);
     let now = now_ms(cx);
     let mut claimed = Vec::new();
     let group = ks.edit_groups(key, place, |stream| {
@@ -102,7 +103,7 @@ pub(super) fn deliver(
             if !claimed.is_empty() {
                 group.activate(to.consumer, now);
             }
-            (group.last_id, group.read) = (ids.last().copied().unwrap_or(group.last_id), read);
+            (group.last_id, group.read) = (last_id, read);
             group.clone()
         })
     });

@@ -92,6 +92,12 @@ pub(super) fn subcommand(
     Some(sub)
 }
 
+/// Answers that a subcommand has other arguments.
+pub(super) fn unknown(name: &str, sub: &[u8], cx: &mut Context<'_, '_>) {
+    let head = b"ERR unknown subcommand or wrong number of arguments for '";
+    cx.reply.error_bytes(&[head, sub, b"'. Try ", name.as_bytes(), b" HELP."].concat());
+}
+
 /// Answers a help.
 pub(super) fn help(lines: &[&str], cx: &mut Context<'_, '_>) {
     cx.reply.array(lines.len());
@@ -122,10 +128,7 @@ impl Options {
                 self.read = u64::try_from(n).ok();
                 i += 1;
             } else {
-                let sub = args.at(1);
-                let text = [b"ERR unknown subcommand or wrong number of arguments for '", sub, b"'. Try XGROUP HELP."]
-                    .concat();
-                cx.reply.error_bytes(&text);
+                unknown("XGROUP", args.at(1), cx);
                 return false;
             }
             i += 1;

@@ -3,8 +3,8 @@
 use super::super::Keyspace;
 use super::super::stream::{Consumer, Group, Stream, id};
 use super::stream_args::{group_at, integer, limit, now_ms, read_place, reply_id, reply_item, reply_items};
-use super::stream_groups::{help, subcommand};
-use super::{NO_SUCH_KEY, SYNTAX};
+use super::NO_SUCH_KEY;
+use super::stream_groups::{help, subcommand, unknown};
 use crate::dataset::Context;
 use crate::rdb::StreamId;
 use crate::resp::Args;
@@ -72,7 +72,7 @@ fn stream_info(stream: &Stream, args: Args<'_>, cx: &mut Context<'_, '_>) {
     if args.len() > 3 {
         // FULL, then maybe COUNT.
         if !args.is(3, "full") || !matches!(args.len(), 4 | 6) || (args.len() == 6 && !args.is(4, "count")) {
-            return cx.reply.error(SYNTAX);
+            return unknown("XINFO", args.at(1), cx);
         }
         let count = if args.len() == 6 { integer(args, 5, cx) } else { Some(10) };
         let Some(count) = count else { return };

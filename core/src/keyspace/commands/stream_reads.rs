@@ -200,13 +200,25 @@ pub(super) fn xreadgroup(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_,
     let Some(froms) = froms(ks, args, &o, cx) else { return };
     let Some((group, consumer)) = o.group else { return };
     let mut found: Vec<(Key<'_>, Place, Serve)> = Vec::new();
+    let mut ends: Vec<(&[u8], StreamId)> = Vec::new();
     for (n, from) in froms.iter().enumerate() {
         let key = ks.key(cx.db, args.at(o.keys + n));
         let place = ks.place_of(&key);
         let Some((stream, there)) = group_at(ks, &key, place, group) else { continue };
         let serve = match *from {
             From::Behind(after) | From::Last(after) => Some(Serve::History(after)),
-            From::New => stream.last().filter(|item| item.id > there.last_id).map(|_| Serve::New),
+            From::New => {
+                // What another mention of the same stream will have delivered by then.
+                let before = ends.iter().rfind(|(key, _)| *key == args.at(o.keys + n)).map(|(_, end)| *end);
+                let last_id = before.unwrap_or(there.last_id);
+                let more = stream.last().is_some_and(|item| item.id > last_id);
+                if more && o.streams > 1 {
+                    let start = id::next(last_id).unwrap_or(id::MAX);
+                    let end = stream.range(start, id::MAX).take(limit(o.count)).last().map(|item| item.id);
+                    ends.push((args.at(o.keys + n), end.unwrap_or(last_id)));
+                }
+                more.then_some(Serve::New)
+            }
         };
         let Some(place) = place else { continue };
         // Only without acknowledgement nothing else would tell replicas of a new consumer.

@@ -37,6 +37,11 @@ impl Stream {
         }
     }
 
+    /// Whether counting on from a group's own count gives the right one: nothing is missing behind what it read last.
+    fn counts_on(&self, last_id: StreamId) -> bool {
+        self.first_id().is_none_or(|first| last_id >= first) && !self.has_tombstone_since(last_id)
+    }
+
     /// How many entries a group still has to read.
     pub(in crate::keyspace) fn lag(&self, group: &Group) -> Option<u64> {
         if self.added == 0 {
@@ -46,10 +51,10 @@ impl Stream {
         read.or_else(|| self.added_up_to(group.last_id)).map(|read| self.added.wrapping_sub(read))
     }
 
-    /// How many entries a group has read once it has read this one too.
-    pub(in crate::keyspace) fn read_with(&self, read: Option<u64>, id: StreamId) -> Option<u64> {
+    /// How many entries a group has read once it has read this one too; `last_id` is what it read before.
+    pub(in crate::keyspace) fn read_with(&self, read: Option<u64>, last_id: StreamId, id: StreamId) -> Option<u64> {
         match read {
-            Some(read) if !self.has_tombstone_since(id) => Some(read.wrapping_add(1)),
+            Some(read) if self.counts_on(last_id) => Some(read.wrapping_add(1)),
             _ if self.added > 0 => self.added_up_to(id),
             _ => read,
         }
