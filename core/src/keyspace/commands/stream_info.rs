@@ -2,8 +2,8 @@
 
 use super::super::Keyspace;
 use super::super::stream::{Consumer, Group, Stream, id};
-use super::stream_args::{group_at, integer, limit, now_ms, read_place, reply_id, reply_item, reply_items};
 use super::NO_SUCH_KEY;
+use super::stream_args::{group_at, integer, limit, now_ms, read_place, reply_id, reply_item, reply_items};
 use super::stream_groups::{help, subcommand, unknown};
 use crate::dataset::Context;
 use crate::rdb::StreamId;
