@@ -245,6 +245,70 @@ pub const COLLECTION_READS: &[&str] = &[
     "DEBUG DIGEST-VALUE $z",
 ];
 
+/// Commands that write streams, with ids that go with the clock. Every server from Redis 6.2 on knows them, and all that
+/// they do is told to replicas: so no history of a consumer is read, which counts deliveries on the master only.
+pub const STREAMS: &[&str] = &[
+    "XADD $y $up a $n b $v",
+    "XADD $y $up a $n b $v",
+    "XADD $y $up a $n b $v",
+    "XADD $y $up a $n b $e",
+    "XADD $y $up $e $n",
+    "XADD $y $up f $e g $small h $v",
+    "XADD $y NOMKSTREAM $up a $e",
+    "XADD $y MAXLEN 1$small $up a $e",
+    "XADD $y MAXLEN ~ 1$small $up a $e",
+    "XADD $y MINID $near $up a $e",
+    "XADD $y MINID ~ $near $up a $e",
+    "XTRIM $y MAXLEN 1$small",
+    "XTRIM $y MAXLEN ~ 1$small LIMIT 1$small",
+    "XTRIM $y MINID $near",
+    "XDEL $y $near $near $near",
+    "XGROUP CREATE $y $g 0 MKSTREAM",
+    "XGROUP CREATE $y $g $",
+    "XGROUP SETID $y $g $near",
+    "XGROUP DESTROY $y $g",
+    "XGROUP DELCONSUMER $y $g $w",
+    "XREADGROUP GROUP $g $w COUNT 3 STREAMS $y >",
+    "XREADGROUP GROUP $g $w STREAMS $y >",
+    "XREADGROUP GROUP $g $w COUNT 2 STREAMS $y $y > >",
+    "XACK $y $g $near $near $near $near",
+    "XCLAIM $y $g $w 0 $near $near $near",
+    "XCLAIM $y $g $w 0 $near $near FORCE RETRYCOUNT $small",
+    "XCLAIM $y $g $w 3600000 $near $near JUSTID",
+    "XAUTOCLAIM $y $g $w 0 - COUNT 3",
+    "XAUTOCLAIM $y $g $w 0 $near JUSTID",
+    "COPY $y $y REPLACE",
+    "RENAME $y $y",
+    "DEL $y",
+    "EXPIRE $y $t",
+    "SET $y $v",
+    "XADD $k $up a $e",
+];
+
+/// Commands of streams with the same answer on two servers that hold the same data and get the same commands: no times.
+pub const STREAM_READS: &[&str] = &[
+    "XLEN $y",
+    "XRANGE $y - +",
+    "XRANGE $y - + COUNT $small",
+    "XRANGE $y $near +",
+    "XRANGE $y ($near $up COUNT 4",
+    "XREVRANGE $y + - COUNT 5",
+    "XREVRANGE $y $up ($near",
+    "XREAD COUNT 2 STREAMS $y $y $near 0-0",
+    "XREAD STREAMS $y $near",
+    "XREAD STREAMS $y $",
+    "XREADGROUP GROUP $g $w STREAMS $y 0",
+    "XREADGROUP GROUP $g $w COUNT 2 STREAMS $y $near",
+    "XPENDING $y $g",
+    "XPENDING $y $g - + 0",
+    "XPENDING $y $g IDLE 3600000 - + 5 $w",
+    "XINFO STREAM $y",
+    "TYPE $y",
+    "OBJECT ENCODING $y",
+    "DEBUG DIGEST-VALUE $y",
+    "COMMAND GETKEYS XREADGROUP GROUP $g $w STREAMS $y $y 0 0",
+];
+
 /// Commands that meet an error, for the words of the error.
 pub const ODD: &[&str] = &[
     "NOSUCH $k",
@@ -395,6 +459,50 @@ pub const ODD: &[&str] = &[
     "PFADD $h e1",
     "PFCOUNT $l",
     "PFMERGE $z $p",
+    "XADD $y",
+    "XADD $y abc a $e",
+    "XADD $y 0-0 a $e",
+    "XADD $y 1-1 a $e b",
+    "XADD $y MAXLEN -1 * a $e",
+    "XADD $y MAXLEN 5 MINID 5 * a $e",
+    "XADD $y MAXLEN 5 LIMIT 5 * a $e",
+    "XADD $y LIMIT 5 * a $e",
+    "XTRIM $y WHAT 5",
+    "XTRIM $y LIMIT 5",
+    "XDEL $y abc",
+    "XSETID missing 1-1",
+    "XSETID $y abc",
+    "XSETID $y 1-1 MAXDELETEDID 2-2",
+    "XRANGE $y abc +",
+    "XRANGE $y (18446744073709551615-18446744073709551615 +",
+    "XRANGE $y - + WHAT 5",
+    "XREAD STREAMS $y >",
+    "XREAD NOACK STREAMS $y 0",
+    "XREAD GROUP a b STREAMS $y 0",
+    "XREAD BLOCK -1 STREAMS $y 0",
+    "XREADGROUP GROUP $g $w STREAMS $y $",
+    "XREADGROUP GROUP missing $w STREAMS $y >",
+    "XREADGROUP COUNT 1 NOACK STREAMS $y $y > >",
+    "XGROUP WHAT",
+    "XGROUP CREATE $y",
+    "XGROUP CREATE missing $g 0",
+    "XGROUP CREATE missing $g 0 ENTRIESREAD -5 MKSTREAM",
+    "XGROUP CREATE missing $g 0 WHAT",
+    "XGROUP CREATECONSUMER $y missing $w",
+    "XACK $y $g abc",
+    "XPENDING $y missing",
+    "XPENDING $y $g -",
+    "XPENDING $y $g IDLE abc - + 5",
+    "XCLAIM $y missing $w 0 $near",
+    "XCLAIM $y $g $w abc $near",
+    "XCLAIM $y $g $w 0 $near WHAT",
+    "XCLAIM $y $g $w 0 $near RETRYCOUNT abc",
+    "XAUTOCLAIM $y $g $w 0 abc",
+    "XAUTOCLAIM $y $g $w 0 0 COUNT 0",
+    "XINFO WHAT",
+    "XINFO STREAM missing",
+    "XINFO STREAM $y WHAT",
+    "XINFO CONSUMERS $y missing",
 ];
 
 /// A command of a template.
@@ -414,6 +522,8 @@ fn word_of(word: &str, rng: &mut Rng, now_ms: i64) -> Vec<u8> {
         "$k" => format!("k{}", rng.below(200)).into_bytes(),
         "$c" => format!("c:{}", rng.below(20)).into_bytes(),
         "$h" | "$l" | "$s" | "$z" | "$x" | "$b" | "$p" => format!("{}:{}", &word[1..], rng.below(40)).into_bytes(),
+        "$y" => format!("y:{}", rng.below(12)).into_bytes(),
+        "$g" | "$w" => format!("{}{}", &word[1..], rng.below(3)).into_bytes(),
         "$e" => format!("e{}", rng.below(40)).into_bytes(),
         "$fl" => format!("f:{}", rng.below(20)).into_bytes(),
         "$v" => value(rng),
@@ -424,8 +534,16 @@ fn word_of(word: &str, rng: &mut Rng, now_ms: i64) -> Vec<u8> {
         "$at" => (later(rng) / 1000).to_string().into_bytes(),
         "$atms" => later(rng).to_string().into_bytes(),
         "$db" => rng.below(3).to_string().into_bytes(),
+        _ if word.contains("$near") => word.replace("$near", &id_at(now_ms, rng.below(12), rng)).into_bytes(),
+        _ if word.contains("$up") => word.replace("$up", &id_at(now_ms, 0, rng)).into_bytes(),
         _ => word.replace("$small", &rng.below(30).to_string()).into_bytes(),
     }
+}
+
+/// The id of a stream's entry, so many steps of the clock ago.
+fn id_at(now_ms: i64, ago: u64, rng: &mut Rng) -> String {
+    const STEP_MS: i64 = 20;
+    format!("{}-{}", (now_ms / STEP_MS).saturating_sub_unsigned(ago), rng.below(4))
 }
 
 fn number(rng: &mut Rng) -> i64 {

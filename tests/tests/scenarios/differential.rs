@@ -155,11 +155,13 @@ fn commands(w: &World, redis: &Program, protocol: u8) -> Result<()> {
 }
 
 fn next(rng: &mut Rng) -> Vec<Vec<u8>> {
-    let list = match rng.below(20) {
+    let list = match rng.below(26) {
         0..5 => mix::WRITES,
         5..9 => mix::READS,
         9..15 => mix::COLLECTIONS,
         15..19 => mix::COLLECTION_READS,
+        19..23 => mix::STREAMS,
+        23..25 => mix::STREAM_READS,
         _ => mix::ODD,
     };
     let mut args = mix::command(list, rng, fill::now_ms());
@@ -176,7 +178,8 @@ fn templates(w: &World, redis: &Program) -> Result<()> {
     let (mut pair, _servers) = Pair::start(w, redis)?;
     let mut found = Vec::new();
     let mut asked = 0;
-    for template in [mix::WRITES, mix::READS, mix::COLLECTIONS, mix::COLLECTION_READS, mix::ODD].concat() {
+    let collections = [mix::COLLECTIONS, mix::COLLECTION_READS, mix::STREAMS, mix::STREAM_READS].concat();
+    for template in [mix::WRITES, mix::READS, &collections, mix::ODD].concat() {
         for _ in 0..3 {
             let text = mix::expand("SET $k $v", &mut rng, fill::now_ms());
             pair.ask(&text)?;
