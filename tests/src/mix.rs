@@ -277,11 +277,13 @@ pub const STREAMS: &[&str] = &[
     "XCLAIM $y $g $w 3600000 $near $near JUSTID",
     "XAUTOCLAIM $y $g $w 0 - COUNT 3",
     "XAUTOCLAIM $y $g $w 0 $near JUSTID",
-    "COPY $y $y REPLACE",
-    "RENAME $y $y",
-    "DEL $y",
     "EXPIRE $y $t",
-    "SET $y $v",
+    // Most streams are never replaced, so that they grow.
+    "COPY $y y:3 REPLACE",
+    "RENAME y:4 y:5",
+    "DEL y:2",
+    "SET y:1 $v",
+    "DEL y:1",
     "XADD $k $up a $e",
 ];
 
