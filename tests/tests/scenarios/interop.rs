@@ -36,14 +36,14 @@ pub(crate) fn all() -> Vec<Trial> {
                 &name,
                 LIMIT,
                 move || peer.find(),
-                move |w, found| pair(w, &w.primacy()?, &found, as_master, as_replica, early(peer)),
+                move |w, found| pair(w, &w.primacy()?, &found, as_master, as_replica, old(peer, Old::Replica)),
             ));
             let name = format!("interop::master_of_primacy::{}::{way}", peer.name());
             all.push(scenario(
                 &name,
                 LIMIT,
                 move || peer.find(),
-                move |w, found| pair(w, &found, &w.primacy()?, as_master, as_replica, true),
+                move |w, found| pair(w, &found, &w.primacy()?, as_master, as_replica, old(peer, Old::Master)),
             ));
         }
     }
@@ -51,7 +51,7 @@ pub(crate) fn all() -> Vec<Trial> {
         "interop::primacy_to_primacy",
         LIMIT,
         || Ok(()),
-        |w, ()| pair(w, &w.primacy()?, &w.primacy()?, &[], &[], true),
+        |w, ()| pair(w, &w.primacy()?, &w.primacy()?, &[], &[], Old::Nowhere),
     ));
     all.push(scenario(
         "interop::two_replicas_share_a_snapshot",
@@ -63,10 +63,17 @@ pub(crate) fn all() -> Vec<Trial> {
     all
 }
 
-/// Whether a replica takes a snapshot with streams of which entries were deleted: their counters are of Redis 7.0, and
-/// Redis 6.2 does not read the version that has them. What comes behind the snapshot it follows.
-fn early(replica: Peer) -> bool {
-    replica != Peer::Redis62
+/// Where a Redis 6.2 stands in a pair. It does not read the version of snapshots that has the counters of streams, so as a
+/// replica it gets streams behind the snapshot only. It keeps pending what was deleted, which all later ones forget.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Old {
+    Nowhere,
+    Master,
+    Replica,
+}
+
+fn old(peer: Peer, place: Old) -> Old {
+    if peer == Peer::Redis62 { place } else { Old::Nowhere }
 }
 
 fn pair(
@@ -75,13 +82,13 @@ fn pair(
     replica: &Program,
     as_master: &[&str],
     as_replica: &[&str],
-    streams_early: bool,
+    old: Old,
 ) -> Result<()> {
     let mut rng = w.rng();
     let lines = [&["repl-backlog-size 16mb"], as_master].concat();
     let m = w.server("master", master, &lines)?;
     fill::keys(m.port, KEYS, &mut rng)?;
-    if streams_early {
+    if old != Old::Replica {
         fill::streams(m.port, STREAM_WRITES, &mut rng)?;
     }
     let link = Proxy::to(m.port)?;
@@ -93,13 +100,18 @@ fn pair(
     fill::writes(m.port, WRITES / 2, &mut rng)?;
     fill::streams(m.port, STREAM_WRITES, &mut rng)?;
     wait::same(&[&m, &r])?;
-    groups_equal(&m, &r)?;
+    if old == Old::Nowhere {
+        groups_equal(&m, &r)?;
+    }
     ids_equal(&m, &r)?;
     let (full, partial) = wait::served(&m)?;
     ensure!(full == 1, "one full resync was due, {full} were served");
     cut(&m, &r, &link, &mut rng)?;
     let (full, partial) = (wait::served(&m)?.0 - full, wait::served(&m)?.1 - partial);
     ensure!(full == 0 && partial == 1, "after the cut: {full} full and {partial} partial resyncs");
+    if old == Old::Nowhere {
+        groups_equal(&m, &r)?;
+    }
     ensure!(r.logged(&CONTINUED) == 1, "the replica's log does not tell of the partial resync");
     read_only(&r)
 }
@@ -149,7 +161,6 @@ fn cut(m: &Server, r: &Server, link: &Proxy, rng: &mut primacy_tests::rng::Rng) 
     link.heal();
     wait::link_up(r)?;
     wait::same(&[m, r])?;
-    groups_equal(m, r)?;
     ids_equal(m, r)
 }
 

@@ -3,7 +3,7 @@
 use super::super::Keyspace;
 use super::super::pack::Text as _;
 use super::super::store::Key;
-use super::super::stream::{Group, Pending};
+use super::super::stream::{Group, Pending, id};
 use super::super::table::Place;
 use super::SYNTAX;
 use super::stream_args::{End, end_at, group_at, id_at, ids_from, integer, no_group, now_ms, read_place, reply_id};
@@ -137,7 +137,7 @@ impl Options {
     }
 }
 
-/// The id in argument 4, `$` for the last one of the stream. An error has been answered if it is `None`.
+/// The id in argument 4, `$` for the last one of the stream, `-` and `+` for the lowest and the highest of all. An error has been answered if it is `None`.
 fn read_id(
     ks: &Keyspace,
     key: &Key<'_>,
@@ -148,7 +148,11 @@ fn read_id(
     if args.at(4) == b"$" {
         return Some(place.and_then(|place| ks.stream_at(key, place)).map(|stream| stream.last_id).unwrap_or_default());
     }
-    id_at(args, 4, 0, cx)
+    match args.at(4) {
+        b"-" => Some(id::MIN),
+        b"+" => Some(id::MAX),
+        _ => id_at(args, 4, 0, cx),
+    }
 }
 
 fn create(

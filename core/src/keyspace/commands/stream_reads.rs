@@ -137,7 +137,11 @@ fn froms(ks: &mut Keyspace, args: Args<'_>, o: &Options<'_>, cx: &mut Context<'_
                 return None;
             }
             b">" => From::New,
-            _ => From::Behind(id_at(args, i, 0, cx)?),
+            _ => match id_at(args, i, 0, cx)? {
+                // Behind the highest id nothing can be; Redis takes it for `>`.
+                id::MAX if o.group.is_some() => From::New,
+                id => From::Behind(id),
+            },
         });
     }
     Some(froms)
