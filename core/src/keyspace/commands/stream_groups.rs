@@ -137,7 +137,8 @@ impl Options {
     }
 }
 
-/// The id in argument 4, `$` for the last one of the stream, `-` and `+` for the lowest and the highest of all. An error has been answered if it is `None`.
+/// The id in argument 4, `$` for the last one of the stream; of SETID also `-` and `+` for the lowest and the highest
+/// of all. An error has been answered if it is `None`.
 fn read_id(
     ks: &Keyspace,
     key: &Key<'_>,
@@ -149,8 +150,8 @@ fn read_id(
         return Some(place.and_then(|place| ks.stream_at(key, place)).map(|stream| stream.last_id).unwrap_or_default());
     }
     match args.at(4) {
-        b"-" => Some(id::MIN),
-        b"+" => Some(id::MAX),
+        b"-" if args.is(1, "setid") => Some(id::MIN),
+        b"+" if args.is(1, "setid") => Some(id::MAX),
         _ => id_at(args, 4, 0, cx),
     }
 }

@@ -125,6 +125,9 @@ pub(super) const TALK: &[(&str, &str)] = &[
     ),
     ("XGROUP WHAT", "-ERR unknown subcommand 'WHAT'. Try XGROUP HELP."),
     ("XGROUP CREATE", "-ERR wrong number of arguments for 'xgroup|create' command"),
+    ("XGROUP SETID m g +", "+OK"),
+    ("XGROUP CREATE m h +", "-ERR Invalid stream ID specified as stream command argument"),
+    ("XREADGROUP GROUP g c STREAMS m 18446744073709551615-18446744073709551615", "*-1"),
     ("XGROUP SETID s no 0", "-NOGROUP No such consumer group 'no' for key name 's'"),
     (
         "XGROUP SETID s g 0 MKSTREAM",
