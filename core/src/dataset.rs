@@ -284,6 +284,13 @@ impl Effects {
         self.dirty += 1;
     }
 
+    /// If the last step is the command itself, another one takes its place, in database `db`.
+    pub fn replace_itself(&mut self, db: u32, command: Command) {
+        if let Some(last @ Effect::Itself) = self.list.last_mut() {
+            *last = Effect::Command(db, command);
+        }
+    }
+
     /// `key` has a new value, another expiry, or is gone: transactions that watch it fail.
     #[inline]
     pub fn touch(&mut self, db: u32, key: &[u8]) {

@@ -7,6 +7,7 @@
 //! - `hash`, `set`, `list`: hashes, sets and lists. Each type of collection has a file of its own, made of `pack` (a small one: listpack elements) and
 //!   `hashed`, `blob` (a large one: elements of 24 bytes in a tree, ordered by their hash).
 //! - `zset`, `score`: sorted sets, with a second tree in the order of their scores.
+//! - `geo`: places on the globe as scores.
 //! - `snapshot`: a point in time without a fork: a bucket is handed over before its first change.
 //! - `expire`, `load`, `digest`, `scan`: what walks over all keys, in slices.
 //! - `limits`: how large collections stay compact, as directives say.
@@ -21,6 +22,7 @@ mod digest;
 mod entry;
 mod expire;
 mod float;
+mod geo;
 mod graveyard;
 mod hash;
 mod hashed;

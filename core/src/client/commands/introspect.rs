@@ -44,6 +44,7 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
         "stream" => "@stream",
         "bitmap" => "@bitmap",
         "hyperloglog" => "@hyperloglog",
+        "geo" => "@geo",
         _ => "@admin",
     };
     if group != "@admin" || f.has(Flags::ADMIN) {
