@@ -59,6 +59,13 @@ impl Flags {
     /// A container: its first argument names the subcommand.
     pub const CONTAINER: Self = Self(1 << 19);
 
+    /// Allowed while a script or a function runs too long.
+    pub const ALLOW_BUSY: Self = Self(1 << 20);
+    /// Needs no ASKING before it while a slot of a cluster moves.
+    pub const ASKING: Self = Self(1 << 21);
+    /// May come without any key.
+    pub const NO_MANDATORY_KEYS: Self = Self(1 << 22);
+
     /// Both.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -409,6 +416,14 @@ pub enum LoadError {
         key: Box<str>,
         /// Its database.
         db: u64,
+    },
+    /// A function library that cannot be taken.
+    #[error("function library '{name}' cannot be loaded: {why}")]
+    Library {
+        /// Its name as far as it is known, lossily as text.
+        name: Box<str>,
+        /// What is wrong with it.
+        why: Box<str>,
     },
     /// The elements of a value contradict each other.
     #[error("the value of key '{key}' is broken: {why}")]

@@ -106,9 +106,15 @@ pub(crate) trait Dispatch: Server {
             return Err(unknown(args));
         };
         let (index, spec, run) = (found.index, found.spec, *found.run);
-        if spec.flags.has(Flags::CONTAINER) && args.len() > 1 && Self::has_subcommands(run) {
+        if spec.flags.has(Flags::CONTAINER) && args.len() > 1 {
             let sub = subcommand_name(spec.name, args.at(1)).and_then(|name| table.find(&name));
-            let Some(sub) = sub else { return Err(unknown_subcommand(spec.name, args.at(1))) };
+            let Some(sub) = sub else {
+                if Self::has_subcommands(run) {
+                    return Err(unknown_subcommand(spec.name, args.at(1)));
+                }
+                // Without a row for it, it is for the container to say.
+                return checked(index, spec, run, args);
+            };
             return checked(sub.index, sub.spec, *sub.run, args).map_err(|text| match spec.name {
                 // DEBUG has one complaint for both.
                 "debug" => unknown_subcommand(spec.name, args.at(1)),

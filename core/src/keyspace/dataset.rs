@@ -49,6 +49,7 @@ impl Dataset for Keyspace {
     fn memory(&self) -> usize {
         self.dbs.iter().map(Table::memory).sum::<usize>()
             + self.graveyard.memory()
+            + self.aside.memory()
             + self.walk.as_ref().map_or(0, super::snapshot::Walk::memory)
             + self.load.as_ref().map_or(0, super::load::Load::memory)
     }
@@ -103,7 +104,13 @@ impl Dataset for Keyspace {
 
     fn snapshot_version(&self) -> u16 {
         let timed = self.dbs.iter().any(|table| table.timed_fields() > 0);
-        if timed { rdb::Writer::FIELD_EXPIRY_VERSION } else { rdb::Writer::MIN_VERSION }
+        if timed {
+            rdb::Writer::FIELD_EXPIRY_VERSION
+        } else if self.aside.libraries.len() > 0 {
+            rdb::Writer::FUNCTION_VERSION
+        } else {
+            rdb::Writer::MIN_VERSION
+        }
     }
 
     fn snapshot_begin(&mut self) {

@@ -4,10 +4,12 @@
 //! of its own, and a value that shares its parts with its copies. Each type's own operations are in its own file
 //! (`string`, `hash` …).
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 
 use super::hash::Hash;
 use super::list::List;
+use super::module::Opaque;
 use super::pack::PackEdit;
 use super::record::{self, Kind, Mark};
 use super::set::Set;
@@ -33,6 +35,8 @@ pub(super) enum Value {
     List(List),
     /// A large set.
     Set(Set),
+    /// A module's value, of any size.
+    Module(Opaque),
 }
 
 impl Value {
@@ -43,6 +47,7 @@ impl Value {
             Self::Zset(_) => Kind::Zset,
             Self::List(_) => Kind::List,
             Self::Set(_) => Kind::Set,
+            Self::Module(_) => Kind::Module,
         }
     }
 
@@ -54,13 +59,14 @@ impl Value {
             Self::Zset(zset) => zset.memory(),
             Self::List(list) => list.memory(),
             Self::Set(set) => set.memory(),
+            Self::Module(opaque) => opaque.memory(),
         }
     }
 
     /// Whether a collection has no element left.
     fn is_hollow(&self) -> bool {
         match self {
-            Self::Long(_) => false,
+            Self::Long(_) | Self::Module(_) => false,
             Self::Hash(hash) => hash.len() == 0,
             Self::Zset(zset) => zset.len() == 0,
             Self::List(list) => list.len() == 0,
@@ -71,7 +77,7 @@ impl Value {
     /// When the first field of it expires, ms since 1970.
     fn first_expiry(&self) -> Option<i64> {
         match self {
-            Self::Long(_) | Self::Zset(_) | Self::List(_) | Self::Set(_) => None,
+            Self::Long(_) | Self::Zset(_) | Self::List(_) | Self::Set(_) | Self::Module(_) => None,
             // At most 2^46.
             Self::Hash(hash) => hash.first_expiry().map(|at| at as i64),
         }
@@ -85,6 +91,7 @@ impl Value {
             Self::Zset(zset) => zset.len() > DISMANTLED,
             Self::List(list) => list.blocks() > DISMANTLED,
             Self::Set(set) => set.len() > DISMANTLED,
+            Self::Module(_) => false,
         }
     }
 
@@ -96,6 +103,7 @@ impl Value {
             Self::Zset(zset) => zset.dismantle(DISMANTLED),
             Self::List(list) => list.dismantle(DISMANTLED),
             Self::Set(set) => set.dismantle(DISMANTLED),
+            Self::Module(_) => false,
         }
     }
 }
@@ -254,6 +262,25 @@ impl Slot {
         }
     }
 
+    /// The value if it is a module's.
+    pub(super) fn module(&self) -> Option<&Opaque> {
+        match self {
+            Self::Large(large) => match &large.value {
+                Value::Module(opaque) => Some(opaque),
+                _ => None,
+            },
+            Self::Small(_) => None,
+        }
+    }
+
+    /// What `TYPE` answers.
+    pub(super) fn type_name(&self) -> Cow<'static, str> {
+        match self.module() {
+            Some(opaque) => opaque.name().into(),
+            None => self.kind().name().into(),
+        }
+    }
+
     /// What `OBJECT ENCODING` answers.
     pub(super) fn encoding(&self) -> &'static str {
         match self.kind() {
@@ -262,6 +289,7 @@ impl Slot {
             Kind::Zset => self.zset_encoding(),
             Kind::List => self.list_encoding(),
             Kind::Set => self.set_encoding(),
+            Kind::Module => "raw",
             // It is not made yet.
             Kind::Stream => "unknown",
         }

@@ -8,9 +8,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Keyspace;
+use super::aside::Aside;
 use super::entry::Slot;
+use super::functions::{Library, Trust};
 use super::hashed::HashKey;
 use super::limits::Limits;
+use super::module::{Aux, Growing};
 use super::store::is_past;
 use super::string::{Form, New};
 use super::table::Table;
@@ -35,13 +38,19 @@ struct Pending {
 pub(super) struct Load {
     dbs: Vec<Table>,
     pending: Option<Pending>,
+    aside: Aside,
+    /// The data of a module that is under way, and when it was written.
+    module: Option<(u64, Growing)>,
 }
 
 impl Load {
     /// Memory in bytes.
     pub(super) fn memory(&self) -> usize {
         let pending = self.pending.as_ref().and_then(|pending| pending.value.as_ref());
-        self.dbs.iter().map(Table::memory).sum::<usize>() + pending.map_or(0, Incoming::memory)
+        self.dbs.iter().map(Table::memory).sum::<usize>()
+            + pending.map_or(0, Incoming::memory)
+            + self.aside.memory()
+            + self.module.as_ref().map_or(0, |(_, growing)| growing.memory())
     }
 
     /// Gives a part to the value that comes in parts, if its key is wanted.
@@ -62,6 +71,11 @@ impl Load {
     }
 }
 
+/// The library of this code.
+fn library(code: &[u8]) -> Result<Library, LoadError> {
+    Library::parse(code, Trust::Loaded).map_err(|why| LoadError::Library { name: "".into(), why: text(&why) })
+}
+
 fn refused(key: &[u8], Refused::Broken(why): &Refused) -> LoadError {
     LoadError::Broken { key: text(key), why }
 }
@@ -76,15 +90,18 @@ impl Keyspace {
         self.abort_load();
         if mode == LoadMode::Replace {
             crate::dataset::Dataset::flush(self, None);
+            self.aside = Aside::default();
         }
         self.load_counts = (0, 0);
-        self.load = Some(Load { dbs: self.dbs.iter().map(|_| Table::new(self.hash_key)).collect(), pending: None });
+        let dbs = self.dbs.iter().map(|_| Table::new(self.hash_key)).collect();
+        self.load = Some(Load { dbs, pending: None, aside: Aside::default(), module: None });
     }
 
     pub(super) fn accepts_item(&self, item: &Item<'_>) -> Result<(), LoadError> {
         let db = match item {
             Item::Resize { db, .. } => *db,
             Item::Entry(entry) => entry.db,
+            Item::Function(code) => return library(code).map(|_| ()),
             _ => return Ok(()),
         };
         let databases = self.dbs.len() as u32;
@@ -122,7 +139,22 @@ impl Keyspace {
                     }
                 }
             }
-            // Header, AUX fields, functions and the end are the node's.
+            Item::Function(code) => {
+                let library = library(code)?;
+                let name = text(library.name());
+                let added = load.aside.libraries.add(library, false, Trust::Loaded);
+                added.map_err(|_| LoadError::Library { name, why: "it comes twice".into() })?;
+            }
+            Item::ModuleAux { module, when } => load.module = Some((*when, Growing::new(*module))),
+            Item::Module(value) => match &mut load.module {
+                Some((_, growing)) => growing.push(*value),
+                None => load.part(|incoming| incoming.module(*value))?,
+            },
+            Item::ModuleAuxEnd => {
+                let aux = load.module.take().map(|(when, growing)| Aux { when, data: growing.finish() });
+                load.aside.modules.extend(aux);
+            }
+            // Header, AUX fields and the end are the node's.
             _ => {}
         }
         Ok(())
@@ -132,6 +164,7 @@ impl Keyspace {
         let Some(mut load) = self.load.take() else { return };
         load.dbs.iter_mut().for_each(Table::announced_all);
         core::mem::swap(&mut self.dbs, &mut load.dbs);
+        self.aside = load.aside;
         for old in load.dbs {
             self.retire(old);
         }

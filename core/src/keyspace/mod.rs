@@ -8,12 +8,14 @@
 //!   `hashed`, `blob` (a large one: elements of 24 bytes in a tree, ordered by their hash).
 //! - `zset`, `score`: sorted sets, with a second tree in the order of their scores.
 //! - `geo`: places on the globe as scores.
+//! - `aside`, `functions`, `module`: what is kept beside the keys, and what is kept without being understood.
 //! - `snapshot`: a point in time without a fork: a bucket is handed over before its first change.
 //! - `expire`, `load`, `digest`, `scan`: what walks over all keys, in slices.
 //! - `limits`: how large collections stay compact, as directives say.
 //! - `hll`: HyperLogLogs, byte for byte as Redis keeps them.
 //! - `commands`: what clients can do with them.
 
+mod aside;
 mod blob;
 mod bucket;
 mod commands;
@@ -22,6 +24,7 @@ mod digest;
 mod entry;
 mod expire;
 mod float;
+mod functions;
 mod geo;
 mod graveyard;
 mod hash;
@@ -30,6 +33,7 @@ mod hll;
 mod limits;
 mod list;
 mod load;
+mod module;
 mod pack;
 mod record;
 mod score;
@@ -49,6 +53,7 @@ use alloc::vec::Vec;
 
 use crate::dataset::Counters;
 use crate::rng::{Rng, Seed};
+use aside::Aside;
 use graveyard::Graveyard;
 use hashed::HashKey;
 pub use limits::{Limits, ListLimit, PackLimit, SetLimit};
@@ -72,6 +77,7 @@ pub struct Keyspace {
     load: Option<Load>,
     load_counts: (u64, u64),
     graveyard: Graveyard,
+    aside: Aside,
 }
 
 impl Keyspace {
@@ -89,6 +95,7 @@ impl Keyspace {
             load: None,
             load_counts: (0, 0),
             graveyard: Graveyard::default(),
+            aside: Aside::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::Keyspace;
+use super::aside::Leaving;
 use super::entry::Slot;
 use super::graveyard::Graveyard;
 use super::record::Kind;
@@ -114,6 +115,8 @@ impl Running {
             super::list::begin(out, db, key, expiry, list);
         } else if let Some(set) = slot.set() {
             super::set::begin(out, db, key, expiry, set, slot.mark());
+        } else if let Some(opaque) = slot.module() {
+            out.module(db, key, expiry, opaque.module(), opaque.values());
         }
         Self { slot, done: 0 }
     }
@@ -208,6 +211,7 @@ pub(super) struct Walk {
     detached: Vec<Table>,
     /// The collection that the last step did not finish: it goes on before anything else.
     running: Option<Running>,
+    aside: Leaving,
 }
 
 impl Walk {
@@ -231,7 +235,7 @@ fn pending_of(table: &Table) -> usize {
 impl Keyspace {
     pub(super) fn begin_snapshot(&mut self) {
         self.end_snapshot();
-        self.walk = Some(Walk::default());
+        self.walk = Some(Walk { aside: Leaving::new(&self.aside), ..Walk::default() });
         for (db, table) in self.dbs.iter_mut().enumerate().filter(|(_, table)| table.len() > 0) {
             table.begin_shot(db as u32);
         }
@@ -240,6 +244,9 @@ impl Keyspace {
     pub(super) fn step_snapshot(&mut self, out: &mut Body, budget: usize) -> Progress {
         let Some(walk_state) = &mut self.walk else { return Progress::Done };
         let until = out.len() + budget.max(1) as u64;
+        if !walk_state.aside.before(out, until) {
+            return Progress::More;
+        }
         if let Some(mut running) = walk_state.running.take() {
             if !running.go_on(out, until) {
                 walk_state.running = Some(running);
@@ -276,7 +283,7 @@ impl Keyspace {
         for i in (0..walk_state.detached.len()).rev() {
             self.graveyard.bury_table(walk_state.detached.swap_remove(i));
         }
-        Progress::Done
+        if walk_state.aside.behind(out, until) { Progress::Done } else { Progress::More }
     }
 
     pub(super) fn pending_snapshot(&self) -> usize {

@@ -69,7 +69,7 @@ impl<D: Dataset> Server for Node<D> {
         }
     }
 
-    /// A container of the dataset's knows its own subcommands.
+    /// A container of the dataset's has the last word on its subcommands.
     fn has_subcommands(run: Run<D>) -> bool {
         matches!(run, Run::Own(_))
     }

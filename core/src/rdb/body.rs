@@ -1,5 +1,6 @@
 //! Encoding of entries: keys, and strings. The other types are in files of their own.
 
+mod aside;
 mod hash;
 mod list;
 mod pack;

@@ -21,6 +21,8 @@ pub(super) const TEMPLATE_OR_UPDATE: u8 = 242;
 
 /// The type of a string.
 pub(super) const STRING: u8 = 0;
+/// The type of a module's value.
+pub(super) const MODULE: u8 = 7;
 /// The type of a set, member by member.
 pub(super) const SET: u8 = 2;
 /// The type of a set of integers.

@@ -25,6 +25,8 @@ impl Writer {
     pub const MAX_VERSION: u16 = 12;
     /// The lowest version that has fields of hashes that expire.
     pub const FIELD_EXPIRY_VERSION: u16 = 12;
+    /// The lowest version that has function libraries (Redis 7.0).
+    pub const FUNCTION_VERSION: u16 = 10;
     /// The version to write if nothing asks for another: Redis 7.0 and all after it, and every Valkey, read it.
     pub const DEFAULT_VERSION: u16 = 10;
 

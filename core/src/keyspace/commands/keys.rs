@@ -1,6 +1,7 @@
 //! Keys as such, whatever they hold.
 
 use super::super::Keyspace;
+use super::super::entry::Slot;
 use super::super::store::{Access, is_past};
 use super::options::range_error;
 use super::{NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX};
@@ -37,8 +38,8 @@ pub(super) fn touch(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
 
 pub(super) fn kind(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let key = ks.key(cx.db, args.at(1));
-    let name = ks.read(&key, cx).map_or("none", |slot| slot.kind().name());
-    cx.reply.simple(name);
+    let name = ks.read(&key, cx).map_or("none".into(), Slot::type_name);
+    cx.reply.simple(&name);
 }
 
 /// Gives a key another name, over a key of that name if `over`; the answer to RENAMENX, `None` if there is no such key.

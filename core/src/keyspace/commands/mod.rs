@@ -7,6 +7,7 @@ mod counters;
 mod dump;
 mod expiry;
 mod field_expiry;
+mod functions;
 mod geo;
 mod geo_search;
 mod hash_counters;
@@ -85,9 +86,15 @@ macro_rules! commands {
 }
 
 const READ_TELLS: Flags = READ.and(Flags::MAY_REPLICATE);
+const GROWS_ASKING: Flags = GROWS.and(Flags::ASKING);
 const GROWS_ADMIN: Flags = GROWS.and(Flags::ADMIN);
 const ADMIN: Flags = Flags::ADMIN;
-const OBJECT: Flags = READ.and(Flags::CONTAINER);
+const CONTAINER: Flags = Flags::CONTAINER;
+const HELPS: Flags = Flags::LOADING.and(Flags::STALE);
+const OWN: Flags = Flags::NOSCRIPT;
+const OWN_WRITE: Flags = WRITE.and(Flags::NOSCRIPT);
+const OWN_GROWS: Flags = GROWS.and(Flags::NOSCRIPT);
+const OWN_BUSY: Flags = OWN.and(Flags::ALLOW_BUSY);
 
 commands! {
     strings::get: "get" 2 READ_FAST (1, 1, 1) "string" "1.0.0" "Reads the string of a key.";
@@ -251,10 +258,34 @@ commands! {
     sort::sort_ro: "sort_ro" -2 READ_MOVABLE (1, 1, 1) "generic" "7.0.0" "Puts the elements of a list, a set or a sorted set in order and answers them.";
     dump::dump: "dump" 2 READ (1, 1, 1) "generic" "2.6.0" "Gives the value of a key as bytes for RESTORE.";
     dump::restore: "restore" -4 GROWS (1, 1, 1) "generic" "2.6.0" "Gives a key the value that DUMP gave as bytes.";
-    object::object: "object" -2 OBJECT (0, 0, 0) "generic" "2.2.3" "Shows the inner state of a key's value.";
+    dump::restore: "restore-asking" -4 GROWS_ASKING (1, 1, 1) "server" "3.0.0" "Is RESTORE, as a cluster sends it while a slot moves.";
+    object::object: "object" -2 CONTAINER (0, 0, 0) "generic" "2.2.3" "Shows the inner state of a key's value.";
+    object::encoding: "object|encoding" 3 READ (2, 2, 1) "generic" "2.2.3" "Names the encoding of a key's value.";
+    object::freq: "object|freq" 3 READ (2, 2, 1) "generic" "4.0.0" "Tells how often a key is accessed.";
+    object::help: "object|help" 2 HELPS (0, 0, 0) "generic" "6.2.0" "Shows the subcommands.";
+    object::idletime: "object|idletime" 3 READ (2, 2, 1) "generic" "2.2.3" "Tells how long a key was not accessed.";
+    object::refcount: "object|refcount" 3 READ (2, 2, 1) "generic" "2.2.3" "Counts the references to a key's value.";
+    functions::function: "function" -2 CONTAINER (0, 0, 0) "scripting" "7.0.0" "Commands about function libraries.";
+    functions::delete: "function|delete" 3 OWN_WRITE (0, 0, 0) "scripting" "7.0.0" "Removes a function library.";
+    functions::dump: "function|dump" 2 OWN (0, 0, 0) "scripting" "7.0.0" "Gives all function libraries as bytes for FUNCTION RESTORE.";
+    functions::flush: "function|flush" -2 OWN_WRITE (0, 0, 0) "scripting" "7.0.0" "Removes all function libraries.";
+    functions::help: "function|help" 2 HELPS (0, 0, 0) "scripting" "7.0.0" "Shows the subcommands.";
+    functions::kill: "function|kill" 2 OWN_BUSY (0, 0, 0) "scripting" "7.0.0" "Ends the function that runs.";
+    functions::list: "function|list" -2 OWN (0, 0, 0) "scripting" "7.0.0" "Shows the function libraries.";
+    functions::load: "function|load" -3 OWN_GROWS (0, 0, 0) "scripting" "7.0.0" "Stores a function library.";
+    functions::restore: "function|restore" -3 OWN_GROWS (0, 0, 0) "scripting" "7.0.0" "Stores the function libraries that FUNCTION DUMP gave.";
+    functions::stats: "function|stats" 2 OWN_BUSY (0, 0, 0) "scripting" "7.0.0" "Counts libraries and functions.";
 }
 
 pub(super) const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 const SYNTAX: &str = "ERR syntax error";
 const NO_SUCH_KEY: &str = "ERR no such key";
+
+/// The answer to a subcommand that is not there; `container` in upper case.
+fn unknown_subcommand(container: &str, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    const SHOWN: usize = 128;
+    let sub = args.at(1).get(..SHOWN).unwrap_or(args.at(1));
+    let text = [b"ERR unknown subcommand '", sub, b"'. Try ", container.as_bytes(), b" HELP."].concat();
+    cx.reply.error_bytes(&text);
+}

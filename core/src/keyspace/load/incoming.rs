@@ -5,17 +5,18 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::super::entry::{SMALL_MAX, Slot};
+use super::super::entry::{self, SMALL_MAX, Slot};
 use super::super::hash::HashEdit;
 use super::super::hashed::HashKey;
 use super::super::limits::{Limits, PackLimit, SetLimit};
 use super::super::list::{self, List, Side};
+use super::super::module::Growing;
 use super::super::pack::Shape;
 use super::super::set::SetEdit;
 use super::super::string::{Form, New};
 use super::super::value::Chunked;
 use super::super::zset::ZsetEdit;
-use crate::rdb::{Compact, Element, Kind, Layout, Scalar, Value};
+use crate::rdb::{Compact, Element, Kind, Layout, ModuleValue, Scalar, Value};
 
 /// What a value in parts cannot have.
 const TWICE: &str = "a field comes twice";
@@ -47,6 +48,8 @@ pub(super) enum Incoming {
     List(List, Option<Vec<u8>>),
     /// A set.
     Set(SetEdit<'static>),
+    /// A module's value.
+    Module(Growing),
 }
 
 /// The name of a type that is not held; `None`: it is.
@@ -58,7 +61,7 @@ pub(super) fn unsupported(value: &Value<'_>) -> Option<&'static str> {
         },
         Value::Stream => Some("stream"),
         Value::Array { .. } => Some("array"),
-        Value::Module(_) => Some("module"),
+        Value::Module(_) => None,
     }
 }
 
@@ -71,6 +74,7 @@ impl Incoming {
             Self::Zset(zset) => zset.memory(),
             Self::List(list, long) => list.memory() + long.as_ref().map_or(0, Vec::capacity),
             Self::Set(set) => set.memory(),
+            Self::Module(growing) => growing.memory(),
         }
     }
 
@@ -91,6 +95,7 @@ impl Incoming {
             // Redis looks at the number before it knows that not all are integers.
             Value::Elements(Kind::Set, n) if *n > set.ints as u64 => Self::Set(SetEdit::empty(key, set, Shape::Table)),
             Value::Elements(Kind::Set, _) => Self::Set(SetEdit::empty(key, set, Shape::Ints)),
+            Value::Module(module) => Self::Module(Growing::new(*module)),
             _ => return Ok(None),
         };
         match (&mut incoming, value) {
@@ -109,7 +114,7 @@ impl Incoming {
             Self::String(chunked) => chunked.append(bytes),
             Self::Hash(_, Some((_, value))) => value.extend_from_slice(bytes),
             Self::List(_, Some(element)) => element.extend_from_slice(bytes),
-            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) | Self::Set(_) => {
+            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) | Self::Set(_) | Self::Module(_) => {
                 return Err(Refused::Broken(STRAY));
             }
         }
@@ -131,6 +136,13 @@ impl Incoming {
             (Self::Zset(zset), Element::Scored { member, score }) => put(zset, member, score),
             _ => Err(Refused::Broken(STRAY)),
         }
+    }
+
+    /// Takes one thing that a module wrote.
+    pub(super) fn module(&mut self, value: ModuleValue<'_>) -> Result<(), Refused> {
+        let Self::Module(growing) = self else { return Err(Refused::Broken(STRAY)) };
+        growing.push(value);
+        Ok(())
     }
 
     /// Takes several elements of a list.
@@ -162,6 +174,7 @@ impl Incoming {
             Self::Hash(hash, _) => Some(hash.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Zset(zset) => Some(zset.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Set(set) => Some(set.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
+            Self::Module(growing) => Some(Slot::large(key, entry::Value::Module(growing.finish()), expiry, 0)),
         }
     }
 }

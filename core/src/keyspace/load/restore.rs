@@ -33,6 +33,7 @@ pub(in crate::keyspace) fn restore(
             },
             Item::Piece(bytes) => incoming.as_mut()?.piece(bytes).ok()?,
             Item::Element(element) => incoming.as_mut()?.element(&element).ok()?,
+            Item::Module(value) => incoming.as_mut()?.module(value).ok()?,
             Item::Block(node) => incoming.as_mut()?.node(&node).ok()?,
             Item::ElementEnd { expire_at_ms } => incoming.as_mut()?.element_end(expire_at_ms).ok()?,
             Item::EntryEnd => slot = incoming.take()?.finish(key, expiry, limits),

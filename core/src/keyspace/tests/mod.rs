@@ -3,6 +3,7 @@
 mod bits;
 mod dumps;
 mod field_expiry;
+mod functions;
 mod geo;
 mod hashes;
 mod hyperloglog;
@@ -67,7 +68,10 @@ impl World {
     pub(super) fn run<A: AsRef<[u8]>>(&mut self, db: u32, args: &[A]) -> Vec<u8> {
         let command = Command::new(args);
         let name = String::from_utf8_lossy(args[0].as_ref()).to_lowercase();
-        let number = self.ks.commands().iter().position(|c| c.name == name).expect("a known command");
+        let number = |name: &str| self.ks.commands().iter().position(|c| c.name == name);
+        let sub =
+            args.get(1).map(|sub| std::format!("{name}|{}", String::from_utf8_lossy(sub.as_ref()).to_lowercase()));
+        let number = sub.and_then(|sub| number(&sub)).or_else(|| number(&name)).expect("a known command");
         let mut out = Blocks::new();
         let mut reply = Reply::new(&mut out, self.proto);
         let now = self.now();

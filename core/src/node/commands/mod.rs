@@ -8,6 +8,7 @@ mod info;
 mod introspect;
 mod pubsub;
 mod replication;
+mod scripts;
 mod server;
 mod transaction;
 
@@ -21,6 +22,7 @@ use crate::client::commands::{self, NOT_AN_INTEGER, SYNTAX, help, int};
 use crate::dataset::{Dataset, Flags, KeySpec, Spec};
 
 const ALL: KeySpec = KeySpec::fixed(1, -1, 1);
+const BEHIND_2: KeySpec = KeySpec::NONE.counted(2);
 
 // Flags of a node's own rows, beside those of `client::commands::row`.
 const R: Flags = Flags::READONLY;
@@ -30,6 +32,10 @@ const SYNC: Flags = Flags::NO_ASYNC_LOADING;
 const ST: Flags = Flags::STALE;
 const NOLOG: Flags = Flags::SKIP_SLOWLOG;
 const TELL: Flags = Flags::MAY_REPLICATE;
+const HIDDEN: Flags = Flags::SKIP_MONITOR;
+const MOVABLE: Flags = Flags::MOVABLE_KEYS;
+const KEYLESS: Flags = Flags::NO_MANDATORY_KEYS;
+const BUSY: Flags = Flags::ALLOW_BUSY;
 
 /// Everything that a node over `data` executes, each with what runs it. A subcommand's row is named `container|sub`.
 pub(super) fn all<D: Dataset>(data: &D) -> Vec<(&'static Spec, Run<D>)> {
@@ -39,6 +45,7 @@ pub(super) fn all<D: Dataset>(data: &D) -> Vec<(&'static Spec, Run<D>)> {
     connection_rows(&mut list);
     server_rows(&mut list);
     container_rows(&mut list);
+    script_rows(&mut list);
     list
 }
 
@@ -131,5 +138,25 @@ fn container_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
         "slowlog|help" 2 [L] NONE "6.2.0" slowlog_help "Shows the subcommands.";
         "slowlog|len" 2 [A, L] NONE "2.2.12" slowlog_len "Counts slow commands.";
         "slowlog|reset" 2 [A, L] NONE "2.2.12" slowlog_reset "Forgets slow commands.";
+    }
+}
+
+fn script_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
+    rows! { list, Node<D>, in [Node::<D>], "scripting":
+        "eval" -3 [N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "2.6.0" cmd_eval "Runs a script: not had here.";
+        "eval_ro" -3 [R, N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "7.0.0" cmd_eval "Runs a script that only reads: not had here.";
+        "evalsha" -3 [N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "2.6.0" cmd_eval "Runs a script by its sum: not had here.";
+        "evalsha_ro" -3 [R, N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "7.0.0" cmd_eval "Runs a script that only reads by its sum: not had here.";
+        "fcall" -3 [N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "7.0.0" cmd_fcall "Runs a function: not had here.";
+        "fcall_ro" -3 [R, N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "7.0.0" cmd_fcall "Runs a function that only reads: not had here.";
+        "script|debug" 3 [N] NONE "3.2.0" script_debug "Debugs scripts: not had here.";
+        "script|exists" -3 [N] NONE "2.6.0" script_exists "Tells which scripts are there: none.";
+        "script|flush" -2 [N] NONE "2.6.0" script_flush "Forgets all scripts.";
+        "script|help" 2 [L] NONE "5.0.0" script_help "Shows the subcommands.";
+        "script|kill" 2 [N, BUSY] NONE "2.6.0" script_kill "Ends the script that runs.";
+        "script|load" 3 [N, ST] NONE "2.6.0" script_load "Keeps a script: not had here.";
+    }
+    rows! { list, Node<D>, in [commands], "scripting":
+        "script" -2 [C] NONE "2.6.0" container "Commands about scripts.";
     }
 }
