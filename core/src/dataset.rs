@@ -507,6 +507,9 @@ pub trait Dataset: Send {
     /// than the budget is shared, never copied as a whole.
     fn snapshot_step(&mut self, out: &mut rdb::Body, budget: usize) -> Progress;
 
+    /// Writes the function libraries alone, for whoever wants a snapshot without keys.
+    fn snapshot_functions(&self, _out: &mut rdb::Body) {}
+
     /// Bytes that writes handed over and that no step has taken yet.
     fn snapshot_pending(&self) -> usize;
 

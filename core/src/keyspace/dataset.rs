@@ -121,6 +121,10 @@ impl Dataset for Keyspace {
         self.step_snapshot(out, budget)
     }
 
+    fn snapshot_functions(&self, out: &mut rdb::Body) {
+        self.aside.libraries.iter().for_each(|library| out.function(library.code()));
+    }
+
     fn snapshot_pending(&self) -> usize {
         self.pending_snapshot()
     }

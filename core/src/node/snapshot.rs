@@ -114,7 +114,7 @@ impl<D: Dataset> Node<D> {
             let db = if self.is_master() { self.source.selected() } else { self.upstream.as_ref().map(|u| u.db()) };
             writer.replication(db.unwrap_or(0), self.source.id().as_str(), self.source.offset() as i64);
         }
-        let body = Body::new(Options { compress: set.rdbcompression }).for_version(version);
+        let mut body = Body::new(Options { compress: set.rdbcompression }).for_version(version);
         let out = match target {
             Target::Sockets => None,
             _ => {
@@ -123,10 +123,13 @@ impl<D: Dataset> Node<D> {
                 Some(Out { temp, at: 0, writes: BTreeSet::new(), commit: None, failed: None })
             }
         };
-        let all = wanted.is_none_or(|w| w.content == Content::All);
+        let content = wanted.as_ref().map_or(Content::All, |w| w.content);
+        let all = content == Content::All;
         let keys = (0..self.data.databases()).map(|db| self.data.stats(db).keys).sum();
         if all {
             self.data.snapshot_begin();
+        } else if content == Content::Functions {
+            self.data.snapshot_functions(&mut body);
         }
         if let Some(wanted) = wanted {
             self.source.snapshot_begin(wanted, &mut turn!(self, cx));
@@ -138,14 +141,14 @@ impl<D: Dataset> Node<D> {
             writer,
             out,
             walked: !all,
-            produced: !all,
+            produced: content == Content::Nothing,
             began,
             dirty: self.save.dirty,
             keys,
             written: 0,
             abandoned: false,
         };
-        if !all {
+        if snap.produced {
             snap.writer.finish();
         }
         self.snapshot = Some(Box::new(snap));

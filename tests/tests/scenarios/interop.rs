@@ -57,6 +57,14 @@ pub(crate) fn all() -> Vec<Trial> {
         || Peer::Redis70.find(),
         |w, redis| shared(w, &redis),
     ));
+    for (side, of_primacy) in [("replica", true), ("master", false)] {
+        let name = format!("interop::geo::{side}_of_primacy");
+        let needs = || Peer::Redis70.find();
+        all.push(scenario(&name, LIMIT, needs, move |w, redis| {
+            let primacy = w.primacy()?;
+            if of_primacy { geo(w, &primacy, &redis, true) } else { geo(w, &redis, &primacy, false) }
+        }));
+    }
     all.push(scenario("interop::password", LIMIT, || Peer::Redis70.find(), |w, redis| password(w, &redis)));
     all
 }
@@ -162,4 +170,33 @@ fn password(w: &World, redis: &Program) -> Result<()> {
         ensure!(reply.text().starts_with("NOAUTH"), "without a password: {reply:?}");
     }
     Ok(())
+}
+
+/// Places, areas that are stored, and if `distances` the distances in them: bit for bit the same on the replica.
+fn geo(w: &World, master: &Program, replica: &Program, distances: bool) -> Result<()> {
+    let mut rng = w.rng();
+    let m = w.server("master", master, &[])?;
+    let r = w.server("replica", replica, &[])?;
+    r.client()?.run(&format!("REPLICAOF 127.0.0.1 {}", m.port))?;
+    wait::link_up(&r)?;
+    let mut c = m.client()?;
+    let mut place =
+        || format!("{} {}", rng.below(360_000) as f64 / 1e3 - 180.0, rng.below(170_000) as f64 / 1e3 - 85.0);
+    let mut stored = 0;
+    for i in 0..2_000 {
+        let how = if distances { "STOREDIST" } else { "STORE" };
+        let line = match i % 4 {
+            0 => format!("GEORADIUS g {} 5000 km {how} r{}", place(), i % 7),
+            1 if distances => {
+                format!("GEOSEARCHSTORE s{} g FROMLONLAT {} BYBOX 9000 9000 km STOREDIST", i % 5, place())
+            }
+            1 => format!("GEOSEARCHSTORE s{} g FROMLONLAT {} BYBOX 9000 9000 km COUNT 5", i % 5, place()),
+            _ => format!("GEOADD g {} m{}", place(), i % 300),
+        };
+        let answer = c.run(&line)?;
+        ensure!(!answer.is_error(), "{line}: {answer:?}");
+        stored += u32::from(i % 4 < 2 && answer.text() != "0");
+    }
+    ensure!(stored > 500, "only {stored} areas held anything");
+    wait::same(&[&m, &r]).map(drop)
 }

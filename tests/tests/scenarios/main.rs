@@ -11,6 +11,7 @@ mod crash;
 mod debian;
 mod differential;
 mod failover;
+mod functions;
 mod interop;
 mod program;
 mod record;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         debian::all(),
         differential::all(),
         failover::all(),
+        functions::all(),
         interop::all(),
         program::all(),
         record::all(),
