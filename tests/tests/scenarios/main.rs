@@ -7,6 +7,7 @@
 mod bad_input;
 mod chain;
 mod clients;
+mod commands;
 mod crash;
 mod debian;
 mod differential;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         bad_input::all(),
         chain::all(),
         clients::all(),
+        commands::all(),
         crash::all(),
         debian::all(),
         differential::all(),
