@@ -27,7 +27,6 @@ pub(crate) fn all() -> Vec<Trial> {
 
 /// Where Primacy may differ: each prefix of a command, and why.
 const KNOWN: &[(&str, &str)] = &[
-    ("COMMAND INFO", "fields that describe Redis's own implementation"),
     ("CLIENT WHAT", "the help text names the commands that are there"),
     ("SHUTDOWN WHAT", "must not end the server if it is taken for good"),
 ];

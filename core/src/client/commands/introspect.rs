@@ -127,6 +127,10 @@ fn write_info<R>(table: &Table<R>, r: &mut Reply<'_>, spec: &Spec) {
     tips.iter().for_each(|tip| r.bulk(tip.as_bytes()));
     keyuse::write(spec, r);
     let subs = subcommands_of(table, spec);
+    // A set, if there are none.
+    if subs.is_empty() {
+        return r.set(0);
+    }
     r.array(subs.len());
     subs.iter().for_each(|s| write_info(table, r, s));
 }

@@ -78,12 +78,20 @@ pub(super) fn delete(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
 }
 
 pub(super) fn flush(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
-    if args.len() > 3 || (args.len() == 3 && !args.is(2, "SYNC") && !args.is(2, "ASYNC")) {
+    if args.len() > 3 {
+        return too_many(args, cx);
+    }
+    if args.len() == 3 && !args.is(2, "SYNC") && !args.is(2, "ASYNC") {
         return cx.reply.error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     }
     ks.aside.libraries.clear();
     cx.effects.itself();
     cx.reply.ok();
+}
+
+fn too_many(args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let text = b"ERR unknown subcommand or wrong number of arguments for '";
+    cx.reply.error_bytes(&[text, args.at(1), b"'. Try FUNCTION HELP."].concat());
 }
 
 pub(super) fn kill(_: &mut Keyspace, _: Args<'_>, cx: &mut Context<'_, '_>) {
@@ -172,10 +180,7 @@ enum Policy {
 
 pub(super) fn restore(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     if args.len() > 4 {
-        let sub = String::from_utf8_lossy(args.at(1)).into_owned();
-        return cx.reply.error_fmt(format_args!(
-            "ERR unknown subcommand or wrong number of arguments for '{sub}'. Try FUNCTION HELP."
-        ));
+        return too_many(args, cx);
     }
     let policy = match args.len() {
         3 => Policy::Append,
