@@ -40,7 +40,7 @@ impl Point {
     pub(super) fn of_score(score: f64) -> Self {
         let (y, x) = apart(bits_of(score));
         let area = Cell { x, y, steps: STEPS }.area();
-        let middle = |(low, high): (f64, f64), (least, most): (f64, f64)| ((low + high) / 2.0).clamp(least, most);
+        let middle = |(low, high): (f64, f64), (least, most): (f64, f64)| f64::midpoint(low, high).clamp(least, most);
         Self { lon: middle(area.lon, LON), lat: middle(area.lat, LAT) }
     }
 

@@ -236,9 +236,11 @@ pub(super) fn getkeysandflags<S: Server>(server: &mut S, s: &mut Session, args: 
 fn answer_keys<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, flags: bool) {
     let table = &server.clients().table;
     let command = args.from(2);
-    let found = table.find(command.at(0)).and_then(|found| match found.spec.flags.has(Flags::CONTAINER) {
-        true if command.len() > 1 => table.find(&subcommand_name(found.spec.name, command.at(1))?),
-        _ => Some(found),
+    let found = table.find(command.at(0)).and_then(|found| {
+        if found.spec.flags.has(Flags::CONTAINER) && command.len() > 1 {
+            return table.find(&subcommand_name(found.spec.name, command.at(1))?);
+        }
+        Some(found)
     });
     let Some(found) = found else {
         return s.reply().error("ERR Invalid command specified");
