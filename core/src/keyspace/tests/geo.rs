@@ -206,3 +206,36 @@ fn stores_say_so_to_listeners() {
     let events: Vec<_> = w.fx.take_events().into_iter().map(|event| event.event).collect();
     assert_eq!(events, ["georadiusstore", "geosearchstore", "del"]);
 }
+
+/// Longitude, latitude and radius in km of circles, and which of the members `m0` to `m399` of the test below
+/// redis-server 7.0 finds there, in its order: it tells how large the cells are and which comes first.
+const FOUND: &[(&str, &str)] = &[
+    ("15 37 1500", "5 190 375 161"),
+    ("15 -37 1500", "268 54 239 83"),
+    ("-120 60 1500", "235 21 206 80 265 391 361 147 332"),
+    ("100 70 1500", "36 347 221 7 192 95 339 280 66 251 125 310"),
+    ("100 -70 1500", "318 104 289 163 348 222 8 193 134 319 67"),
+    ("10 82 700", "44 229 288 384"),
+    ("10 82 1500", "258 44 229 103 288 347 133 7 192 96 303 22 81 266 140 325 199 384"),
+    ("10 -83 700", "15 74 111 170 355"),
+    ("10 -83 1500", "15 200 74 259 318 377 37 340 0 207 392 52 111 296 170 355 141"),
+    ("179 10 1500", "204 389 292 78 263"),
+    ("-179 -10 1500", "292 136 321 107"),
+    ("45 66.5 1500", "132 6 317 103 288 191 376 36 162 347 221"),
+    ("45 80.5 700", "229 288 347 133 192"),
+    ("45 80.5 1500", "44 229 103 288 162 347 133 7 192 251 96 266 325 384"),
+];
+
+#[test]
+fn members_are_found_in_the_order_of_redis() {
+    let mut w = World::new();
+    for i in 0..400 {
+        let (lon, lat) = (f64::from(i * 37 % 360) - 179.5, f64::from(i * 23 % 170) - 84.75);
+        w.say(&std::format!("GEOADD g {lon} {lat} m{i}"));
+    }
+    for (circle, want) in FOUND {
+        let answer = w.say(&std::format!("GEORADIUS g {circle} km"));
+        let found: Vec<&str> = answer.lines().filter_map(|line| line.strip_prefix('m')).collect();
+        assert_eq!(found.join(" "), *want, "{circle}");
+    }
+}
