@@ -499,7 +499,8 @@ pub trait Dataset: Send {
     fn accepts(&self, item: &rdb::Item<'_>) -> Result<(), LoadError>;
 
     /// Takes one item of a snapshot. Keys that have expired are kept: their master deletes them. `drop_expired` is
-    /// given where no master will (a master's own start): the wall-clock time in ms.
+    /// given where no master will (a master's own start): the wall-clock time in ms. What is wrong with an entry may be
+    /// found later, at [`rdb::Item::End`] at the latest.
     fn load_item(&mut self, item: &rdb::Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError>;
 
     /// Puts the loaded keys in place.

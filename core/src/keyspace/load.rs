@@ -1,11 +1,13 @@
 //! Taking a snapshot in: keys grow in tables of their own until the whole is there.
 
+mod adopt;
 mod incoming;
 mod restore;
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hint::black_box;
 
 use super::Keyspace;
 use super::entry::Slot;
@@ -19,6 +21,9 @@ use crate::rdb::{Entry, Item, Value};
 use incoming::{Incoming, Refused};
 
 pub(super) use restore::restore;
+
+/// Entries that are put into their tables together.
+const QUEUED: usize = 32;
 
 /// A key whose value comes in parts.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ struct Pending {
 pub(super) struct Load {
     dbs: Vec<Table>,
     pending: Option<Pending>,
+    /// Entries that are not in their tables yet, with their databases and hashes, in order.
+    queue: Vec<(usize, u64, Slot)>,
 }
 
 impl Load {
@@ -50,6 +57,30 @@ impl Load {
             Some(Pending { key, value: Some(value), .. }) => f(value).map_err(|why| refused(key, &why)),
             _ => Ok(()),
         }
+    }
+
+    /// Puts an entry into its table, soon.
+    fn put(&mut self, db: usize, hash: u64, slot: Slot) -> Result<(), LoadError> {
+        self.queue.push((db, hash, slot));
+        if self.queue.len() < QUEUED { Ok(()) } else { self.settle() }
+    }
+
+    /// Puts all entries that wait into their tables. The buckets are fetched together: waiting for memory, once for each
+    /// key, is most of what a load of small values costs.
+    fn settle(&mut self) -> Result<(), LoadError> {
+        let Self { dbs, queue, .. } = self;
+        let buckets = queue.iter().filter_map(|&(db, hash, _)| dbs.get(db).map(|table| table.peek(hash)));
+        black_box(buckets.fold(0, |sum, byte| sum ^ byte));
+        let mut result = Ok(());
+        for (db, hash, slot) in queue.drain(..) {
+            let Some(table) = dbs.get_mut(db) else { continue };
+            if table.find(hash, slot.key()).is_some() {
+                result = Err(LoadError::Twice { key: text(slot.key()), db: db as u64 });
+            } else {
+                table.insert(hash, slot);
+            }
+        }
+        result
     }
 
     fn table(&mut self, db: u64) -> Result<(usize, &mut Table), LoadError> {
@@ -78,7 +109,11 @@ impl Keyspace {
             crate::dataset::Dataset::flush(self, None);
         }
         self.load_counts = (0, 0);
-        self.load = Some(Load { dbs: self.dbs.iter().map(|_| Table::new(self.hash_key)).collect(), pending: None });
+        self.load = Some(Load {
+            dbs: self.dbs.iter().map(|_| Table::new(self.hash_key)).collect(),
+            pending: None,
+            queue: Vec::new(),
+        });
     }
 
     pub(super) fn accepts_item(&self, item: &Item<'_>) -> Result<(), LoadError> {
@@ -115,14 +150,13 @@ impl Keyspace {
             Item::EntryEnd => {
                 if let Some(Pending { db, key, expiry, value }) = load.pending.take() {
                     count(&mut self.load_counts, value.is_none());
-                    if let (Some(value), Some(table)) = (value, load.dbs.get_mut(db))
-                        && let Some(slot) = value.finish(&key, expiry, &self.limits)
-                    {
-                        table.insert(table.hash(&key), slot);
+                    if let Some(slot) = value.and_then(|value| value.finish(&key, expiry, &self.limits)) {
+                        load.put(db, self.hash_key.hash(&key), slot)?;
                     }
                 }
             }
-            // Header, AUX fields, functions and the end are the node's.
+            Item::End { .. } => load.settle()?,
+            // Header, AUX fields and functions are the node's.
             _ => {}
         }
         Ok(())
@@ -130,6 +164,8 @@ impl Keyspace {
 
     pub(super) fn commit_load(&mut self) {
         let Some(mut load) = self.load.take() else { return };
+        // Who shows the end has heard of a key that comes twice; for others the first one counts.
+        let _ = load.settle();
         load.dbs.iter_mut().for_each(Table::announced_all);
         core::mem::swap(&mut self.dbs, &mut load.dbs);
         for old in load.dbs {
@@ -142,6 +178,7 @@ impl Keyspace {
             for table in load.dbs {
                 self.graveyard.bury_table(table);
             }
+            load.queue.into_iter().for_each(|(_, _, slot)| self.graveyard.bury(slot));
             let limits = &self.limits;
             let unfinished = load.pending.and_then(|pending| pending.value?.finish(&[], None, limits));
             unfinished.into_iter().for_each(|slot| self.graveyard.bury(slot));
@@ -169,29 +206,28 @@ fn take_entry(
     hash_key: HashKey,
     limits: &Limits,
 ) -> Result<bool, LoadError> {
-    let (db, table) = load.table(entry.db)?;
-    let hash = table.hash(entry.key);
-    if table.find(hash, entry.key).is_some() {
-        return Err(LoadError::Twice { key: text(entry.key), db: entry.db });
-    }
+    let (db, _) = load.table(entry.db)?;
     holds(entry)?;
     let (key, expiry) = (entry.key, entry.expire_at_ms);
     let whole = entry.value.is_whole();
     if let Value::String(bytes) = entry.value {
         if !expired {
-            table.insert(hash, Slot::of_string(key, New::Flat(bytes), expiry, Form::Auto));
+            load.put(db, hash_key.hash(key), Slot::of_string(key, New::Flat(bytes), expiry, Form::Auto))?;
         }
         return Ok(true);
     }
     let value = if expired {
         None
+    } else if let Some(slot) = adopt::slot(entry, limits) {
+        load.put(db, hash_key.hash(key), slot)?;
+        return Ok(true);
     } else {
         Incoming::begin(&entry.value, hash_key, limits).map_err(|why| refused(key, &why))?
     };
     if !whole {
         load.pending = Some(Pending { db, key: key.into(), expiry, value });
     } else if let Some(slot) = value.and_then(|value| value.finish(key, expiry, limits)) {
-        table.insert(hash, slot);
+        load.put(db, hash_key.hash(key), slot)?;
     }
     Ok(whole)
 }

@@ -226,6 +226,13 @@ impl Table {
         }
     }
 
+    /// Reads a byte of both cache lines of the bucket that `hash` leads to: a loop of these waits for memory
+    /// once. The result means nothing and goes into `black_box`.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u8 {
+        if self.len == 0 { 0 } else { self.home(self.index(hash)).peek() }
+    }
+
     /// The entry at a place that `find` gave.
     #[inline]
     pub(super) fn slot(&self, place: Place) -> &Slot {

@@ -162,7 +162,7 @@ impl<D: Dataset> Node<D> {
                         load.drop_expired = None;
                     }
                 }
-                Item::Header { .. } | Item::Function(_) | Item::End { .. } => {}
+                Item::Header { .. } | Item::Function(_) => {}
                 _ => {
                     load.fresh_keys += u64::from(matches!(item, Item::Entry(_)));
                     self.data.load_item(&item, load.drop_expired).map_err(|e| Box::from(format!("{e}")))?;

@@ -15,6 +15,7 @@ use super::super::set::SetEdit;
 use super::super::string::{Form, New};
 use super::super::value::Chunked;
 use super::super::zset::ZsetEdit;
+use super::adopt;
 use crate::rdb::{Compact, Element, Kind, Layout, Scalar, Value};
 
 /// What a value in parts cannot have.
@@ -93,6 +94,9 @@ impl Incoming {
             Value::Elements(Kind::Set, _) => Self::Set(SetEdit::empty(key, set, Shape::Ints)),
             _ => return Ok(None),
         };
+        if let Value::Elements(_, n) = *value {
+            incoming.expect(usize::try_from(n).unwrap_or(usize::MAX));
+        }
         match (&mut incoming, value) {
             (Self::Hash(hash, _), Value::Compact(_, pack)) => take_pack(hash, pack)?,
             (Self::Zset(zset), Value::Compact(_, pack)) => take_scored(zset, pack)?,
@@ -101,6 +105,16 @@ impl Incoming {
             _ => {}
         }
         Ok(Some(incoming))
+    }
+
+    /// So many elements come: those of a large collection are not kept as a small one first.
+    fn expect(&mut self, n: usize) {
+        match self {
+            Self::Hash(hash, _) => hash.announce(n),
+            Self::Zset(zset) => zset.announce(n, 0),
+            Self::Set(set) => set.expect(n),
+            Self::String(_) | Self::List(..) => {}
+        }
     }
 
     /// Takes bytes of a long string or of the long value of a field.
@@ -136,7 +150,10 @@ impl Incoming {
     /// Takes several elements of a list.
     pub(super) fn node(&mut self, node: &Compact<'_>) -> Result<(), Refused> {
         let Self::List(list, None) = self else { return Err(Refused::Broken(STRAY)) };
-        list.push_node(node.iter());
+        match adopt::node(node) {
+            Some(elements) if List::takes_node(elements.len()) => list.push_elements(elements, node.len()),
+            _ => list.push_node(node.iter()),
+        }
         Ok(())
     }
 

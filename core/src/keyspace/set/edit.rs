@@ -95,6 +95,14 @@ impl SetEdit<'_> {
         }
     }
 
+    /// So many members come, more than any small set has or not.
+    pub(in super::super) fn expect(&mut self, members: usize) {
+        if members > self.limit.ints.max(self.limit.pack.entries) {
+            self.shape = Shape::Table;
+            self.enlarge();
+        }
+    }
+
     /// Adds a member; whether it is new.
     pub(in super::super) fn add(&mut self, member: &[u8]) -> bool {
         let number = parse_i64(member);
