@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{
     BindAddress, DisklessLoad, EvictionPolicy, Guard, LogLevel, MasterAddress, Notify, OutputLimits, PropagationError,
-    SaveRule,
+    RdbVersion, SaveRule,
 };
 
 /// The value of every directive that a node honours. [`Default`] is Redis 7.2's, but for `bind`, which is this
@@ -56,6 +56,8 @@ pub struct Settings {
     pub rdbcompression: bool,
     /// Whether a snapshot ends with its CRC-64, and whether that is checked.
     pub rdbchecksum: bool,
+    /// The format version of snapshots.
+    pub rdb_version: RdbVersion,
     /// Whether writes are refused (`MISCONF`) after a snapshot failed.
     pub stop_writes_on_bgsave_error: bool,
     /// Whether files made only to serve a replica are removed.
@@ -220,6 +222,7 @@ impl Default for Settings {
             dir: "./".into(),
             rdbcompression: true,
             rdbchecksum: true,
+            rdb_version: RdbVersion::Auto,
             stop_writes_on_bgsave_error: true,
             rdb_del_sync_files: false,
             daemonize: false,

@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::values::{Field, spaced};
 use super::{
     BindAddress, Config, DisklessLoad, EvictionPolicy, Guard, Kind, LogLevel, MAX_BIND, MasterAddress, Notify,
-    OutputLimit, PropagationError, SaveRule,
+    OutputLimit, PropagationError, RdbVersion, SaveRule,
 };
 use crate::resp::{parse_i64, parse_u64};
 
@@ -116,6 +116,7 @@ pub(super) static TABLE: &[Directive] = &[
     field!("dir", dir, Kind::Text).protected(),
     field!("rdbcompression", rdbcompression, Kind::Bool),
     field!("rdbchecksum", rdbchecksum, Kind::Bool).fixed(),
+    field!("rdb-version", rdb_version, Kind::Word(RdbVersion::WORDS)),
     field!("stop-writes-on-bgsave-error", stop_writes_on_bgsave_error, Kind::Bool),
     field!("rdb-del-sync-files", rdb_del_sync_files, Kind::Bool),
     kept("rdb-save-incremental-fsync", Kind::Bool, "yes"),

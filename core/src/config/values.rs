@@ -134,6 +134,35 @@ words! {
     }
 }
 words! {
+    /// `rdb-version`: the format version of snapshots, unless the data need a higher one.
+    RdbVersion {
+        /// The lowest that will do, or the highest that all replicas which take it are known to read.
+        Auto = "auto",
+        /// Redis 5.0 and later read it, and every Valkey.
+        V9 = "9",
+        /// Redis 7.0 and later read it, and every Valkey.
+        V10 = "10",
+        /// Redis 7.2 and later read it, and every Valkey.
+        V11 = "11",
+        /// Redis 7.4 and later read it.
+        V12 = "12",
+    }
+}
+
+impl RdbVersion {
+    /// The version, if one is fixed.
+    pub fn number(self) -> Option<u16> {
+        match self {
+            Self::Auto => None,
+            Self::V9 => Some(9),
+            Self::V10 => Some(10),
+            Self::V11 => Some(11),
+            Self::V12 => Some(12),
+        }
+    }
+}
+
+words! {
     /// Who may use a dangerous command (`enable-debug-command`) or change a protected directive.
     Guard {
         /// Nobody.

@@ -81,6 +81,9 @@ impl Snapshot {
 impl<D: Dataset> Node<D> {
     /// Begins what replicas or a scheduled BGSAVE wait for. Asked at the end of every input.
     pub(super) fn start_due_snapshot(&mut self, cx: &mut Cx<'_>) {
+        if self.source.is_awaited() {
+            self.source.refuse_unreadable(self.data.snapshot_version(), &mut turn!(self, cx));
+        }
         if self.snapshot.is_some() || self.load.is_some() {
             return;
         }
@@ -106,8 +109,10 @@ impl<D: Dataset> Node<D> {
 
     fn begin_snapshot(&mut self, target: Target, wanted: Option<SnapshotWanted>, cx: &mut Cx<'_>) {
         let set = &self.config.settings;
-        // The lowest that will do: most data needs no more than version 9, which every server from 5.0 on reads.
-        let version = self.data.snapshot_version();
+        // The lowest that will do, unless it is known that more is read: most data needs no more than version 9, which every
+        // server from 5.0 on reads.
+        let version = wanted.map_or(set.rdb_version.number(), |wanted| wanted.version);
+        let version = self.data.snapshot_version().max(version.unwrap_or(0).min(Writer::MAX_VERSION));
         let mut writer = Writer::new(version, set.rdbchecksum);
         writer.about(crate::client::REDIS_VERSION, 64, cx.now.unix_s(), self.data.memory() as u64);
         if self.source.is_active() || !self.is_master() {
@@ -129,6 +134,7 @@ impl<D: Dataset> Node<D> {
             self.data.snapshot_begin();
         }
         if let Some(wanted) = wanted {
+            let wanted = SnapshotWanted { version: Some(version), ..wanted };
             self.source.snapshot_begin(wanted, &mut turn!(self, cx));
         }
         let began = cx.now.mono;
