@@ -16,6 +16,8 @@ use super::zset::Zset;
 
 /// Values longer than this live outside of a record, in bytes.
 pub(super) const SMALL_MAX: usize = 8 * 1024;
+/// Unused bytes from which on an allocation is not cut short, but copied.
+const HOLE: usize = 16;
 /// Elements, blocks or chunks that one step of freeing a heavy value frees, and from how many on a value is heavy.
 const DISMANTLED: usize = 64;
 const CHUNKS_DISMANTLED: usize = 16;
@@ -236,7 +238,10 @@ impl Slot {
     pub(super) fn put_back(&mut self, edit: PackEdit, form: u8) {
         let mut r = edit.into_bytes();
         record::set_form(&mut r, form);
-        *self = Self::Small(r.into_boxed_slice());
+        // What is cut off an allocation is a hole that fits nothing: many small ones are a third of the heap. A copy lets
+        // the next one grow where this one grew.
+        let is_roomy = r.capacity() - r.len() >= HOLE;
+        *self = Self::Small(if is_roomy { r.as_slice().into() } else { r.into_boxed_slice() });
     }
 
     /// Puts a value of its own allocation in their place.
