@@ -1,6 +1,7 @@
 //! Taking a snapshot in: keys grow in tables of their own until the whole is there.
 
 mod adopt;
+mod gather;
 mod incoming;
 mod restore;
 
@@ -150,6 +151,7 @@ impl Keyspace {
             Item::EntryEnd => {
                 if let Some(Pending { db, key, expiry, value }) = load.pending.take() {
                     count(&mut self.load_counts, value.is_none());
+                    let value = value.map(Incoming::complete).transpose().map_err(|why| refused(&key, &why))?;
                     if let Some(slot) = value.and_then(|value| value.finish(&key, expiry, &self.limits)) {
                         load.put(db, self.hash_key.hash(&key), slot)?;
                     }

@@ -45,7 +45,7 @@ pub(super) fn slot(entry: &Entry<'_>, limits: &Limits) -> Option<Slot> {
 /// twice.
 fn elements<'a>(compact: &Compact<'a>, row: usize) -> Option<&'a [u8]> {
     let elements = body(compact).filter(|elements| elements.len() <= SMALL_MAX)?;
-    let mut seen = Seen([0; SEEN]);
+    let mut seen = Seen::default();
     let (mut at, mut column) = (0, 0);
     while let Some(rest) = elements.get(at..).filter(|rest| !rest.is_empty()) {
         let element = rest.get(..one_form(rest)?)?;
@@ -162,12 +162,13 @@ fn integers(compact: &Compact<'_>) -> Option<Vec<u8>> {
 const SEEN: usize = 32;
 
 /// Which elements may have been there: a bit for the hash of each.
-struct Seen([u64; SEEN]);
+#[derive(Debug, Default)]
+pub(super) struct Seen([u64; SEEN]);
 
 impl Seen {
     /// Whether an element may have been there, and notes it. What only looks so costs a search.
     #[inline]
-    fn may_hold(&mut self, element: &[u8]) -> bool {
+    pub(super) fn may_hold(&mut self, element: &[u8]) -> bool {
         let (first, last) = match (element.first_chunk(), element.last_chunk()) {
             (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
             _ => (element.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0),

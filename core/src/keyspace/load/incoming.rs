@@ -16,11 +16,12 @@ use super::super::string::{Form, New};
 use super::super::value::Chunked;
 use super::super::zset::ZsetEdit;
 use super::adopt;
+use super::gather::Gather;
 use crate::rdb::{Compact, Element, Kind, Layout, Scalar, Value};
 
 /// What a value in parts cannot have.
-const TWICE: &str = "a field comes twice";
-const MEMBER_TWICE: &str = "a member comes twice";
+pub(super) const TWICE: &str = "a field comes twice";
+pub(super) const MEMBER_TWICE: &str = "a member comes twice";
 const NO_SCORE: &str = "a score is not a number";
 const STRAY: &str = "a part of another type";
 const TOO_LATE: &str = "a field expires beyond the range";
@@ -48,6 +49,8 @@ pub(super) enum Incoming {
     List(List, Option<Vec<u8>>),
     /// A set.
     Set(SetEdit<'static>),
+    /// A hash, a set or a sorted set that is made when all of it is there.
+    Gather(Gather),
 }
 
 /// The name of a type that is not held; `None`: it is.
@@ -72,6 +75,7 @@ impl Incoming {
             Self::Zset(zset) => zset.memory(),
             Self::List(list, long) => list.memory() + long.as_ref().map_or(0, Vec::capacity),
             Self::Set(set) => set.memory(),
+            Self::Gather(gather) => gather.memory(),
         }
     }
 
@@ -95,7 +99,9 @@ impl Incoming {
             _ => return Ok(None),
         };
         if let Value::Elements(_, n) = *value {
-            incoming.expect(usize::try_from(n).unwrap_or(usize::MAX));
+            let n = usize::try_from(n).unwrap_or(usize::MAX);
+            incoming.expect(n);
+            return Ok(Some(Gather::begin(incoming, n)));
         }
         match (&mut incoming, value) {
             (Self::Hash(hash, _), Value::Compact(_, pack)) => take_pack(hash, pack)?,
@@ -113,7 +119,7 @@ impl Incoming {
             Self::Hash(hash, _) => hash.announce(n),
             Self::Zset(zset) => zset.announce(n, 0),
             Self::Set(set) => set.expect(n),
-            Self::String(_) | Self::List(..) => {}
+            Self::String(_) | Self::List(..) | Self::Gather(_) => {}
         }
     }
 
@@ -123,7 +129,7 @@ impl Incoming {
             Self::String(chunked) => chunked.append(bytes),
             Self::Hash(_, Some((_, value))) => value.extend_from_slice(bytes),
             Self::List(_, Some(element)) => element.extend_from_slice(bytes),
-            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) | Self::Set(_) => {
+            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) | Self::Set(_) | Self::Gather(_) => {
                 return Err(Refused::Broken(STRAY));
             }
         }
@@ -132,6 +138,19 @@ impl Incoming {
 
     /// Takes an element.
     pub(super) fn element(&mut self, element: &Element<'_>) -> Result<(), Refused> {
+        if let Self::Gather(gather) = self {
+            let taken = gather.take(element);
+            if taken && !gather.is_complete() {
+                return Ok(());
+            }
+            let Self::Gather(gather) = core::mem::replace(self, Self::String(Chunked::default())) else {
+                return Ok(());
+            };
+            *self = gather.made()?;
+            if taken {
+                return Ok(());
+            }
+        }
         match (self, *element) {
             (Self::List(list, long), _) => list_element(list, long, element),
             (Self::Set(set), Element::Member(member)) => add(set, member),
@@ -170,7 +189,15 @@ impl Incoming {
         set(hash, &field, &value, expire_at_ms)
     }
 
-    /// The value is complete: its entry, `None` for a collection of nothing.
+    /// No further part comes: what was gathered is made.
+    pub(super) fn complete(self) -> Result<Self, Refused> {
+        match self {
+            Self::Gather(gather) => gather.made(),
+            made => Ok(made),
+        }
+    }
+
+    /// The value is [complete](Self::complete): its entry, `None` for a collection of nothing.
     pub(super) fn finish(self, key: &[u8], expiry: Option<i64>, limits: &Limits) -> Option<Slot> {
         match self {
             Self::String(value) if value.len() > SMALL_MAX => Some(Slot::long(key, value, expiry, Form::Auto)),
@@ -179,6 +206,8 @@ impl Incoming {
             Self::Hash(hash, _) => Some(hash.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Zset(zset) => Some(zset.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
             Self::Set(set) => Some(set.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
+            // The end makes it one of the others.
+            Self::Gather(_) => None,
         }
     }
 }

@@ -35,7 +35,7 @@ pub(in crate::keyspace) fn restore(
             Item::Element(element) => incoming.as_mut()?.element(&element).ok()?,
             Item::Block(node) => incoming.as_mut()?.node(&node).ok()?,
             Item::ElementEnd { expire_at_ms } => incoming.as_mut()?.element_end(expire_at_ms).ok()?,
-            Item::EntryEnd => slot = incoming.take()?.finish(key, expiry, limits),
+            Item::EntryEnd => slot = incoming.take()?.complete().ok()?.finish(key, expiry, limits),
             _ => return None,
         }
     }

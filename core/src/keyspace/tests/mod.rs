@@ -3,6 +3,7 @@
 mod bits;
 mod dumps;
 mod field_expiry;
+mod gathered;
 mod hashes;
 mod hyperloglog;
 mod laws;
