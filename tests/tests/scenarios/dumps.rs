@@ -47,6 +47,7 @@ pub(crate) fn all() -> Vec<Trial> {
     let peers = || Ok((Peer::Redis70.find()?, Peer::Valkey91.find()?));
     vec![
         scenario("dumps::loaded_written_and_loaded", LIMIT, peers, |w, (redis, valkey)| way(w, &redis, &valkey)),
+        scenario("dumps::version_by_peer", LIMIT, peers, |w, (redis, valkey)| versions(w, &redis, &valkey)),
         scenario("dumps::captures_are_followed", LIMIT, || Ok(()), |w, ()| captures(w)),
     ]
 }
@@ -145,6 +146,32 @@ fn same_key(a: &mut Client, b: &mut Client, key: &[u8]) -> Result<()> {
         pairs.map(|p| (p[0].text(), p.get(1).and_then(|s| s.text().parse().ok()).map(f64::to_bits))).collect()
     };
     ensure!(numbers(&a) == numbers(&b), "the members of \"{shown}\" differ");
+    Ok(())
+}
+
+/// A replica gets the version that it is known to read, or is told why it gets none.
+fn versions(w: &World, redis: &Program, valkey: &Program) -> Result<()> {
+    let m = w.server("master", &w.primacy()?, &["repl-diskless-sync no"])?;
+    m.client()?.run("HSET h a 1 b 2")?;
+    let follow = format!("replicaof 127.0.0.1 {}", m.port);
+    for (program, magic) in [(redis, "REDIS0009"), (valkey, "REDIS0011")] {
+        let r = w.server("replica", program, &[&follow, "repl-diskless-load disabled"])?;
+        wait::link_up(&r)?;
+        let got = std::fs::read(r.snapshot())?;
+        ensure!(got.starts_with(magic.as_bytes()), "{magic} was due, got {:?}", got.get(..9).map(<[u8]>::escape_ascii));
+        r.kill();
+    }
+    // Only version 12 has fields that expire.
+    m.client()?.run("HPEXPIRE h 100000000 FIELDS 1 a")?;
+    let r = w.server("replica", valkey, &[&follow])?;
+    wait::until(Duration::from_secs(20), "both logs tell of it", || {
+        let (ours, theirs) = ("and the data need version 12: refused", "the data need snapshot version 12");
+        Ok(m.logged(&[ours]) > 0 && r.logged(&[theirs]) > 0)
+    })?;
+    r.kill();
+    let r = w.server("replica", &w.primacy()?, &[&follow])?;
+    wait::link_up(&r)?;
+    wait::same(&[&m, &r])?;
     Ok(())
 }
 
