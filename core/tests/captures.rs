@@ -1,7 +1,5 @@
 //! A replica follows what real masters once sent, to the last command, however it is cut.
 
-extern crate alloc;
-
 use std::path::{Path, PathBuf};
 
 use primacy_core::ids::ConnId;

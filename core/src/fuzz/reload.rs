@@ -53,9 +53,9 @@ fn load(bytes: &[u8]) -> Option<Keyspace> {
         }
     };
     if taken {
-        keyspace.load_commit()
+        keyspace.load_commit();
     } else {
-        keyspace.load_abort()
+        keyspace.load_abort();
     }
     while keyspace.maintain(1000) == Progress::More {}
     taken.then_some(keyspace)

@@ -3,6 +3,7 @@
 //! What does not fit the picture (a field that expires, a long value, a number among text) ends the gathering: what is
 //! there is made, and the rest goes in one by one.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::super::entry::SMALL_MAX;
@@ -24,7 +25,7 @@ enum What {
     Members(Vec<Placed>, SetEdit<'static>),
     Scored(Vec<Ranked>, ZsetEdit<'static>),
     /// The members of a small set, packed.
-    Texts(Vec<u8>, Seen, SetEdit<'static>),
+    Texts(Vec<u8>, Box<Seen>, SetEdit<'static>),
 }
 
 /// A collection of which some elements are there.
@@ -42,7 +43,7 @@ impl Gather {
             Incoming::Hash(edit, None) if n <= MOST && edit.is_large() => What::Fields(Vec::with_capacity(n), edit),
             Incoming::Zset(edit) if n <= MOST && edit.is_large() => What::Scored(Vec::with_capacity(n), edit),
             Incoming::Set(edit) if n <= MOST && edit.is_large() => What::Members(Vec::with_capacity(n), edit),
-            Incoming::Set(edit) if edit.fits(n) => What::Texts(Vec::new(), Seen::default(), edit),
+            Incoming::Set(edit) if edit.fits(n) => What::Texts(Vec::new(), Box::default(), edit),
             other => return other,
         };
         Incoming::Gather(Self { left: n, what })
