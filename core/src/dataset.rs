@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::config::Settings;
+use crate::config::{Notify, Settings};
 use crate::rdb;
 use crate::resp::{Args, Command, Reply, parse_i64};
 use crate::rng::Rng;
@@ -243,6 +243,29 @@ impl Classes {
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// The classes that anybody can hear of by the directive: none while it names no channel.
+    pub fn of(directive: Notify) -> Self {
+        const CLASSES: [(Notify, Classes); 12] = [
+            (Notify::GENERIC, Classes::GENERIC),
+            (Notify::STRING, Classes::STRING),
+            (Notify::LIST, Classes::LIST),
+            (Notify::SET, Classes::SET),
+            (Notify::HASH, Classes::HASH),
+            (Notify::ZSET, Classes::ZSET),
+            (Notify::STREAM, Classes::STREAM),
+            (Notify::EXPIRED, Classes::EXPIRED),
+            (Notify::EVICTED, Classes::EVICTED),
+            (Notify::KEY_MISS, Classes::MISS),
+            (Notify::NEW, Classes::NEW),
+            (Notify::MODULE, Classes::MODULE),
+        ];
+        if !directive.has(Notify::KEYSPACE) && !directive.has(Notify::KEYEVENT) {
+            return Self::default();
+        }
+        let chosen = CLASSES.iter().filter(|(class, _)| directive.has(*class));
+        chosen.fold(Self::default(), |all, (_, class)| Self(all.0 | class.0))
+    }
 }
 
 /// One keyspace event.
@@ -271,6 +294,11 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Of nothing yet; events of these classes will be gathered.
+    pub fn telling(told: Classes) -> Self {
+        Self { told, ..Self::default() }
+    }
+
     /// The command itself is to be repeated as it came; counts one change.
     #[inline]
     pub fn itself(&mut self) {
@@ -298,6 +326,18 @@ impl Effects {
         if self.told.has(class) {
             self.events.push(KeyEvent { event, db, key: key.into() });
         }
+    }
+
+    /// Whether anybody is told of events of any class.
+    #[inline]
+    pub fn tells(&self) -> bool {
+        self.told != Classes::default()
+    }
+
+    /// Whether events wait to be taken out.
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Takes out the events.

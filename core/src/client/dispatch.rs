@@ -92,6 +92,8 @@ pub(crate) trait Dispatch: Server {
             let keep = mark.max(s.outbox.start());
             s.outbox.truncate(keep);
         }
+        // What was published for it meanwhile stands behind its reply.
+        self.clients_mut().hand_over(s);
         if s.blocked == Some(Blocked::Paused) {
             // It was held back, and comes again as if it had not come.
             s.reply = before;

@@ -57,8 +57,6 @@ const NO_RENAME: &str = "this release does not rename or disable commands: every
      line, and protect the server with 'requirepass', 'bind' and 'protected-mode'";
 const NO_EVICTION: &str = "this release has no eviction and no limit of memory: nothing would keep to it; set 'maxmemory 0' \
      and bound the memory from outside (a cgroup, or the clients' own expiry)";
-const NO_NOTIFY: &str = "this release publishes no keyspace events: subscribers would wait in vain; set \
-     'notify-keyspace-events \"\"', or remove the line";
 const SIGNAL_WORDS: &[&str] = &["default", "save", "nosave", "now", "force"];
 const FACILITIES: &[&str] = &["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"];
 
@@ -386,9 +384,6 @@ fn take_limits(s: &mut Settings, words: &[&str]) -> Result<(), String> {
 
 fn take_notify(s: &mut Settings, words: &[&str]) -> Result<(), String> {
     let events = Notify::parse(&words.concat()).ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
-    if events != Notify::default() {
-        return Err(NO_NOTIFY.into());
-    }
     s.notify_keyspace_events = events;
     Ok(())
 }

@@ -297,7 +297,7 @@ impl Notify {
         ('d', Self::MODULE),
     ];
     const OTHERS: [(char, Self); 4] =
-        [('K', Self::KEYSPACE), ('E', Self::KEYEVENT), ('m', Self::KEY_MISS), ('n', Self::NEW)];
+        [('n', Self::NEW), ('K', Self::KEYSPACE), ('E', Self::KEYEVENT), ('m', Self::KEY_MISS)];
 
     /// The classes that `text` names, if it names nothing else.
     pub fn parse(text: &str) -> Option<Self> {
@@ -321,11 +321,12 @@ impl fmt::Display for Notify {
         let chosen = |list: &[(char, Self)]| -> String {
             list.iter().filter(|(_, class)| self.has(*class)).map(|(name, _)| *name).collect()
         };
-        match chosen(&Self::TYPES) {
-            all if all.len() == Self::TYPES.len() => f.write_str("A")?,
-            some => f.write_str(&some)?,
+        let (types, [new, others @ ..]) = (chosen(&Self::TYPES), &Self::OTHERS);
+        if types.len() < Self::TYPES.len() {
+            return write!(f, "{types}{}", chosen(&Self::OTHERS));
         }
-        f.write_str(&chosen(&Self::OTHERS))
+        // Redis shows no `n` beside an `A`, so that its own CONFIG REWRITE loses it.
+        write!(f, "A{}{}", chosen(others), chosen(&[*new]))
     }
 }
 

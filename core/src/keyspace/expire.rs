@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::Keyspace;
 use super::table::{Gone, NEVER};
-use crate::dataset::{Effects, Progress};
+use crate::dataset::{Classes, Effects, Progress};
 use crate::time::{Instant, Now};
 
 /// The least time between two calls: many keys with expiries close to each other go in one.
@@ -29,6 +29,7 @@ impl Keyspace {
                     counters.expired += 1;
                     effects.command(db as u32, &[b"DEL", slot.key()]);
                     effects.touch(db as u32, slot.key());
+                    effects.notify(Classes::EXPIRED, "expired", db as u32, slot.key());
                     graveyard.bury(slot);
                 }
                 Gone::Fields(key, names) => {
@@ -36,8 +37,12 @@ impl Keyspace {
                         [&b"HDEL"[..], key].into_iter().chain(names.iter().map(Vec::as_slice)).collect();
                     effects.command(db as u32, &words);
                     effects.touch(db as u32, key);
+                    effects.notify(Classes::HASH, "hexpired", db as u32, key);
                 }
-                Gone::Rest(slot) => graveyard.bury(slot),
+                Gone::Rest(slot) => {
+                    effects.notify(Classes::GENERIC, "del", db as u32, slot.key());
+                    graveyard.bury(slot);
+                }
             });
             if !done {
                 return Progress::More;

@@ -6,7 +6,7 @@ use super::entry::Slot;
 use super::record::Kind;
 use super::string::{Form, New};
 use super::table::{Place, Table};
-use crate::dataset::{Context, Origin};
+use crate::dataset::{Classes, Context, Origin};
 
 /// A key of a database with its hash, which is the same in all databases.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +26,13 @@ impl Key<'_> {
 /// What a key is looked up for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Access {
-    /// To be read: counted as hit or miss.
+    /// To be read: counted as hit or miss, and as a use of the key.
     Read,
-    /// To be changed.
+    /// To be looked at, as by `TTL`: counted, but no use of it.
+    Look,
+    /// The same by `OBJECT`, which tells nobody of a key that is not there.
+    Inspect,
+    /// To be changed: a use of it.
     Write,
 }
 
@@ -67,10 +71,15 @@ impl Keyspace {
             self.found_expired(key, found, cx, access);
             place = None;
         }
-        if access == Access::Read {
+        if access != Access::Write {
             match place {
                 Some(_) => self.counters.hits += 1,
-                None => self.counters.misses += 1,
+                None => {
+                    self.counters.misses += 1;
+                    if access != Access::Inspect {
+                        cx.effects.notify(Classes::MISS, "keymiss", key.db, key.bytes);
+                    }
+                }
             }
         }
         place
@@ -81,6 +90,7 @@ impl Keyspace {
         if cx.may_expire {
             self.remove(key, place, cx);
             self.counters.expired += 1;
+            cx.effects.notify(Classes::EXPIRED, "expired", key.db, key.bytes);
             cx.effects.command(key.db, &[b"DEL", key.bytes]);
         } else if access == Access::Write {
             // A client writes to a writable replica: the key makes room, but that is this replica's own affair.
@@ -92,6 +102,12 @@ impl Keyspace {
     #[inline]
     pub(super) fn read(&mut self, key: &Key<'_>, cx: &mut Context<'_, '_>) -> Option<&Slot> {
         let place = self.find(key, cx, Access::Read)?;
+        Some(self.table(key.db).slot(place))
+    }
+
+    /// The entry of a key that is to be looked at and not used.
+    pub(super) fn look(&mut self, key: &Key<'_>, cx: &mut Context<'_, '_>) -> Option<&Slot> {
+        let place = self.find(key, cx, Access::Look)?;
         Some(self.table(key.db).slot(place))
     }
 
@@ -158,6 +174,26 @@ impl Keyspace {
     pub(super) fn insert(&mut self, key: &Key<'_>, slot: Slot, cx: &mut Context<'_, '_>) {
         self.table_mut(key.db).insert(key.hash, slot);
         cx.effects.touch(key.db, key.bytes);
+        cx.effects.notify(Classes::NEW, "new", key.db, key.bytes);
+    }
+
+    /// Gives a key an entry in place of whatever it has. `place`: where `find` saw it just now.
+    pub(super) fn replace(&mut self, key: &Key<'_>, place: Option<Place>, slot: Slot, cx: &mut Context<'_, '_>) {
+        let Some(place) = place else { return self.insert(key, slot, cx) };
+        let old = self.table_mut(key.db).update(place, |held| core::mem::replace(held, slot));
+        self.graveyard.bury(old);
+        cx.effects.touch(key.db, key.bytes);
+    }
+
+    /// Tells of elements that were removed from a collection, and of the end of the key if they were the last.
+    #[inline]
+    pub(super) fn tell_removal(&self, class: Classes, event: &'static str, key: &Key<'_>, cx: &mut Context<'_, '_>) {
+        if cx.effects.tells() {
+            cx.effects.notify(class, event, key.db, key.bytes);
+            if self.peek(key).is_none() {
+                cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
+            }
+        }
     }
 
     /// Takes an entry out.

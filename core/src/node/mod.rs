@@ -9,6 +9,7 @@ mod commands;
 mod event;
 mod failover;
 mod load;
+mod notify;
 mod propagate;
 mod save;
 mod serve;
@@ -32,7 +33,7 @@ pub use event::{Event, What};
 use crate::blocks::Blocks;
 use crate::client::{self, Clients, Connections as _, Handler};
 use crate::config::Config;
-use crate::dataset::{Dataset, Effects, Progress};
+use crate::dataset::{Classes, Dataset, Effects, Progress};
 use crate::ids::{ConnId, Ids, OpId};
 use crate::machine::{Action, Actions, Chunks, Input, Machine, Meter, Outcome, Path, Signal};
 use crate::replication::{Follower, ReplId, Source, follower, source};
@@ -175,6 +176,7 @@ impl<D: Dataset> Node<D> {
     /// A node over `data`, in the configuration `config`. It begins to act at its first `Tick`, which is due at once.
     pub fn new(config: Config, mut data: D, seed: Seed, meter: Box<dyn Meter>, about: About) -> Self {
         data.configure(&config.settings);
+        let told = Classes::of(config.settings.notify_keyspace_events);
         let mut rng = Rng::new(seed);
         let mut timers = Timers::new();
         timers.set(Key::Start, Instant::ZERO);
@@ -191,7 +193,7 @@ impl<D: Dataset> Node<D> {
             clients,
             monitors: BTreeSet::new(),
             watchers: BTreeMap::new(),
-            effects: Effects::default(),
+            effects: Effects::telling(told),
             unit: None,
             upstream: None,
             master: true,

@@ -244,6 +244,7 @@ impl<D: Dataset> Node<D> {
             },
         );
         let failed = reply.errors() > 0;
+        self.publish_events();
         if !self.effects.is_empty() || self.effects.dirty > 0 {
             self.propagate(s, args, cx);
         }

@@ -612,7 +612,9 @@ impl<D: Dataset> Node<D> {
                 wait: None,
             },
         );
-        if reply.errors() > 0 {
+        let failed = reply.errors() > 0;
+        self.publish_events();
+        if failed {
             self.effects.clear();
             return Err(fault(args, end, &first_line(&mut self.scratch)));
         }

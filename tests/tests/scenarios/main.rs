@@ -10,6 +10,7 @@ mod clients;
 mod crash;
 mod debian;
 mod differential;
+mod events;
 mod failover;
 mod interop;
 mod program;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         crash::all(),
         debian::all(),
         differential::all(),
+        events::all(),
         failover::all(),
         interop::all(),
         program::all(),

@@ -9,7 +9,7 @@ use super::super::snapshot;
 use super::super::store::{Access, Key};
 use super::options::Time;
 use super::{NOT_AN_INTEGER, SYNTAX};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::rdb::{self, Body, Payload, Writer};
 use crate::resp::{Args, decimal_i64, parse_i64};
 
@@ -104,11 +104,13 @@ pub(super) fn restore(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_
     if expiry.is_some_and(|at| Keyspace::is_due(at, cx)) {
         ks.graveyard.bury(slot);
         if there {
+            cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
             cx.effects.command(key.db, &[b"DEL", key.bytes]);
         }
         return;
     }
     ks.insert(&key, slot, cx);
+    cx.effects.notify(Classes::GENERIC, "restore", key.db, key.bytes);
     match expiry {
         Some(at) if !options.absolute => propagate_absolute(args, &key, at, cx),
         _ => cx.effects.itself(),

@@ -47,7 +47,7 @@ pub(super) fn object(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
         return HELP.iter().for_each(|line| cx.reply.simple(line));
     }
     let key = ks.key(cx.db, args.at(2));
-    let Some(place) = ks.find(&key, cx, Access::Read) else { return cx.reply.null() };
+    let Some(place) = ks.find(&key, cx, Access::Inspect) else { return cx.reply.null() };
     let slot = ks.slot(&key, place);
     match sub {
         "encoding" => cx.reply.bulk(slot.encoding().as_bytes()),

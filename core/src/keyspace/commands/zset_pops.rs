@@ -7,7 +7,7 @@ use super::super::store::Key;
 use super::super::table::Place;
 use super::SYNTAX;
 use super::zsets::write;
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, Proto, decimal, parse_i64};
 
 /// The end of a sorted set.
@@ -70,6 +70,7 @@ fn take(
     } else {
         ks.edit_zset(key, Some(place), cx, |zset| zset.remove_range(span));
     }
+    ks.tell_removal(Classes::ZSET, if end == End::Min { "zpopmin" } else { "zpopmax" }, key, cx);
     cx.effects.dirty += (n as u64).saturating_sub(1);
     n
 }
