@@ -187,6 +187,8 @@ pub struct Context<'a, 'r> {
     pub db: u32,
     /// Who asks.
     pub origin: Origin,
+    /// Whether the keys that are looked up count as used, for `maxmemory-policy` (`CLIENT NO-TOUCH` says no).
+    pub touch: bool,
     /// Whether this node may delete keys that expired (a master); a replica hides them and waits for its master's word.
     pub may_expire: bool,
     /// Randomness.
@@ -393,6 +395,10 @@ pub struct Counters {
     pub misses: u64,
     /// Keys deleted because they expired.
     pub expired: u64,
+    /// Fields of hashes deleted because they expired.
+    pub expired_fields: u64,
+    /// Keys that gave way to `maxmemory`.
+    pub evicted: u64,
     /// Values freed lazily.
     pub lazy_freed: u64,
 }
@@ -462,6 +468,9 @@ pub trait Dataset: Send {
     /// after every change; what is stored already stays as it is.
     fn configure(&mut self, _settings: &Settings) {}
 
+    /// Tells the time, before a load or a snapshot begins: what is known of keys' use counts from it.
+    fn note_time(&mut self, _now: Now) {}
+
     /// Executes command number `command` of [`Dataset::commands`]. The node has checked the arity, the role and the
     /// rights; exactly one reply is written.
     fn execute(&mut self, command: usize, args: Args<'_>, cx: &mut Context<'_, '_>);
@@ -488,6 +497,22 @@ pub trait Dataset: Send {
 
     /// Memory of keys and values in bytes, as well as it is known without walking them.
     fn memory(&self) -> usize;
+
+    /// Bytes that count against `maxmemory`: what is there for clients, without what is only being saved, loaded or freed.
+    fn used(&self) -> usize {
+        self.memory()
+    }
+
+    /// Deletes one key by `maxmemory-policy` (known from [`Dataset::configure`]), and propagates that by its own effect;
+    /// `false`: there is none that may go.
+    fn evict(&mut self, _now: Now, _rng: &mut Rng, _effects: &mut Effects) -> bool {
+        false
+    }
+
+    /// How many keys and values [`Dataset::maintain`] has still to free.
+    fn waiting_to_be_freed(&self) -> u64 {
+        0
+    }
 
     /// The digest that `DEBUG DIGEST` of every Redis gives for the same data.
     fn digest(&mut self) -> [u8; 20];

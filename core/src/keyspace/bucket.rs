@@ -69,8 +69,12 @@ impl Bucket {
 
     /// Takes any entry out.
     pub(super) fn take_any(&mut self) -> Option<(u8, Slot)> {
-        let i = self.tags[..SLOTS].iter().position(|&t| t != 0)?;
-        Some(self.take(i as u8))
+        self.any().map(|i| self.take(i))
+    }
+
+    /// A slot that is used.
+    pub(super) fn any(&self) -> Option<u8> {
+        self.tags[..SLOTS].iter().position(|&t| t != 0).map(|i| i as u8)
     }
 
     /// Whether no slot is used.

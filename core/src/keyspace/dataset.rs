@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::dataset::{Context, Counters, Dataset, DbStats, Effects, LoadError, LoadMode, Progress, Spec};
 use crate::rdb;
 use crate::resp::Args;
+use crate::rng::Rng;
 use crate::time::{Instant, Now};
 
 impl Dataset for Keyspace {
@@ -16,11 +17,16 @@ impl Dataset for Keyspace {
 
     fn configure(&mut self, settings: &Settings) {
         self.set_limits(Limits::of(settings));
+        self.set_uses(settings);
+    }
+
+    fn note_time(&mut self, now: Now) {
+        (self.seen_ms, self.seen) = (now.unix_ms, now.mono);
     }
 
     #[inline]
     fn execute(&mut self, command: usize, args: Args<'_>, cx: &mut Context<'_, '_>) {
-        self.seen_ms = cx.now.unix_ms;
+        (self.seen_ms, self.seen) = (cx.now.unix_ms, cx.now.mono);
         match commands::RUN.get(command) {
             Some(run) => run(self, args, cx),
             None => cx.reply.error("ERR unknown command number"),
@@ -53,6 +59,18 @@ impl Dataset for Keyspace {
             + self.load.as_ref().map_or(0, super::load::Load::memory)
     }
 
+    fn used(&self) -> usize {
+        self.dbs.iter().map(Table::memory).sum()
+    }
+
+    fn evict(&mut self, now: Now, rng: &mut Rng, effects: &mut Effects) -> bool {
+        self.evict_one(now, rng, effects)
+    }
+
+    fn waiting_to_be_freed(&self) -> u64 {
+        self.graveyard.waiting()
+    }
+
     fn digest(&mut self) -> [u8; 20] {
         super::digest::of_all(&self.dbs)
     }
@@ -72,7 +90,7 @@ impl Dataset for Keyspace {
         };
         let mut keys = 0;
         for i in range {
-            let fresh = Table::new(self.hash_key);
+            let fresh = self.empty_table();
             if let Some(table) = self.dbs.get_mut(i) {
                 let old = core::mem::replace(table, fresh);
                 keys += old.len() as u64;

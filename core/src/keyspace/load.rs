@@ -14,6 +14,7 @@ use super::limits::Limits;
 use super::store::is_past;
 use super::string::{Form, New};
 use super::table::Table;
+use super::uses::Use;
 use crate::dataset::{LoadError, LoadMode};
 use crate::rdb::{Entry, Item, Value};
 use incoming::{Incoming, Refused};
@@ -26,6 +27,7 @@ struct Pending {
     db: usize,
     key: Box<[u8]>,
     expiry: Option<i64>,
+    stamp: u32,
     /// Its value so far; `None` if the key has expired and is left out.
     value: Option<Incoming>,
 }
@@ -42,6 +44,11 @@ impl Load {
     pub(super) fn memory(&self) -> usize {
         let pending = self.pending.as_ref().and_then(|pending| pending.value.as_ref());
         self.dbs.iter().map(Table::memory).sum::<usize>() + pending.map_or(0, Incoming::memory)
+    }
+
+    /// The tables that grow.
+    pub(super) fn tables(&mut self) -> impl Iterator<Item = &mut Table> {
+        self.dbs.iter_mut()
     }
 
     /// Gives a part to the value that comes in parts, if its key is wanted.
@@ -78,7 +85,7 @@ impl Keyspace {
             crate::dataset::Dataset::flush(self, None);
         }
         self.load_counts = (0, 0);
-        self.load = Some(Load { dbs: self.dbs.iter().map(|_| Table::new(self.hash_key)).collect(), pending: None });
+        self.load = Some(Load { dbs: self.dbs.iter().map(|_| self.empty_table()).collect(), pending: None });
     }
 
     pub(super) fn accepts_item(&self, item: &Item<'_>) -> Result<(), LoadError> {
@@ -104,7 +111,9 @@ impl Keyspace {
             Item::Resize { db, keys, .. } => load.table(*db)?.1.announce(*keys),
             Item::Entry(entry) => {
                 let expired = drop_expired.zip(entry.expire_at_ms).is_some_and(|(now, at)| is_past(at, now));
-                if take_entry(load, entry, expired, self.hash_key, &self.limits)? {
+                let said = entry.idle_s.map(Use::Idle).or(entry.freq.map(Use::Freq));
+                let stamp = said.map_or(0, |said| self.uses.stamp(said, self.seen));
+                if take_entry(load, entry, expired, stamp, self.hash_key, &self.limits)? {
                     count(&mut self.load_counts, expired);
                 }
             }
@@ -113,12 +122,12 @@ impl Keyspace {
             Item::Block(node) => load.part(|value| value.node(node))?,
             Item::ElementEnd { expire_at_ms } => load.part(|value| value.element_end(*expire_at_ms))?,
             Item::EntryEnd => {
-                if let Some(Pending { db, key, expiry, value }) = load.pending.take() {
+                if let Some(Pending { db, key, expiry, stamp, value }) = load.pending.take() {
                     count(&mut self.load_counts, value.is_none());
                     if let (Some(value), Some(table)) = (value, load.dbs.get_mut(db))
                         && let Some(slot) = value.finish(&key, expiry, &self.limits)
                     {
-                        table.insert(table.hash(&key), slot);
+                        table.insert_stamped(table.hash(&key), slot, stamp);
                     }
                 }
             }
@@ -166,6 +175,7 @@ fn take_entry(
     load: &mut Load,
     entry: &Entry<'_>,
     expired: bool,
+    stamp: u32,
     hash_key: HashKey,
     limits: &Limits,
 ) -> Result<bool, LoadError> {
@@ -179,7 +189,7 @@ fn take_entry(
     let whole = entry.value.is_whole();
     if let Value::String(bytes) = entry.value {
         if !expired {
-            table.insert(hash, Slot::of_string(key, New::Flat(bytes), expiry, Form::Auto));
+            table.insert_stamped(hash, Slot::of_string(key, New::Flat(bytes), expiry, Form::Auto), stamp);
         }
         return Ok(true);
     }
@@ -189,9 +199,9 @@ fn take_entry(
         Incoming::begin(&entry.value, hash_key, limits).map_err(|why| refused(key, &why))?
     };
     if !whole {
-        load.pending = Some(Pending { db, key: key.into(), expiry, value });
+        load.pending = Some(Pending { db, key: key.into(), expiry, stamp, value });
     } else if let Some(slot) = value.and_then(|value| value.finish(key, expiry, limits)) {
-        table.insert(hash, slot);
+        table.insert_stamped(hash, slot, stamp);
     }
     Ok(whole)
 }

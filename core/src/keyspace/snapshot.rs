@@ -17,8 +17,10 @@ use super::graveyard::Graveyard;
 use super::record::Kind;
 use super::string::Str;
 use super::table::Table;
+use super::uses::{Use, Uses};
 use crate::dataset::Progress;
 use crate::rdb::{Body, Options};
+use crate::time::Instant;
 
 /// What a visited bucket costs of a step's budget, in bytes, so that steps over empty buckets end too.
 const BUCKET_COST: u64 = 16;
@@ -39,15 +41,19 @@ pub(super) struct Shot {
     /// Entries of buckets that were changed before the walk came to them. Not compressed: writes wait for this.
     pending: Body,
     /// Collections of those, and large ones that the walk came to.
-    kept: VecDeque<Slot>,
+    kept: VecDeque<(Slot, Option<Use>)>,
     kept_bytes: usize,
+    /// What the stamps say, and when.
+    uses: Uses,
+    at: Instant,
 }
 
 impl Shot {
-    pub(super) fn new(db: u32, keys: usize, expires: usize) -> Self {
+    pub(super) fn new(db: u32, keys: usize, expires: usize, uses: Uses, at: Instant) -> Self {
         let pending = Body::new(Options { compress: false });
         let counts = Some((keys as u64, expires as u64));
-        Self { db, counts, cursor: (keys > 0).then_some(0), pending, kept: VecDeque::new(), kept_bytes: 0 }
+        let cursor = (keys > 0).then_some(0);
+        Self { db, counts, cursor, pending, kept: VecDeque::new(), kept_bytes: 0, uses, at }
     }
 
     /// Whether the walk has yet to come to the bucket that begins at `start`.
@@ -56,23 +62,34 @@ impl Shot {
     }
 
     /// Takes an entry that is about to change.
-    pub(super) fn keep(&mut self, slot: &Slot) {
+    pub(super) fn keep(&mut self, slot: &Slot, stamp: u32) {
+        let used = self.uses.said(stamp, self.at);
         if slot.kind() == Kind::String {
+            say(&mut self.pending, used);
             string(&mut self.pending, self.db, slot);
         } else {
-            self.put_aside(slot);
+            self.put_aside(slot, used);
         }
     }
 
-    fn put_aside(&mut self, slot: &Slot) {
+    fn put_aside(&mut self, slot: &Slot, used: Option<Use>) {
         self.kept_bytes += slot.copied();
-        self.kept.push_back(slot.copy_as(slot.key(), slot.expiry()));
+        self.kept.push_back((slot.copy_as(slot.key(), slot.expiry()), used));
     }
 
     /// What was taken over, bytes. Of a large collection only its handle counts: the rest is shared as long as nothing
     /// changes it.
     pub(super) fn pending(&self) -> usize {
         self.pending.len() as usize + self.kept_bytes
+    }
+}
+
+/// Says how the next key was used, if that is known.
+fn say(out: &mut Body, used: Option<Use>) {
+    match used {
+        Some(Use::Idle(seconds)) => out.idle(seconds),
+        Some(Use::Freq(counter)) => out.freq(counter),
+        None => {}
     }
 }
 
@@ -138,9 +155,10 @@ impl Running {
 /// Encodes what was put aside until `out` has `until` bytes; what is not finished then.
 fn drain(shot: &mut Shot, out: &mut Body, until: u64, graveyard: &mut Graveyard) -> Option<Running> {
     while out.len() < until
-        && let Some(slot) = shot.kept.pop_front()
+        && let Some((slot, used)) = shot.kept.pop_front()
     {
         shot.kept_bytes -= slot.copied();
+        say(out, used);
         let mut running = Running::begin(out, shot.db, slot);
         if !running.go_on(out, until) {
             return Some(running);
@@ -151,10 +169,16 @@ fn drain(shot: &mut Shot, out: &mut Body, until: u64, graveyard: &mut Graveyard)
 }
 
 /// Encodes an entry that the walk came to; a large collection is put aside.
-fn encode(out: &mut Body, shot: &mut Shot, slot: &Slot) {
+fn encode(out: &mut Body, shot: &mut Shot, slot: &Slot, stamp: u32) {
+    let used = shot.uses.said(stamp, shot.at);
+    if let (Slot::Large(_), true) = (slot, slot.kind() != Kind::String) {
+        return shot.put_aside(slot, used);
+    }
+    say(out, used);
     match (slot.kind(), slot) {
         (Kind::String, _) => string(out, shot.db, slot),
-        (_, Slot::Large(_)) => shot.put_aside(slot),
+        // Put aside above.
+        (_, Slot::Large(_)) => {}
         (_, Slot::Small(_)) => {
             if let Some(hash) = slot.hash() {
                 super::hash::small(out, shot.db, slot.key(), slot.expiry(), hash, slot.mark());
@@ -190,8 +214,8 @@ fn walk(table: &mut Table, out: &mut Body, until: u64, spent: &mut u64) -> bool 
             if out.len() + *spent >= until {
                 break;
             }
-            for slot in table.wanted(home).into_iter().flatten() {
-                encode(out, &mut shot, slot);
+            for (slot, stamp) in table.wanted(home).into_iter().flatten() {
+                encode(out, &mut shot, slot, stamp);
             }
             *spent += BUCKET_COST;
             shot.cursor = next;
@@ -220,7 +244,7 @@ impl Walk {
 /// Ends the snapshot of one table.
 fn close(table: &mut Table, graveyard: &mut Graveyard) {
     if let Some(shot) = table.shot.take() {
-        shot.kept.into_iter().for_each(|slot| graveyard.bury(slot));
+        shot.kept.into_iter().for_each(|(slot, _)| graveyard.bury(slot));
     }
 }
 
@@ -233,7 +257,7 @@ impl Keyspace {
         self.end_snapshot();
         self.walk = Some(Walk::default());
         for (db, table) in self.dbs.iter_mut().enumerate().filter(|(_, table)| table.len() > 0) {
-            table.begin_shot(db as u32);
+            table.begin_shot(db as u32, self.uses, self.seen);
         }
     }
 

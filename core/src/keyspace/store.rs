@@ -6,6 +6,7 @@ use super::entry::Slot;
 use super::record::Kind;
 use super::string::{Form, New};
 use super::table::{Place, Table};
+use super::uses::Kept;
 use crate::dataset::{Classes, Context, Origin};
 
 /// A key of a database with its hash, which is the same in all databases.
@@ -71,6 +72,9 @@ impl Keyspace {
             self.found_expired(key, found, cx, access);
             place = None;
         }
+        if let Some(found) = place {
+            self.note_use(key, found, access, cx);
+        }
         if access != Access::Write {
             match place {
                 Some(_) => self.counters.hits += 1,
@@ -85,13 +89,38 @@ impl Keyspace {
         place
     }
 
+    /// A key was found for somebody: `maxmemory-policy` may want to know.
+    #[inline]
+    fn note_use(&mut self, key: &Key<'_>, place: Place, access: Access, cx: &mut Context<'_, '_>) {
+        if self.uses.kept != Kept::Nothing && cx.touch && matches!(access, Access::Read | Access::Write) {
+            let (uses, table) = (self.uses, self.table_mut(key.db));
+            let stamp = uses.used(table.stamp(place), cx.now, cx.rng);
+            table.set_stamp(place, stamp);
+        }
+    }
+
+    /// What is kept of the use of a key.
+    pub(super) fn stamp(&self, key: &Key<'_>, place: Place) -> u32 {
+        self.table(key.db).stamp(place)
+    }
+
+    /// Gives a key that is there another stamp; 0 leaves it as it is.
+    pub(super) fn set_stamp(&mut self, key: &Key<'_>, stamp: u32) {
+        let table = self.table_mut(key.db);
+        if stamp != 0
+            && let Some(place) = table.find(key.hash, key.bytes)
+        {
+            table.set_stamp(place, stamp);
+        }
+    }
+
     #[cold]
     fn found_expired(&mut self, key: &Key<'_>, place: Place, cx: &mut Context<'_, '_>, access: Access) {
         if cx.may_expire {
             self.remove(key, place, cx);
             self.counters.expired += 1;
             cx.effects.notify(Classes::EXPIRED, "expired", key.db, key.bytes);
-            cx.effects.command(key.db, &[b"DEL", key.bytes]);
+            cx.effects.command(key.db, &[self.words.expired, key.bytes]);
         } else if access == Access::Write {
             // A client writes to a writable replica: the key makes room, but that is this replica's own affair.
             self.remove(key, place, cx);
@@ -173,6 +202,9 @@ impl Keyspace {
     /// Adds an entry whose key is not there.
     pub(super) fn insert(&mut self, key: &Key<'_>, slot: Slot, cx: &mut Context<'_, '_>) {
         self.table_mut(key.db).insert(key.hash, slot);
+        if self.uses.kept != Kept::Nothing {
+            self.set_stamp(key, self.uses.fresh(cx.now));
+        }
         cx.effects.touch(key.db, key.bytes);
         cx.effects.notify(Classes::NEW, "new", key.db, key.bytes);
     }

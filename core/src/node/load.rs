@@ -85,6 +85,7 @@ impl<D: Dataset> Node<D> {
             self.abandon_snapshot("the dataset is being replaced", cx);
             self.tell_watchers_of(None, |_| true);
         }
+        self.data.note_time(cx.now);
         self.data.load_begin(mode);
         self.idle_work = true;
         self.want_resume(cx);

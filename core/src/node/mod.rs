@@ -9,6 +9,7 @@ mod commands;
 mod event;
 mod failover;
 mod load;
+mod memory;
 mod notify;
 mod propagate;
 mod save;
@@ -165,6 +166,10 @@ pub struct Node<D: Dataset> {
     yielded: bool,
     /// Lazy work is left over.
     idle_work: bool,
+    /// More is to be evicted when others had their turn.
+    evicting: bool,
+    /// The dataset is above `maxmemory`, and nothing may give way.
+    out_of_memory: bool,
     run_id: [u8; 40],
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     active_expire: bool,
@@ -212,6 +217,8 @@ impl<D: Dataset> Node<D> {
             want_acks: false,
             yielded: false,
             idle_work: false,
+            evicting: false,
+            out_of_memory: false,
             run_id,
             active_expire: true,
             rewrites: VecDeque::new(),
@@ -272,6 +279,9 @@ impl<D: Dataset> Node<D> {
     fn resume(&mut self, cx: &mut Cx<'_>) {
         self.yielded = false;
         self.snapshot_slice(cx);
+        if core::mem::take(&mut self.evicting) {
+            self.evict_slice(cx);
+        }
         if self.idle_work {
             self.idle_work = self.data.maintain(SLICE_KEYS) == Progress::More;
             if self.idle_work {
@@ -342,6 +352,7 @@ impl<D: Dataset> Node<D> {
         if core::mem::take(&mut self.want_acks) {
             self.source.request_acks();
         }
+        self.free_later(cx);
         self.start_due_snapshot(cx);
         if self.snapshot.is_some() {
             self.source.handed_over(self.data.snapshot_pending());
@@ -350,6 +361,15 @@ impl<D: Dataset> Node<D> {
         self.sync_replicas(cx);
         self.check_snapshot(cx);
         self.arm_expiry(cx);
+    }
+
+    /// Large values that were deleted are freed when others had their turn.
+    #[inline]
+    fn free_later(&mut self, cx: &mut Cx<'_>) {
+        if !self.idle_work && self.data.waiting_to_be_freed() > 0 {
+            self.idle_work = true;
+            self.want_resume(cx);
+        }
     }
 
     fn arm_expiry(&mut self, cx: &Cx<'_>) {

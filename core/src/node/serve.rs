@@ -86,6 +86,9 @@ impl<D: Dataset> Server for Node<D> {
         if s.multi.is_some() && flags.has(Flags::NO_MULTI) {
             return Some("ERR Command not allowed inside a transaction".into());
         }
+        if self.out_of_memory && self.wants_memory(s, found, flags) {
+            return Some(OOM.into());
+        }
         if flags.has(Flags::WRITE) || ping {
             if self.is_master() && set.stop_writes_on_bgsave_error && !set.save.is_empty() && self.save.failing() {
                 return Some(MISCONF.into());
@@ -122,6 +125,17 @@ impl<D: Dataset> Server for Node<D> {
             return Some(Refusal::Held);
         }
         None
+    }
+
+    #[inline]
+    fn make_room(&mut self, s: &Session, cx: &mut Cx<'_>) {
+        if self.config.settings.maxmemory > 0 {
+            if s.authenticated {
+                self.evict_slice(cx);
+            }
+        } else {
+            self.out_of_memory = false;
+        }
     }
 
     fn refused(&mut self, s: &mut Session, found: &Found<Run<D>>, text: &str) {
@@ -212,11 +226,17 @@ impl<D: Dataset> Node<D> {
         }
     }
 
+    /// Whether a command is refused while memory is short: also whatever would be queued, for a queue takes memory.
+    fn wants_memory(&self, s: &Session, found: &Found<Run<D>>, flags: Flags) -> bool {
+        let ends = matches!(found.spec.name, "exec" | "discard" | "quit" | "reset");
+        flags.has(Flags::DENYOOM) || (s.multi.is_some() && !ends)
+    }
+
     /// The properties of a command; EXEC has those of what it would run: what was allowed when it was queued may not be
     /// any more.
     fn flags_of(&self, s: &Session, found: &Found<Run<D>>) -> Flags {
         let Some(multi) = s.multi.as_ref().filter(|_| found.spec.name == "exec") else { return found.spec.flags };
-        let any = Flags::WRITE.and(Flags::MAY_REPLICATE).and(Flags::NO_ASYNC_LOADING);
+        let any = Flags::WRITE.and(Flags::MAY_REPLICATE).and(Flags::NO_ASYNC_LOADING).and(Flags::DENYOOM);
         let all = Flags::LOADING.and(Flags::STALE);
         multi
             .queue
@@ -240,6 +260,7 @@ impl<D: Dataset> Node<D> {
                 rng: &mut self.rng,
                 reply: &mut reply,
                 effects: &mut self.effects,
+                touch: !s.no_touch,
                 wait: None,
             },
         );
@@ -263,6 +284,8 @@ impl<D: Dataset> Node<D> {
         s.reply().simple("QUEUED");
     }
 }
+
+const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 
 const DEBUG_REFUSED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
 local connection, otherwise you need to set this option in the configuration file, and then restart the server.";

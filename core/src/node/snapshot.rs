@@ -126,6 +126,7 @@ impl<D: Dataset> Node<D> {
         let all = wanted.is_none_or(|w| w.content == Content::All);
         let keys = (0..self.data.databases()).map(|db| self.data.stats(db).keys).sum();
         if all {
+            self.data.note_time(cx.now);
             self.data.snapshot_begin();
         }
         if let Some(wanted) = wanted {

@@ -609,6 +609,7 @@ impl<D: Dataset> Node<D> {
                 rng: &mut self.rng,
                 reply: &mut reply,
                 effects: &mut self.effects,
+                touch: true,
                 wait: None,
             },
         );

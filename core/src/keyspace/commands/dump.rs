@@ -7,6 +7,7 @@ use super::super::entry::SMALL_MAX;
 use super::super::load;
 use super::super::snapshot;
 use super::super::store::{Access, Key};
+use super::super::uses::Use;
 use super::options::Time;
 use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::{Classes, Context};
@@ -34,31 +35,27 @@ struct Options {
     replace: bool,
     /// `ABSTTL`: the time is Unix time.
     absolute: bool,
+    /// `IDLETIME` or `FREQ`: how the key was used, for a policy that keeps it.
+    used: Option<Use>,
 }
 
 impl Options {
     /// Reads them; an error's text if they are none.
     fn parse(args: Args<'_>) -> Result<Self, &'static str> {
         let mut options = Self::default();
-        // Both are checked and forgotten: no access times are kept.
-        let (mut idle, mut freq) = (false, false);
         let mut i = 4;
         while i < args.len() {
             if args.is(i, "REPLACE") {
                 options.replace = true;
             } else if args.is(i, "ABSTTL") {
                 options.absolute = true;
-            } else if args.is(i, "IDLETIME") && i + 1 < args.len() && !freq {
-                if parse_i64(args.at(i + 1)).ok_or(NOT_AN_INTEGER)? < 0 {
-                    return Err("ERR Invalid IDLETIME value, must be >= 0");
-                }
-                idle = true;
+            } else if args.is(i, "IDLETIME") && i + 1 < args.len() && !matches!(options.used, Some(Use::Freq(_))) {
+                let seconds = u64::try_from(parse_i64(args.at(i + 1)).ok_or(NOT_AN_INTEGER)?);
+                options.used = Some(Use::Idle(seconds.map_err(|_| "ERR Invalid IDLETIME value, must be >= 0")?));
                 i += 1;
-            } else if args.is(i, "FREQ") && i + 1 < args.len() && !idle {
-                if !(0..=255).contains(&parse_i64(args.at(i + 1)).ok_or(NOT_AN_INTEGER)?) {
-                    return Err("ERR Invalid FREQ value, must be >= 0 and <= 255");
-                }
-                freq = true;
+            } else if args.is(i, "FREQ") && i + 1 < args.len() && !matches!(options.used, Some(Use::Idle(_))) {
+                let counter = u8::try_from(parse_i64(args.at(i + 1)).ok_or(NOT_AN_INTEGER)?);
+                options.used = Some(Use::Freq(counter.map_err(|_| "ERR Invalid FREQ value, must be >= 0 and <= 255")?));
                 i += 1;
             } else {
                 return Err(SYNTAX);
@@ -110,6 +107,9 @@ pub(super) fn restore(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_
         return;
     }
     ks.insert(&key, slot, cx);
+    if let Some(used) = options.used {
+        ks.set_stamp(&key, ks.uses.stamp(used, cx.now.mono));
+    }
     cx.effects.notify(Classes::GENERIC, "restore", key.db, key.bytes);
     match expiry {
         Some(at) if !options.absolute => propagate_absolute(args, &key, at, cx),

@@ -83,7 +83,7 @@ fn change(ks: &mut Keyspace, args: Args<'_>, unit: Time, name: &str, cx: &mut Co
     if Keyspace::is_due(at, cx) {
         ks.remove(&key, place, cx);
         cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
-        cx.effects.command(key.db, &[b"DEL", key.bytes]);
+        cx.effects.command(key.db, &[ks.words.expired, key.bytes]);
     } else {
         ks.set_expiry(&key, place, Some(at), cx);
         cx.effects.notify(Classes::GENERIC, "expire", key.db, key.bytes);

@@ -282,6 +282,7 @@ impl Keyspace {
             }
         });
         if cx.may_expire {
+            self.counters.expired_fields += expired.len() as u64;
             self.tell_removal(Classes::HASH, "hexpired", key, cx);
             let words: Vec<&[u8]> = [&b"HDEL"[..], key.bytes].into_iter().chain(expired).collect();
             cx.effects.command(key.db, &words);

@@ -40,6 +40,8 @@ pub(super) fn exists(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
 }
 
 pub(super) fn touch(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    // It is an access even of a client that asked for its own not to count.
+    cx.touch = true;
     count(ks, args, Access::Read, cx);
 }
 
@@ -64,8 +66,10 @@ fn rename_to(ks: &mut Keyspace, args: Args<'_>, over: bool, cx: &mut Context<'_,
     }
     // Looked up again: a removal may move entries of the same bucket.
     let place = ks.find(&from, cx, Access::Write)?;
+    let stamp = ks.stamp(&from, place);
     let slot = ks.take(&from, place, cx).rename(to.bytes);
     ks.insert(&to, slot, cx);
+    ks.set_stamp(&to, stamp);
     cx.effects.notify(Classes::GENERIC, "rename_from", from.db, from.bytes);
     cx.effects.notify(Classes::GENERIC, "rename_to", to.db, to.bytes);
     cx.effects.itself();
@@ -149,8 +153,10 @@ pub(super) fn relocate(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '
         return cx.reply.int(0);
     }
     if let Some(place) = ks.find(&from, cx, Access::Write) {
+        let stamp = ks.stamp(&from, place);
         let slot = ks.take(&from, place, cx);
         ks.insert(&to, slot, cx);
+        ks.set_stamp(&to, stamp);
         cx.effects.notify(Classes::GENERIC, "move_from", from.db, from.bytes);
         cx.effects.notify(Classes::GENERIC, "move_to", to.db, to.bytes);
         cx.effects.itself();

@@ -4,6 +4,7 @@ use super::super::Keyspace;
 use super::super::entry::Slot;
 use super::super::store::Access;
 use super::super::string::Str;
+use super::super::uses::Use;
 use crate::dataset::Context;
 use crate::resp::{Args, parse_i64};
 
@@ -20,6 +21,11 @@ const HELP: &[&str] = &[
     "HELP",
     "    Print this help.",
 ];
+
+const COUNTED: &str = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
+     between policies at runtime LRU and LFU data will take some time to adjust.";
+const NOT_COUNTED: &str = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
+     when switching between policies at runtime LRU and LFU data will take some time to adjust.";
 
 /// What Redis tells of integers below 10000, which it shares.
 const SHARED: i64 = i32::MAX as i64;
@@ -49,14 +55,19 @@ pub(super) fn object(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
     let key = ks.key(cx.db, args.at(2));
     let Some(place) = ks.find(&key, cx, Access::Inspect) else { return cx.reply.null() };
     let slot = ks.slot(&key, place);
+    let said = ks.uses.said(ks.stamp(&key, place), cx.now.mono);
     match sub {
         "encoding" => cx.reply.bulk(slot.encoding().as_bytes()),
         "refcount" => cx.reply.int(refcount(slot)),
-        // No access times are kept: every key counts as used just now.
-        "idletime" => cx.reply.int(0),
-        _ => cx.reply.error(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
-             switching between policies at runtime LRU and LFU data will take some time to adjust.",
-        ),
+        "idletime" => match said {
+            Some(Use::Idle(seconds)) => cx.reply.int(seconds as i64),
+            Some(Use::Freq(_)) => cx.reply.error(COUNTED),
+            // No times are kept without a policy of LRU: every key counts as used just now.
+            None => cx.reply.int(0),
+        },
+        _ => match said {
+            Some(Use::Freq(counter)) => cx.reply.int(counter.into()),
+            _ => cx.reply.error(NOT_COUNTED),
+        },
     }
 }

@@ -184,7 +184,7 @@ pub(super) fn getdel(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
     if let (true, Some(place)) = (answer(place.map(|p| ks.slot(&key, p)), cx), place) {
         ks.remove(&key, place, cx);
         cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
-        cx.effects.command(key.db, &[b"DEL", key.bytes]);
+        cx.effects.command(key.db, &[ks.words.deleted, key.bytes]);
     }
 }
 
@@ -222,7 +222,7 @@ fn change_expiry(
         Some(at) if Keyspace::is_due(at, cx) => {
             ks.remove(key, place, cx);
             cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
-            cx.effects.command(key.db, &[b"DEL", key.bytes]);
+            cx.effects.command(key.db, &[ks.words.expired, key.bytes]);
         }
         Some(at) => {
             ks.set_expiry(key, place, Some(at), cx);

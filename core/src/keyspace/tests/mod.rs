@@ -2,6 +2,7 @@
 
 mod bits;
 mod dumps;
+mod eviction;
 mod field_expiry;
 mod hashes;
 mod hyperloglog;
@@ -78,6 +79,7 @@ impl World {
             rng: &mut self.rng,
             reply: &mut reply,
             effects: &mut self.fx,
+            touch: true,
             wait: None,
         };
         self.ks.execute(number, command.args(), &mut cx);

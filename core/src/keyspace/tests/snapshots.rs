@@ -244,6 +244,7 @@ fn pieces_of_an_argument_are_stored_as_they_are() {
         rng: &mut w.rng,
         reply: &mut Reply::new(&mut out, Proto::Resp2),
         effects: &mut w.fx,
+        touch: true,
         wait: None,
     };
     w.ks.execute(number, Args::new(b"SETkEX10", &spans, None).with_pieces(2, &pieces), &mut cx);

@@ -89,6 +89,10 @@ impl<D: Dataset> Node<D> {
         for &name in changed {
             match name {
                 "save" => self.arm_save_rules(cx),
+                n if n.starts_with("maxmemory") => {
+                    self.evicting = true;
+                    self.want_resume(cx);
+                }
                 "timeout" => self.arm_idle(cx),
                 "loglevel" => self.event(cx, What::LogLevel(self.config.settings.loglevel)),
                 _ => {}
