@@ -135,6 +135,7 @@ impl Keyspace {
         let Some(table) = self.dbs.get_mut(db as usize) else { return false };
         let Some(place) = table.find(table.hash(&key), &key) else { return false };
         let slot = table.remove(place);
+        table.tighten();
         self.graveyard.bury(slot);
         self.counters.evicted += 1;
         effects.touch(db, &key);

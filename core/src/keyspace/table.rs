@@ -36,6 +36,8 @@ const SEGMENT: usize = 128;
 /// Keys for each bucket beyond which the table grows, and below which it shrinks.
 const GROW: usize = 5;
 const SHRINK: usize = 2;
+/// And below which an eviction lets it shrink.
+const TIGHT: usize = 4;
 /// Buckets that one insertion may split on the way to an announced size, and that one pass of the expiry may merge. Few:
 /// a read of many small keys must not fault in a megabyte of new segments in one turn.
 const AHEAD: usize = 4;
@@ -289,6 +291,13 @@ impl Table {
             self.shrink();
         }
         slot
+    }
+
+    /// Merges a bucket if the table is larger than it has to be by far: for evictions, so that memory goes to keys.
+    pub(super) fn tighten(&mut self) {
+        if self.len < self.buckets() * TIGHT && self.announced == 0 {
+            self.shrink();
+        }
     }
 
     /// Takes an entry out and leaves the buckets as they are.

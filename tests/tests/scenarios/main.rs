@@ -13,6 +13,7 @@ mod differential;
 mod events;
 mod failover;
 mod interop;
+mod memory;
 mod program;
 mod record;
 mod scale;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         events::all(),
         failover::all(),
         interop::all(),
+        memory::all(),
         program::all(),
         record::all(),
         scale::all(),
