@@ -72,6 +72,8 @@ impl World {
             rng: &mut self.rng,
             reply: &mut reply,
             effects: &mut self.fx,
+            touch: true,
+            wait: None,
         };
         self.ks.execute(command, Args::new(&bytes[..at], &spans[..args.len()], None), &mut cx);
         self.fx.clear();

@@ -7,6 +7,7 @@
 use core::time::Duration;
 
 use super::{Cx, Node};
+use crate::client::Session;
 use crate::dataset::Dataset;
 use crate::time::Instant;
 
@@ -37,7 +38,8 @@ impl<D: Dataset> Node<D> {
     }
 
     /// Makes room for a command that comes, as far as one slice gets; [`Node::out_of_memory`] is whether there is none.
-    pub(super) fn evict_slice(&mut self, cx: &mut Cx<'_>) {
+    /// `own`: the session taken out for that command.
+    pub(super) fn evict_slice(&mut self, own: Option<&mut Session>, cx: &mut Cx<'_>) {
         self.out_of_memory = false;
         if !self.may_evict() {
             return self.note_exceeded(cx.now.mono);
@@ -59,6 +61,7 @@ impl<D: Dataset> Node<D> {
             }
         }
         self.note_exceeded(cx.now.mono);
+        self.tell_watchers(own);
         self.propagate_each(cx);
     }
 

@@ -280,7 +280,7 @@ impl<D: Dataset> Node<D> {
         self.yielded = false;
         self.snapshot_slice(cx);
         if core::mem::take(&mut self.evicting) {
-            self.evict_slice(cx);
+            self.evict_slice(None, cx);
         }
         if self.idle_work {
             self.idle_work = self.data.maintain(SLICE_KEYS) == Progress::More;
@@ -334,9 +334,12 @@ impl<D: Dataset> Node<D> {
     fn expire(&mut self, cx: &mut Cx<'_>) {
         if self.expires_by_itself() {
             self.effects.watching = !self.watchers.is_empty();
+            self.clients.stats.clock.begin(&mut *self.clients.meter);
             let progress = self.data.expire(cx.now, SLICE_KEYS, &mut self.effects);
             self.propagate_each(cx);
+            self.stats.expire_us += self.clients.stats.clock.lap(&mut *self.clients.meter);
             if progress == Progress::More {
+                self.stats.expire_cut += 1;
                 self.timers.set(Key::Expire, cx.now.mono + Duration::from_millis(1));
             }
         }

@@ -128,10 +128,10 @@ impl<D: Dataset> Server for Node<D> {
     }
 
     #[inline]
-    fn make_room(&mut self, s: &Session, cx: &mut Cx<'_>) {
+    fn make_room(&mut self, s: &mut Session, cx: &mut Cx<'_>) {
         if self.config.settings.maxmemory > 0 {
             if s.authenticated {
-                self.evict_slice(cx);
+                self.evict_slice(Some(s), cx);
             }
         } else {
             self.out_of_memory = false;

@@ -26,6 +26,9 @@ pub(super) struct Stats {
     pub(super) repl_in: u64,
     pub(super) repl_out: u64,
     pub(super) peak_memory: u64,
+    /// What the expiry cycle took, us, and how many of its slices ended before all that was due was gone.
+    pub(super) expire_us: u64,
+    pub(super) expire_cut: u64,
     /// For how long the dataset was above `maxmemory`, and since when it is.
     pub(super) exceeded: Duration,
     pub(super) exceeded_since: Option<Instant>,

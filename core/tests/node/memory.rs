@@ -60,6 +60,18 @@ fn a_limit_that_is_lowered_evicts_in_slices_and_replicas_follow() {
 }
 
 #[test]
+fn a_transaction_whose_watched_key_gives_way_to_it_fails() {
+    let (mut w, c) = World::<Keyspace>::one("--maxmemory 60kb --maxmemory-policy allkeys-lru");
+    let other = w.client(0);
+    assert_eq!(w.ask(c, "SET a 1\nWATCH a\nMULTI\nPING"), "OK | OK | OK | QUEUED");
+    w.advance(100);
+    // What a transaction writes makes no room: that is for the next command, which is EXEC.
+    w.ask(other, &format!("MULTI\nSET big {}\nEXEC", "x".repeat(60_000)));
+    assert_eq!(w.ask(c, "EXEC\nEXISTS a big"), "(nil) | 0");
+    assert_eq!(w.info(0, "evicted_keys"), "2");
+}
+
+#[test]
 fn clients_that_do_not_touch_do_not_keep_keys() {
     let (mut w, c) = World::<Keyspace>::one("--maxmemory-policy allkeys-lru");
     w.ask(c, "SET a 1\nCLIENT NO-TOUCH ON");

@@ -155,6 +155,8 @@ impl<D: Dataset> Node<D> {
             sync_partial_ok: r.partial_ok,
             sync_partial_err: r.partial_err,
             data: self.data.counters(),
+            expire_ms: self.stats.expire_us / 1000,
+            expire_cut: self.stats.expire_cut,
             exceeded_ms: self.exceeded_ms(now.mono),
         }
     }
