@@ -154,7 +154,7 @@ impl Keyspace {
             let mut found = None;
             if expiring {
                 // A few beside each other, and one of them.
-                let mut seen = 0;
+                let mut seen = 0u64;
                 let pick = rng.next_u64();
                 table.sample(
                     5,
@@ -162,7 +162,7 @@ impl Keyspace {
                     |below| rng.below(below),
                     |_, slot, _| {
                         seen += 1;
-                        if found.is_none() || pick % seen == 0 {
+                        if found.is_none() || pick.is_multiple_of(seen) {
                             found = Some(slot.key().into());
                         }
                     },

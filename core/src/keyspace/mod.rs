@@ -116,13 +116,13 @@ impl Keyspace {
     /// Keeps of the use of keys what the directives ask for.
     fn set_uses(&mut self, settings: &Settings) {
         let uses = Uses::of(settings, self.seen);
-        if uses.kept != self.uses.kept {
+        if uses.kept == self.uses.kept {
+            self.uses = uses.since(self.uses);
+        } else {
             self.uses = uses;
             let keep = uses.kept != Kept::Nothing;
             let load = self.load.iter_mut().flat_map(Load::tables);
             self.dbs.iter_mut().chain(load).for_each(|table| table.keep_stamps(keep));
-        } else {
-            self.uses = uses.since(self.uses);
         }
         self.evictor = Evictor::new(settings);
         self.words = Words::new(settings);
