@@ -122,7 +122,7 @@ pub(crate) trait Dispatch: Server {
 
     fn found(&mut self, s: &mut Session, found: &Found<Self::Run>, args: Args<'_>, cx: &mut Cx<'_, Self::Event>) {
         s.last_command = Some(found.index);
-        self.make_room(s, cx);
+        self.make_room(s, found, cx);
         match self.refusal(s, found, cx) {
             Some(Refusal::Held) => {
                 let command = Command::from_args(args);

@@ -102,7 +102,7 @@ pub(crate) trait Server: Machine + Sized {
     }
 
     /// A command is about to be checked: room is made for it, where memory has a limit.
-    fn make_room(&mut self, _: &mut Session, _: &mut Cx<'_, Self::Event>) {}
+    fn make_room(&mut self, _: &mut Session, _: &Found<Self::Run>, _: &mut Cx<'_, Self::Event>) {}
 
     /// Answers a command that is refused.
     fn refused(&mut self, s: &mut Session, found: &Found<Self::Run>, text: &str) {

@@ -167,7 +167,7 @@ mod tests {
     fn the_counter_grows_slower_and_slower_and_falls_each_minute() {
         let (rules, mut rng) = (rules(EvictionPolicy::AllkeysLfu), Rng::new([1; 32]));
         let mut stamp = rules.fresh(at(0));
-        let mut counters = std::vec::Vec::new();
+        let mut counters = alloc::vec::Vec::new();
         for n in 1..=100_000u32 {
             stamp = rules.used(stamp, at(1), &mut rng);
             if n.is_power_of_two() || n.is_multiple_of(10_000) {

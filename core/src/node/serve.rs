@@ -128,9 +128,9 @@ impl<D: Dataset> Server for Node<D> {
     }
 
     #[inline]
-    fn make_room(&mut self, s: &mut Session, cx: &mut Cx<'_>) {
+    fn make_room(&mut self, s: &mut Session, found: &Found<Run<D>>, cx: &mut Cx<'_>) {
         if self.config.settings.maxmemory > 0 {
-            if s.authenticated {
+            if s.authenticated && !self.administers(s, found) {
                 self.evict_slice(Some(s), cx);
             }
         } else {
@@ -223,6 +223,16 @@ impl<D: Dataset> Node<D> {
             Guard::Yes => true,
             Guard::Local => s.is_local(),
             Guard::No => false,
+        }
+    }
+
+    /// Whether a command administers, or EXEC would run one that does: no room is made for it, for what changes the role must
+    /// not write to the history that it leaves.
+    fn administers(&self, s: &Session, found: &Found<Run<D>>) -> bool {
+        let admin = |spec: &Spec| spec.flags.has(Flags::ADMIN) && !spec.flags.has(Flags::DENYOOM);
+        match s.multi.as_ref().filter(|_| found.spec.name == "exec") {
+            Some(multi) => multi.queue.iter().filter_map(|(i, _)| self.clients.table.get(*i)).any(admin),
+            None => admin(found.spec),
         }
     }
 

@@ -5,8 +5,8 @@ use super::super::string::{Form, New};
 use super::*;
 use crate::config::{EvictionPolicy, Notify, Settings};
 use crate::dataset::Classes;
+use alloc::{format, vec};
 use quickcheck::quickcheck;
-use std::{format, vec};
 
 fn settings(policy: &str, samples: u32) -> Settings {
     let maxmemory_policy = EvictionPolicy::named(policy).expect("a policy");
