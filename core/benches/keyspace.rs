@@ -72,6 +72,7 @@ impl World {
             rng: &mut self.rng,
             reply: &mut reply,
             effects: &mut self.fx,
+            touch: true,
             wait: None,
         };
         self.ks.execute(command, Args::new(&bytes[..at], &spans[..args.len()], None), &mut cx);

@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::config::Settings;
+use crate::config::{Notify, Settings};
 use crate::rdb;
 use crate::resp::{Args, Command, Reply, parse_i64};
 use crate::rng::Rng;
@@ -59,6 +59,13 @@ impl Flags {
     /// A container: its first argument names the subcommand.
     pub const CONTAINER: Self = Self(1 << 19);
 
+    /// Allowed while a script or a function runs too long.
+    pub const ALLOW_BUSY: Self = Self(1 << 20);
+    /// Needs no ASKING before it while a slot of a cluster moves.
+    pub const ASKING: Self = Self(1 << 21);
+    /// May come without any key.
+    pub const NO_MANDATORY_KEYS: Self = Self(1 << 22);
+
     /// Both.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -81,6 +88,9 @@ pub struct KeySpec {
     pub step: i16,
     /// Index of the argument that says how many keys follow it (`numkeys`); 0: there is none.
     pub numkeys: u16,
+    /// The word that keys stand behind, and the index from which on it is looked for: the first half of all that follows
+    /// it are keys (`STREAMS`).
+    pub keyword: Option<(&'static str, u16)>,
 }
 
 impl KeySpec {
@@ -89,7 +99,7 @@ impl KeySpec {
 
     /// Keys at fixed places: index of the first, of the last, and the distance between two.
     pub const fn fixed(first: i16, last: i16, step: i16) -> Self {
-        Self { first, last, step, numkeys: 0 }
+        Self { first, last, step, numkeys: 0, keyword: None }
     }
 
     /// And keys behind the argument at this index, which says how many.
@@ -97,12 +107,18 @@ impl KeySpec {
         Self { numkeys, ..self }
     }
 
-    /// Whether there are no keys, whatever the arguments.
-    pub const fn is_none(self) -> bool {
-        (self.first <= 0 || self.step <= 0) && self.numkeys == 0
+    /// And keys behind this word, which is looked for from the argument at index `from` on: the first half of what follows.
+    pub const fn behind(self, word: &'static str, from: u16) -> Self {
+        Self { keyword: Some((word, from)), ..self }
     }
 
-    /// The keys of a command in their order. `None` if a number of keys is none, or more than there are arguments.
+    /// Whether there are no keys, whatever the arguments.
+    pub const fn is_none(self) -> bool {
+        (self.first <= 0 || self.step <= 0) && self.numkeys == 0 && self.keyword.is_none()
+    }
+
+    /// The keys of a command in their order. `None` if a number of keys is none, or more than there are arguments, or if the
+    /// word that keys stand behind is missing or not followed by two halves.
     pub fn keys(self, args: Args<'_>) -> Option<Vec<&[u8]>> {
         let mut keys = Vec::new();
         if self.first > 0 && self.step > 0 {
@@ -118,6 +134,14 @@ impl KeySpec {
                 return None;
             }
             keys.extend(args.iter().skip(from).take(n));
+        }
+        if let Some((word, from)) = self.keyword {
+            let at = (usize::from(from)..args.len()).find(|&i| args.is(i, word))? + 1;
+            let behind = args.len() - at;
+            if behind == 0 || !behind.is_multiple_of(2) {
+                return None;
+            }
+            keys.extend(args.iter().skip(at).take(behind / 2));
         }
         Some(keys)
     }
@@ -187,6 +211,8 @@ pub struct Context<'a, 'r> {
     pub db: u32,
     /// Who asks.
     pub origin: Origin,
+    /// Whether the keys that are looked up count as used, for `maxmemory-policy` (`CLIENT NO-TOUCH` says no).
+    pub touch: bool,
     /// Whether this node may delete keys that expired (a master); a replica hides them and waits for its master's word.
     pub may_expire: bool,
     /// Randomness.
@@ -243,6 +269,29 @@ impl Classes {
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// The classes that anybody can hear of by the directive: none while it names no channel.
+    pub fn of(directive: Notify) -> Self {
+        const CLASSES: [(Notify, Classes); 12] = [
+            (Notify::GENERIC, Classes::GENERIC),
+            (Notify::STRING, Classes::STRING),
+            (Notify::LIST, Classes::LIST),
+            (Notify::SET, Classes::SET),
+            (Notify::HASH, Classes::HASH),
+            (Notify::ZSET, Classes::ZSET),
+            (Notify::STREAM, Classes::STREAM),
+            (Notify::EXPIRED, Classes::EXPIRED),
+            (Notify::EVICTED, Classes::EVICTED),
+            (Notify::KEY_MISS, Classes::MISS),
+            (Notify::NEW, Classes::NEW),
+            (Notify::MODULE, Classes::MODULE),
+        ];
+        if !directive.has(Notify::KEYSPACE) && !directive.has(Notify::KEYEVENT) {
+            return Self::default();
+        }
+        let chosen = CLASSES.iter().filter(|(class, _)| directive.has(*class));
+        chosen.fold(Self::default(), |all, (_, class)| Self(all.0 | class.0))
+    }
 }
 
 /// One keyspace event.
@@ -271,6 +320,11 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Of nothing yet; events of these classes will be gathered.
+    pub fn telling(told: Classes) -> Self {
+        Self { told, ..Self::default() }
+    }
+
     /// The command itself is to be repeated as it came; counts one change.
     #[inline]
     pub fn itself(&mut self) {
@@ -282,6 +336,13 @@ impl Effects {
     pub fn command<A: AsRef<[u8]>>(&mut self, db: u32, args: &[A]) {
         self.list.push(Effect::Command(db, Command::new(args)));
         self.dirty += 1;
+    }
+
+    /// If the last step is the command itself, another one takes its place, in database `db`.
+    pub fn replace_itself(&mut self, db: u32, command: Command) {
+        if let Some(last @ Effect::Itself) = self.list.last_mut() {
+            *last = Effect::Command(db, command);
+        }
     }
 
     /// `key` has a new value, another expiry, or is gone: transactions that watch it fail.
@@ -298,6 +359,18 @@ impl Effects {
         if self.told.has(class) {
             self.events.push(KeyEvent { event, db, key: key.into() });
         }
+    }
+
+    /// Whether anybody is told of events of any class.
+    #[inline]
+    pub fn tells(&self) -> bool {
+        self.told != Classes::default()
+    }
+
+    /// Whether events wait to be taken out.
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Takes out the events.
@@ -353,6 +426,10 @@ pub struct Counters {
     pub misses: u64,
     /// Keys deleted because they expired.
     pub expired: u64,
+    /// Fields of hashes deleted because they expired.
+    pub expired_fields: u64,
+    /// Keys that gave way to `maxmemory`.
+    pub evicted: u64,
     /// Values freed lazily.
     pub lazy_freed: u64,
 }
@@ -403,6 +480,14 @@ pub enum LoadError {
         /// Its database.
         db: u64,
     },
+    /// A function library that cannot be taken.
+    #[error("function library '{name}' cannot be loaded: {why}")]
+    Library {
+        /// Its name as far as it is known, lossily as text.
+        name: Box<str>,
+        /// What is wrong with it.
+        why: Box<str>,
+    },
     /// The elements of a value contradict each other.
     #[error("the value of key '{key}' is broken: {why}")]
     Broken {
@@ -421,6 +506,9 @@ pub trait Dataset: Send {
     /// Takes over what directives say of the data: the limits of encodings, of strings. Called before anything else and
     /// after every change; what is stored already stays as it is.
     fn configure(&mut self, _settings: &Settings) {}
+
+    /// Tells the time, before a load or a snapshot begins: what is known of keys' use counts from it.
+    fn note_time(&mut self, _now: Now) {}
 
     /// Executes command number `command` of [`Dataset::commands`]. The node has checked the arity, the role and the
     /// rights; exactly one reply is written.
@@ -448,6 +536,22 @@ pub trait Dataset: Send {
 
     /// Memory of keys and values in bytes, as well as it is known without walking them.
     fn memory(&self) -> usize;
+
+    /// Bytes that count against `maxmemory`: what is there for clients, without what is only being saved, loaded or freed.
+    fn used(&self) -> usize {
+        self.memory()
+    }
+
+    /// Deletes one key by `maxmemory-policy` (known from [`Dataset::configure`]), and propagates that by its own effect;
+    /// `false`: there is none that may go.
+    fn evict(&mut self, _now: Now, _rng: &mut Rng, _effects: &mut Effects) -> bool {
+        false
+    }
+
+    /// How many keys and values [`Dataset::maintain`] has still to free.
+    fn waiting_to_be_freed(&self) -> u64 {
+        0
+    }
 
     /// The digest that `DEBUG DIGEST` of every Redis gives for the same data.
     fn digest(&mut self) -> [u8; 20];
@@ -485,6 +589,9 @@ pub trait Dataset: Send {
     /// than the budget is shared, never copied as a whole.
     fn snapshot_step(&mut self, out: &mut rdb::Body, budget: usize) -> Progress;
 
+    /// Writes the function libraries alone, for whoever wants a snapshot without keys.
+    fn snapshot_functions(&self, _out: &mut rdb::Body) {}
+
     /// Bytes that writes handed over and that no step has taken yet.
     fn snapshot_pending(&self) -> usize;
 
@@ -499,7 +606,8 @@ pub trait Dataset: Send {
     fn accepts(&self, item: &rdb::Item<'_>) -> Result<(), LoadError>;
 
     /// Takes one item of a snapshot. Keys that have expired are kept: their master deletes them. `drop_expired` is
-    /// given where no master will (a master's own start): the wall-clock time in ms.
+    /// given where no master will (a master's own start): the wall-clock time in ms. What is wrong with an entry may be
+    /// found later, at [`rdb::Item::End`] at the latest.
     fn load_item(&mut self, item: &rdb::Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError>;
 
     /// Puts the loaded keys in place.

@@ -20,6 +20,8 @@ mod failover;
 mod limits;
 #[path = "node/listeners.rs"]
 mod listeners;
+#[path = "node/memory.rs"]
+mod memory;
 #[path = "node/pubsub.rs"]
 mod pubsub;
 #[path = "node/replication.rs"]

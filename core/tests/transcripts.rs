@@ -92,7 +92,7 @@ impl Subject for Master {
                 }
                 "begin" => {
                     let kind = if rest == "file" { SnapshotKind::File } else { SnapshotKind::Socket };
-                    master::Call::SnapshotBegin(SnapshotWanted { kind, content: Content::default() })
+                    master::Call::SnapshotBegin(SnapshotWanted { kind, content: Content::default(), version: None })
                 }
                 "snapshot" => master::Call::Snapshot(vec![Bytes::from(unescape(rest))]),
                 "end" => master::Call::SnapshotEnd,

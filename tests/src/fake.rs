@@ -21,6 +21,8 @@ pub enum Act {
     Sync(Vec<u8>),
     /// Answers PSYNC (and SYNC) with these bytes, then keeps the connection open and silent.
     SyncAndHold(Vec<u8>),
+    /// Like [`Act::SyncAndHold`] of a master before Redis 2.8, which knows SYNC only.
+    OldSync(Vec<u8>),
     /// Like [`Act::SyncAndHold`] the first time; later ones are closed without an answer.
     SyncOnce(Vec<u8>),
 }
@@ -110,6 +112,15 @@ fn serve(stream: TcpStream, act: &Act, syncs: &AtomicUsize, ended: &AtomicBool) 
             Act::Sync(bytes) if sync => {
                 c.send_raw(bytes)?;
                 return Ok(());
+            }
+            Act::OldSync(bytes) if sync => {
+                c.send_raw(b"-ERR unknown command 'PSYNC'\r\n")?;
+                // A replica says it as a plain line.
+                let mut line = [0; 6];
+                std::io::Read::read_exact(&mut c.stream(), &mut line)?;
+                crate::ensure!(line == *b"SYNC\r\n", "{} in place of SYNC", line.escape_ascii());
+                c.send_raw(bytes)?;
+                return hold(&c, ended);
             }
             Act::SyncOnce(_) if !first => return Ok(()),
             Act::SyncAndHold(bytes) | Act::SyncOnce(bytes) if sync => {

@@ -62,6 +62,23 @@ fn settle(c: &mut Client, n: usize) -> Result<()> {
     Ok(())
 }
 
+/// Writes `count` random commands to streams, in the database of every new connection.
+pub fn streams(port: u16, count: usize, rng: &mut Rng) -> Result<()> {
+    let mut c = Client::connect(port)?;
+    c.set_patience(Duration::from_secs(60))?;
+    for begun in (0..count).step_by(PIPELINE) {
+        let n = PIPELINE.min(count - begun);
+        // A clock that goes faster, so that these many commands do not all have the same few ids.
+        (0..n).for_each(|_| c.push(&mix::command(mix::STREAMS, rng, now_ms() * 100)));
+        c.flush()?;
+        for _ in 0..n {
+            let reply = c.read()?;
+            ensure!(!(reply.is_error() && reply.text().starts_with("ERR unknown")), "refused: {}", reply.text());
+        }
+    }
+    Ok(())
+}
+
 /// Writes `count` random commands of every kind over the databases, now and then in MULTI/EXEC. Commands that the
 /// data refuses (INCR of a text) are part of it.
 pub fn writes(port: u16, count: usize, rng: &mut Rng) -> Result<()> {

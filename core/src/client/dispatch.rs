@@ -89,6 +89,8 @@ pub(crate) trait Dispatch: Server {
         }
         // A client that wants no replies still gets those of CLIENT REPLY ON, which switches before it answers.
         s.silence(mark);
+        // What was published for it meanwhile stands behind its reply.
+        self.clients_mut().hand_over(s);
         if s.blocked == Some(Blocked::Paused) {
             // It was held back, and comes again as if it had not come.
             s.reply = before;
@@ -103,9 +105,15 @@ pub(crate) trait Dispatch: Server {
             return Err(unknown(args));
         };
         let (index, spec, run) = (found.index, found.spec, *found.run);
-        if spec.flags.has(Flags::CONTAINER) && args.len() > 1 && Self::has_subcommands(run) {
+        if spec.flags.has(Flags::CONTAINER) && args.len() > 1 {
             let sub = subcommand_name(spec.name, args.at(1)).and_then(|name| table.find(&name));
-            let Some(sub) = sub else { return Err(unknown_subcommand(spec.name, args.at(1))) };
+            let Some(sub) = sub else {
+                if Self::has_subcommands(run) {
+                    return Err(unknown_subcommand(spec.name, args.at(1)));
+                }
+                // Without a row for it, it is for the container to say.
+                return checked(index, spec, run, args);
+            };
             return checked(sub.index, sub.spec, *sub.run, args).map_err(|text| match spec.name {
                 // DEBUG has one complaint for both.
                 "debug" => unknown_subcommand(spec.name, args.at(1)),
@@ -117,6 +125,7 @@ pub(crate) trait Dispatch: Server {
 
     fn found(&mut self, s: &mut Session, found: &Found<Self::Run>, args: Args<'_>, cx: &mut Cx<'_, Self::Event>) {
         s.last_command = Some(found.index);
+        self.make_room(s, found, cx);
         match self.refusal(s, found, cx) {
             Some(Refusal::Held) => {
                 let command = Command::from_args(args);

@@ -37,6 +37,11 @@ pub(crate) struct DataCounts {
     pub(crate) sync_partial_ok: u64,
     pub(crate) sync_partial_err: u64,
     pub(crate) data: Counters,
+    /// What the expiry cycle took, ms, and how often it was cut short.
+    pub(crate) expire_ms: u64,
+    pub(crate) expire_cut: u64,
+    /// For how long more memory than `maxmemory` was in use: altogether, and until now.
+    pub(crate) exceeded_ms: (u64, u64),
 }
 
 /// Has what the process uses read anew if it is old: INFO shows what was read last.
@@ -118,7 +123,13 @@ impl<R> Clients<R> {
         f.put("sync_partial_ok", counts.sync_partial_ok);
         f.put("sync_partial_err", counts.sync_partial_err);
         f.put("expired_keys", c.expired);
-        f.put("evicted_keys", 0);
+        f.put("expired_time_cap_reached_count", counts.expire_cut);
+        f.put("expire_cycle_cpu_milliseconds", counts.expire_ms);
+        f.put("expired_subkeys", c.expired_fields);
+        f.put("evicted_keys", c.evicted);
+        f.put("evicted_clients", 0);
+        f.put("total_eviction_exceeded_time", counts.exceeded_ms.0);
+        f.put("current_eviction_exceeded_time", counts.exceeded_ms.1);
         f.put("keyspace_hits", c.hits);
         f.put("keyspace_misses", c.misses);
         f.put("pubsub_channels", self.pubsub.channel_count());

@@ -101,6 +101,9 @@ pub(crate) trait Server: Machine + Sized {
             .or_else(|| paused(self.clients(), s, found, flags))
     }
 
+    /// A command is about to be checked: room is made for it, where memory has a limit.
+    fn make_room(&mut self, _: &mut Session, _: &Found<Self::Run>, _: &mut Cx<'_, Self::Event>) {}
+
     /// Answers a command that is refused.
     fn refused(&mut self, s: &mut Session, found: &Found<Self::Run>, text: &str) {
         self.refuse(s, Some(found.index), text);

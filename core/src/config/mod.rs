@@ -21,7 +21,7 @@ pub use kind::{Kind, memory};
 pub use settings::Settings;
 pub use values::{
     BindAddress, DisklessLoad, EvictionPolicy, Guard, LogLevel, MasterAddress, Notify, OutputLimit, OutputLimits,
-    PropagationError, SaveRule,
+    PropagationError, RdbVersion, SaveRule,
 };
 
 /// How deep files may include one another.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{
     BindAddress, DisklessLoad, EvictionPolicy, Guard, LogLevel, MasterAddress, Notify, OutputLimits, PropagationError,
-    SaveRule,
+    RdbVersion, SaveRule,
 };
 
 /// The value of every directive that a node honours. [`Default`] is Redis 7.2's, but for `bind`, which is this
@@ -39,12 +39,18 @@ pub struct Settings {
     /// Local address of outgoing connections; empty for any.
     pub bind_source_addr: String,
     // Memory.
-    /// Bytes that the dataset may use; 0 for no limit.
+    /// Bytes that the keys and values of all databases may take, their tables included; 0 for no limit.
     pub maxmemory: u64,
     /// What gives way at that limit.
     pub maxmemory_policy: EvictionPolicy,
     /// Keys that are compared for one eviction.
     pub maxmemory_samples: u32,
+    /// How much is evicted before one command waits no longer for it, 0 to 100.
+    pub maxmemory_eviction_tenacity: u32,
+    /// How slowly the counter of a key grows that is used often (LFU).
+    pub lfu_log_factor: u32,
+    /// Minutes without a use after which that counter falls by one; 0 for never.
+    pub lfu_decay_time: u32,
     // Snapshots.
     /// When a snapshot is taken; never with an empty list.
     pub save: Vec<SaveRule>,
@@ -56,6 +62,8 @@ pub struct Settings {
     pub rdbcompression: bool,
     /// Whether a snapshot ends with its CRC-64, and whether that is checked.
     pub rdbchecksum: bool,
+    /// The format version of snapshots.
+    pub rdb_version: RdbVersion,
     /// Whether writes are refused (`MISCONF`) after a snapshot failed.
     pub stop_writes_on_bgsave_error: bool,
     /// Whether files made only to serve a replica are removed.
@@ -215,11 +223,15 @@ impl Default for Settings {
             maxmemory: 0,
             maxmemory_policy: EvictionPolicy::NoEviction,
             maxmemory_samples: 5,
+            maxmemory_eviction_tenacity: 10,
+            lfu_log_factor: 10,
+            lfu_decay_time: 1,
             save: [(3600, 1), (300, 100), (60, 10_000)].map(|(seconds, changes)| SaveRule { seconds, changes }).into(),
             dbfilename: "dump.rdb".into(),
             dir: "./".into(),
             rdbcompression: true,
             rdbchecksum: true,
+            rdb_version: RdbVersion::Auto,
             stop_writes_on_bgsave_error: true,
             rdb_del_sync_files: false,
             daemonize: false,

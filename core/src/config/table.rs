@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::values::{Field, spaced};
 use super::{
     BindAddress, Config, DisklessLoad, EvictionPolicy, Guard, Kind, LogLevel, MAX_BIND, MasterAddress, Notify,
-    OutputLimit, PropagationError, SaveRule,
+    OutputLimit, PropagationError, RdbVersion, SaveRule,
 };
 use crate::resp::{parse_i64, parse_u64};
 
@@ -55,10 +55,6 @@ pub(super) const NO_PASSWORD: &str = "this line has the password of the default 
      in a line 'requirepass', and keep or remove this one";
 const NO_RENAME: &str = "this release does not rename or disable commands: every command would stay as it is; remove the \
      line, and protect the server with 'requirepass', 'bind' and 'protected-mode'";
-const NO_EVICTION: &str = "this release has no eviction and no limit of memory: nothing would keep to it; set 'maxmemory 0' \
-     and bound the memory from outside (a cgroup, or the clients' own expiry)";
-const NO_NOTIFY: &str = "this release publishes no keyspace events: subscribers would wait in vain; set \
-     'notify-keyspace-events \"\"', or remove the line";
 const SIGNAL_WORDS: &[&str] = &["default", "save", "nosave", "now", "force"];
 const FACILITIES: &[&str] = &["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"];
 
@@ -93,13 +89,13 @@ pub(super) static TABLE: &[Directive] = &[
     kept("max-new-tls-connections-per-cycle", number(1, 1000), "1"),
 
     // Memory.
-    field!("maxmemory", maxmemory, Kind::Memory { min: 0, max: u64::MAX }).only("0", NO_EVICTION),
+    field!("maxmemory", maxmemory, Kind::Memory { min: 0, max: u64::MAX }),
     field!("maxmemory-policy", maxmemory_policy, Kind::Word(EvictionPolicy::WORDS)),
     field!("maxmemory-samples", maxmemory_samples, number(1, INT)),
     kept("maxmemory-clients", Kind::MemoryOrPercent, "0"),
-    kept("maxmemory-eviction-tenacity", number(0, 100), "10"),
-    kept("lfu-log-factor", number(0, INT), "10"),
-    kept("lfu-decay-time", number(0, INT), "1"),
+    field!("maxmemory-eviction-tenacity", maxmemory_eviction_tenacity, number(0, 100)),
+    field!("lfu-log-factor", lfu_log_factor, number(0, INT)),
+    field!("lfu-decay-time", lfu_decay_time, number(0, INT)),
     kept("activedefrag", Kind::Bool, "no").only("no", NO_DEFRAG),
     kept("active-defrag-cycle-min", number(1, 99), "1"),
     kept("active-defrag-cycle-max", number(1, 99), "25"),
@@ -116,6 +112,7 @@ pub(super) static TABLE: &[Directive] = &[
     field!("dir", dir, Kind::Text).protected(),
     field!("rdbcompression", rdbcompression, Kind::Bool),
     field!("rdbchecksum", rdbchecksum, Kind::Bool).fixed(),
+    field!("rdb-version", rdb_version, Kind::Word(RdbVersion::WORDS)),
     field!("stop-writes-on-bgsave-error", stop_writes_on_bgsave_error, Kind::Bool),
     field!("rdb-del-sync-files", rdb_del_sync_files, Kind::Bool),
     kept("rdb-save-incremental-fsync", Kind::Bool, "yes"),
@@ -386,9 +383,6 @@ fn take_limits(s: &mut Settings, words: &[&str]) -> Result<(), String> {
 
 fn take_notify(s: &mut Settings, words: &[&str]) -> Result<(), String> {
     let events = Notify::parse(&words.concat()).ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
-    if events != Notify::default() {
-        return Err(NO_NOTIFY.into());
-    }
     s.notify_keyspace_events = events;
     Ok(())
 }

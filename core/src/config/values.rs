@@ -134,6 +134,35 @@ words! {
     }
 }
 words! {
+    /// `rdb-version`: the format version of snapshots, unless the data need a higher one.
+    RdbVersion {
+        /// The lowest that will do, or the highest that all replicas which take it are known to read.
+        Auto = "auto",
+        /// Redis 5.0 and later read it, and every Valkey.
+        V9 = "9",
+        /// Redis 7.0 and later read it, and every Valkey.
+        V10 = "10",
+        /// Redis 7.2 and later read it, and every Valkey.
+        V11 = "11",
+        /// Redis 7.4 and later read it.
+        V12 = "12",
+    }
+}
+
+impl RdbVersion {
+    /// The version, if one is fixed.
+    pub fn number(self) -> Option<u16> {
+        match self {
+            Self::Auto => None,
+            Self::V9 => Some(9),
+            Self::V10 => Some(10),
+            Self::V11 => Some(11),
+            Self::V12 => Some(12),
+        }
+    }
+}
+
+words! {
     /// Who may use a dangerous command (`enable-debug-command`) or change a protected directive.
     Guard {
         /// Nobody.
@@ -297,7 +326,7 @@ impl Notify {
         ('d', Self::MODULE),
     ];
     const OTHERS: [(char, Self); 4] =
-        [('K', Self::KEYSPACE), ('E', Self::KEYEVENT), ('m', Self::KEY_MISS), ('n', Self::NEW)];
+        [('n', Self::NEW), ('K', Self::KEYSPACE), ('E', Self::KEYEVENT), ('m', Self::KEY_MISS)];
 
     /// The classes that `text` names, if it names nothing else.
     pub fn parse(text: &str) -> Option<Self> {
@@ -321,11 +350,12 @@ impl fmt::Display for Notify {
         let chosen = |list: &[(char, Self)]| -> String {
             list.iter().filter(|(_, class)| self.has(*class)).map(|(name, _)| *name).collect()
         };
-        match chosen(&Self::TYPES) {
-            all if all.len() == Self::TYPES.len() => f.write_str("A")?,
-            some => f.write_str(&some)?,
+        let (types, [new, others @ ..]) = (chosen(&Self::TYPES), &Self::OTHERS);
+        if types.len() < Self::TYPES.len() {
+            return write!(f, "{types}{}", chosen(&Self::OTHERS));
         }
-        f.write_str(&chosen(&Self::OTHERS))
+        // Redis shows no `n` beside an `A`, so that its own CONFIG REWRITE loses it.
+        write!(f, "A{}{}", chosen(others), chosen(&[*new]))
     }
 }
 

@@ -17,6 +17,7 @@ mod journal;
 mod master;
 mod node;
 mod rdb;
+mod reload;
 mod resp;
 mod roundtrip;
 mod sentinel;

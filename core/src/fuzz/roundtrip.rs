@@ -10,14 +10,18 @@ use bytes::Bytes;
 
 use super::input::{Cuts, Draw};
 use super::rdb::{Key, read};
+use super::reload;
 use crate::blocks::Blocks;
 use crate::config::{Config, directives};
 use crate::machine::Chunks;
 use crate::rdb::{Body, Options, ReaderLimits, Writer};
 use crate::resp::{Command, Proto, Replies, Reply, ReplyLimits, RequestLimits, Requests, Value};
 
-/// The first byte chooses what is written, the last how it is cut.
+/// The first byte chooses what is written, the last how it is cut. What begins as a snapshot is loaded first.
 pub(super) fn run(data: &[u8]) {
+    if reload::is_for(data) {
+        return reload::run(data);
+    }
     let mut draw = Draw::new(data);
     let cuts = Cuts::new(draw.last());
     match draw.byte() % 4 {

@@ -49,6 +49,12 @@ impl Bucket {
         None
     }
 
+    /// Reads a byte of both of its cache lines. The result means nothing.
+    #[inline]
+    pub(super) fn peek(&self) -> u8 {
+        self.tags[0] ^ u8::from(self.slots[SLOTS - 1].is_empty())
+    }
+
     /// Puts an entry into the first empty slot; gives it back if there is none.
     pub(super) fn put(&mut self, tag: u8, slot: Slot) -> Result<u8, Slot> {
         match self.tags[..SLOTS].iter().position(|&t| t == 0) {
@@ -69,8 +75,12 @@ impl Bucket {
 
     /// Takes any entry out.
     pub(super) fn take_any(&mut self) -> Option<(u8, Slot)> {
-        let i = self.tags[..SLOTS].iter().position(|&t| t != 0)?;
-        Some(self.take(i as u8))
+        self.any().map(|i| self.take(i))
+    }
+
+    /// A slot that is used.
+    pub(super) fn any(&self) -> Option<u8> {
+        self.tags[..SLOTS].iter().position(|&t| t != 0).map(|i| i as u8)
     }
 
     /// Whether no slot is used.

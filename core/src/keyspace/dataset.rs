@@ -8,6 +8,7 @@ use crate::config::Settings;
 use crate::dataset::{Context, Counters, Dataset, DbStats, Effects, LoadError, LoadMode, Progress, Spec, WaitFor};
 use crate::rdb;
 use crate::resp::Args;
+use crate::rng::Rng;
 use crate::time::{Instant, Now};
 
 impl Dataset for Keyspace {
@@ -17,11 +18,16 @@ impl Dataset for Keyspace {
 
     fn configure(&mut self, settings: &Settings) {
         self.set_limits(Limits::of(settings));
+        self.set_uses(settings);
+    }
+
+    fn note_time(&mut self, now: Now) {
+        (self.seen_ms, self.seen) = (now.unix_ms, now.mono);
     }
 
     #[inline]
     fn execute(&mut self, command: usize, args: Args<'_>, cx: &mut Context<'_, '_>) {
-        self.seen_ms = cx.now.unix_ms;
+        (self.seen_ms, self.seen) = (cx.now.unix_ms, cx.now.mono);
         match commands::RUN.get(command) {
             Some(run) => run(self, args, cx),
             None => cx.reply.error("ERR unknown command number"),
@@ -34,7 +40,7 @@ impl Dataset for Keyspace {
         match what {
             WaitFor::List => kind == Some(Kind::List),
             WaitFor::Zset => kind == Some(Kind::Zset),
-            WaitFor::Stream => false,
+            WaitFor::Stream => kind == Some(Kind::Stream),
             // Whatever became of the key or of the group is for the command to say.
             WaitFor::Group => true,
         }
@@ -62,8 +68,21 @@ impl Dataset for Keyspace {
     fn memory(&self) -> usize {
         self.dbs.iter().map(Table::memory).sum::<usize>()
             + self.graveyard.memory()
+            + self.aside.memory()
             + self.walk.as_ref().map_or(0, super::snapshot::Walk::memory)
             + self.load.as_ref().map_or(0, super::load::Load::memory)
+    }
+
+    fn used(&self) -> usize {
+        self.dbs.iter().map(Table::memory).sum()
+    }
+
+    fn evict(&mut self, now: Now, rng: &mut Rng, effects: &mut Effects) -> bool {
+        self.evict_one(now, rng, effects)
+    }
+
+    fn waiting_to_be_freed(&self) -> u64 {
+        self.graveyard.waiting()
     }
 
     fn digest(&mut self) -> [u8; 20] {
@@ -85,7 +104,7 @@ impl Dataset for Keyspace {
         };
         let mut keys = 0;
         for i in range {
-            let fresh = Table::new(self.hash_key);
+            let fresh = self.empty_table();
             if let Some(table) = self.dbs.get_mut(i) {
                 let old = core::mem::replace(table, fresh);
                 keys += old.len() as u64;
@@ -116,7 +135,8 @@ impl Dataset for Keyspace {
 
     fn snapshot_version(&self) -> u16 {
         let timed = self.dbs.iter().any(|table| table.timed_fields() > 0);
-        if timed { rdb::Writer::FIELD_EXPIRY_VERSION } else { rdb::Writer::MIN_VERSION }
+        let counted = self.dbs.iter().any(|table| table.counted_streams() > 0);
+        rdb::Writer::version_for(timed, counted || self.aside.libraries.len() > 0)
     }
 
     fn snapshot_begin(&mut self) {
@@ -125,6 +145,10 @@ impl Dataset for Keyspace {
 
     fn snapshot_step(&mut self, out: &mut rdb::Body, budget: usize) -> Progress {
         self.step_snapshot(out, budget)
+    }
+
+    fn snapshot_functions(&self, out: &mut rdb::Body) {
+        self.aside.libraries.iter().for_each(|library| out.function(library.code()));
     }
 
     fn snapshot_pending(&self) -> usize {

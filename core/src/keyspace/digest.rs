@@ -9,6 +9,7 @@
 //!   ones print it shorter), and xor that to the key.
 //! - A list: mix each element in order.
 //! - A set: xor each member to the key.
+//! - A stream: for each entry in order, mix its id as `ms.seq`, then each field and its value. Groups do not count.
 //! - All: from zeros, for each database that is not empty in order: mix its number (4 bytes, big endian), xor each key's
 //!   digest.
 
@@ -19,6 +20,7 @@ use super::entry::Slot;
 use super::list::Side;
 use super::score;
 use super::set::SetRef;
+use super::stream::id;
 use super::string::Str;
 use super::table::Table;
 use super::zset::ZsetRef;
@@ -65,6 +67,13 @@ fn mix_value(digest: &mut Digest, slot: &Slot) {
     }
     for member in slot.set().into_iter().flat_map(SetRef::members) {
         xor(digest, Sha1::digest(member.name.text(&mut [0; 20])).into());
+    }
+    for entry in slot.stream().into_iter().flat_map(|stream| stream.range(id::MIN, id::MAX)) {
+        mix(digest, &[id::joined(entry.id, b'.')]);
+        for (field, value) in entry.fields {
+            mix(digest, &[field.text(&mut [0; 20])]);
+            mix(digest, &[value.text(&mut [0; 20])]);
+        }
     }
     if slot.expiry().is_some() {
         xor(digest, Sha1::digest(b"!!expire!!").into());

@@ -4,18 +4,23 @@
 //! of its own, and a value that shares its parts with its copies. Each type's own operations are in its own file
 //! (`string`, `hash` …).
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 
 use super::hash::Hash;
 use super::list::List;
+use super::module::Opaque;
 use super::pack::PackEdit;
 use super::record::{self, Kind, Mark};
 use super::set::Set;
+use super::stream::Stream;
 use super::value::Chunked;
 use super::zset::Zset;
 
 /// Values longer than this live outside of a record, in bytes.
 pub(super) const SMALL_MAX: usize = 8 * 1024;
+/// Unused bytes from which on an allocation is not cut short, but copied.
+const HOLE: usize = 16;
 /// Elements, blocks or chunks that one step of freeing a heavy value frees, and from how many on a value is heavy.
 const DISMANTLED: usize = 64;
 const CHUNKS_DISMANTLED: usize = 16;
@@ -33,6 +38,10 @@ pub(super) enum Value {
     List(List),
     /// A large set.
     Set(Set),
+    /// A stream of any size.
+    Stream(Box<Stream>),
+    /// A module's value, of any size.
+    Module(Opaque),
 }
 
 impl Value {
@@ -43,6 +52,8 @@ impl Value {
             Self::Zset(_) => Kind::Zset,
             Self::List(_) => Kind::List,
             Self::Set(_) => Kind::Set,
+            Self::Stream(_) => Kind::Stream,
+            Self::Module(_) => Kind::Module,
         }
     }
 
@@ -54,13 +65,16 @@ impl Value {
             Self::Zset(zset) => zset.memory(),
             Self::List(list) => list.memory(),
             Self::Set(set) => set.memory(),
+            Self::Stream(stream) => allocated(size_of::<Stream>()) + stream.memory(),
+            Self::Module(opaque) => opaque.memory(),
         }
     }
 
     /// Whether a collection has no element left.
     fn is_hollow(&self) -> bool {
         match self {
-            Self::Long(_) => false,
+            // A stream without entries still has its last id.
+            Self::Long(_) | Self::Stream(_) | Self::Module(_) => false,
             Self::Hash(hash) => hash.len() == 0,
             Self::Zset(zset) => zset.len() == 0,
             Self::List(list) => list.len() == 0,
@@ -71,7 +85,7 @@ impl Value {
     /// When the first field of it expires, ms since 1970.
     fn first_expiry(&self) -> Option<i64> {
         match self {
-            Self::Long(_) | Self::Zset(_) | Self::List(_) | Self::Set(_) => None,
+            Self::Long(_) | Self::Zset(_) | Self::List(_) | Self::Set(_) | Self::Stream(_) | Self::Module(_) => None,
             // At most 2^46.
             Self::Hash(hash) => hash.first_expiry().map(|at| at as i64),
         }
@@ -85,6 +99,8 @@ impl Value {
             Self::Zset(zset) => zset.len() > DISMANTLED,
             Self::List(list) => list.blocks() > DISMANTLED,
             Self::Set(set) => set.len() > DISMANTLED,
+            Self::Stream(stream) => stream.parts() > DISMANTLED,
+            Self::Module(_) => false,
         }
     }
 
@@ -96,6 +112,8 @@ impl Value {
             Self::Zset(zset) => zset.dismantle(DISMANTLED),
             Self::List(list) => list.dismantle(DISMANTLED),
             Self::Set(set) => set.dismantle(DISMANTLED),
+            Self::Stream(stream) => stream.dismantle(DISMANTLED),
+            Self::Module(_) => false,
         }
     }
 }
@@ -236,7 +254,10 @@ impl Slot {
     pub(super) fn put_back(&mut self, edit: PackEdit, form: u8) {
         let mut r = edit.into_bytes();
         record::set_form(&mut r, form);
-        *self = Self::Small(r.into_boxed_slice());
+        // What is cut off an allocation is a hole that fits nothing: many small ones are a third of the heap. A copy lets
+        // the next one grow where this one grew.
+        let is_roomy = r.capacity() - r.len() >= HOLE;
+        *self = Self::Small(if is_roomy { r.as_slice().into() } else { r.into_boxed_slice() });
     }
 
     /// Puts a value of its own allocation in their place.
@@ -254,6 +275,25 @@ impl Slot {
         }
     }
 
+    /// The value if it is a module's.
+    pub(super) fn module(&self) -> Option<&Opaque> {
+        match self {
+            Self::Large(large) => match &large.value {
+                Value::Module(opaque) => Some(opaque),
+                _ => None,
+            },
+            Self::Small(_) => None,
+        }
+    }
+
+    /// What `TYPE` answers.
+    pub(super) fn type_name(&self) -> Cow<'static, str> {
+        match self.module() {
+            Some(opaque) => opaque.name().into(),
+            None => self.kind().name().into(),
+        }
+    }
+
     /// What `OBJECT ENCODING` answers.
     pub(super) fn encoding(&self) -> &'static str {
         match self.kind() {
@@ -262,8 +302,8 @@ impl Slot {
             Kind::Zset => self.zset_encoding(),
             Kind::List => self.list_encoding(),
             Kind::Set => self.set_encoding(),
-            // It is not made yet.
-            Kind::Stream => "unknown",
+            Kind::Stream => "stream",
+            Kind::Module => "raw",
         }
     }
 

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::Keyspace;
 use super::table::{Gone, NEVER};
-use crate::dataset::{Effects, Progress};
+use crate::dataset::{Classes, Effects, Progress};
 use crate::time::{Instant, Now};
 
 /// The least time between two calls: many keys with expiries close to each other go in one.
@@ -22,13 +22,15 @@ impl Keyspace {
         self.seen_ms = now.unix_ms;
         let now_ms = i64::try_from(now.unix_ms).unwrap_or(i64::MAX);
         let mut budget = budget.max(1);
+        let word = self.words.expired;
         let (counters, graveyard) = (&mut self.counters, &mut self.graveyard);
         for (db, table) in self.dbs.iter_mut().enumerate() {
             let done = table.expire(now_ms, &mut budget, |gone| match gone {
                 Gone::Key(slot) => {
                     counters.expired += 1;
-                    effects.command(db as u32, &[b"DEL", slot.key()]);
+                    effects.command(db as u32, &[word, slot.key()]);
                     effects.touch(db as u32, slot.key());
+                    effects.notify(Classes::EXPIRED, "expired", db as u32, slot.key());
                     graveyard.bury(slot);
                 }
                 Gone::Fields(key, names) => {
@@ -36,8 +38,13 @@ impl Keyspace {
                         [&b"HDEL"[..], key].into_iter().chain(names.iter().map(Vec::as_slice)).collect();
                     effects.command(db as u32, &words);
                     effects.touch(db as u32, key);
+                    effects.notify(Classes::HASH, "hexpired", db as u32, key);
+                    counters.expired_fields += names.len() as u64;
                 }
-                Gone::Rest(slot) => graveyard.bury(slot),
+                Gone::Rest(slot) => {
+                    effects.notify(Classes::GENERIC, "del", db as u32, slot.key());
+                    graveyard.bury(slot);
+                }
             });
             if !done {
                 return Progress::More;

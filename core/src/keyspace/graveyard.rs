@@ -16,7 +16,8 @@ pub(super) struct Graveyard {
 
 impl Graveyard {
     /// Takes a whole table.
-    pub(super) fn bury_table(&mut self, table: Table) {
+    pub(super) fn bury_table(&mut self, mut table: Table) {
+        table.keep_stamps(false);
         if table.memory() > 0 {
             self.tables.push(table);
         }
@@ -58,6 +59,11 @@ impl Graveyard {
     /// Memory in bytes that waits.
     pub(super) fn memory(&self) -> usize {
         self.tables.iter().map(Table::memory).sum::<usize>() + self.heavy.iter().map(Slot::memory).sum::<usize>()
+    }
+
+    /// How many keys and heavy values wait, about: those of tables are not counted as they go.
+    pub(super) fn waiting(&self) -> u64 {
+        (self.heavy.len() + self.tables.iter().map(Table::len).sum::<usize>()) as u64
     }
 
     /// How many values were freed here.

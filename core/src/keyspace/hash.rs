@@ -59,6 +59,11 @@ impl Hashed for Field {
 }
 
 impl Field {
+    /// Both at the position that the key's hash says.
+    fn new(key: HashKey, name: &[u8], value: &[u8]) -> Self {
+        Self { position: key.position(name), name: Blob::new(name), value: Blob::new(value) }
+    }
+
     fn aim(&self) -> Aim<'_> {
         Aim::at(self.position, self.name.scalar())
     }
@@ -88,6 +93,12 @@ impl Hash {
             .collect();
         hashed::sort(&mut fields);
         Self { fields: fields.into_iter().collect(), times: None }
+    }
+
+    /// These fields in any order; `None` if one comes twice.
+    fn of(mut fields: Vec<Field>) -> Option<Self> {
+        hashed::sort(&mut fields);
+        hashed::are_different(&fields).then(|| Self { fields: fields.into_iter().collect(), times: None })
     }
 
     /// How many fields.

@@ -112,6 +112,14 @@ pub(super) fn scan<'t, E: Hashed>(tree: &'t Tree<E>, from: u64, count: usize, mu
     None
 }
 
+/// Whether no element of sorted ones is there twice.
+pub(super) fn are_different<E: Hashed>(entries: &[E]) -> bool {
+    entries.windows(2).all(|pair| match pair {
+        [a, b] => a.mark() != b.mark() || a.name().scalar() != b.name().scalar(),
+        _ => true,
+    })
+}
+
 /// Sorts elements as a tree has them.
 pub(super) fn sort<E: Hashed>(entries: &mut [E]) {
     entries

@@ -96,6 +96,15 @@ impl ListLimit {
     }
 }
 
+/// How large a node of a stream may be: a trim with `~` removes whole nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StreamLimit {
+    /// Bytes of its listpack; 0: no limit of its own.
+    pub bytes: usize,
+    /// Entries, deleted ones among them; 0: no limit.
+    pub entries: usize,
+}
+
 /// The limits of a [`Keyspace`](super::Keyspace). The defaults are Redis's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
@@ -107,6 +116,8 @@ pub struct Limits {
     pub zset: PackLimit,
     /// `list-max-listpack-size`.
     pub list: ListLimit,
+    /// `stream-node-max-bytes` and `stream-node-max-entries`.
+    pub stream: StreamLimit,
     /// The largest HyperLogLog in bytes, header included, that stays in the sparse form (`hll-sparse-max-bytes`). Master
     /// and replicas have to agree on it, or `DEBUG DIGEST` differs.
     pub hll_sparse: usize,
@@ -127,6 +138,7 @@ impl Limits {
             },
             zset: pack(set.zset_max_listpack_entries, set.zset_max_listpack_value),
             list: ListLimit::new(set.list_max_listpack_size),
+            stream: StreamLimit { bytes: size(set.stream_node_max_bytes), entries: size(set.stream_node_max_entries) },
             hll_sparse: size(set.hll_sparse_max_bytes),
             string: size(set.proto_max_bulk_len).min(STRING_MAX),
         }

@@ -1,24 +1,35 @@
 //! Taking a snapshot in: keys grow in tables of their own until the whole is there.
 
+mod adopt;
+mod gather;
 mod incoming;
 mod restore;
+mod stream;
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hint::black_box;
 
 use super::Keyspace;
+use super::aside::Aside;
 use super::entry::Slot;
+use super::functions::{Library, Trust};
 use super::hashed::HashKey;
 use super::limits::Limits;
+use super::module::{Aux, Growing};
 use super::store::is_past;
 use super::string::{Form, New};
 use super::table::Table;
+use super::uses::Use;
 use crate::dataset::{LoadError, LoadMode};
 use crate::rdb::{Entry, Item, Value};
 use incoming::{Incoming, Refused};
 
 pub(super) use restore::restore;
+
+/// Entries that are put into their tables together.
+const QUEUED: usize = 32;
 
 /// A key whose value comes in parts.
 #[derive(Debug)]
@@ -26,6 +37,7 @@ struct Pending {
     db: usize,
     key: Box<[u8]>,
     expiry: Option<i64>,
+    stamp: u32,
     /// Its value so far; `None` if the key has expired and is left out.
     value: Option<Incoming>,
 }
@@ -35,13 +47,35 @@ struct Pending {
 pub(super) struct Load {
     dbs: Vec<Table>,
     pending: Option<Pending>,
+    /// Entries that are not in their tables yet, in order.
+    queue: Vec<Queued>,
+    aside: Aside,
+    /// The data of a module that is under way, and when it was written.
+    module: Option<(u64, Growing)>,
+}
+
+/// An entry on its way into its table.
+#[derive(Debug)]
+struct Queued {
+    db: usize,
+    hash: u64,
+    slot: Slot,
+    stamp: u32,
 }
 
 impl Load {
     /// Memory in bytes.
     pub(super) fn memory(&self) -> usize {
         let pending = self.pending.as_ref().and_then(|pending| pending.value.as_ref());
-        self.dbs.iter().map(Table::memory).sum::<usize>() + pending.map_or(0, Incoming::memory)
+        self.dbs.iter().map(Table::memory).sum::<usize>()
+            + pending.map_or(0, Incoming::memory)
+            + self.aside.memory()
+            + self.module.as_ref().map_or(0, |(_, growing)| growing.memory())
+    }
+
+    /// The tables that grow.
+    pub(super) fn tables(&mut self) -> impl Iterator<Item = &mut Table> {
+        self.dbs.iter_mut()
     }
 
     /// Gives a part to the value that comes in parts, if its key is wanted.
@@ -52,6 +86,30 @@ impl Load {
         }
     }
 
+    /// Puts an entry into its table, soon.
+    fn put(&mut self, entry: Queued) -> Result<(), LoadError> {
+        self.queue.push(entry);
+        if self.queue.len() < QUEUED { Ok(()) } else { self.settle() }
+    }
+
+    /// Puts all entries that wait into their tables. The buckets are fetched together: waiting for memory, once for each
+    /// key, is most of what a load of small values costs.
+    fn settle(&mut self) -> Result<(), LoadError> {
+        let Self { dbs, queue, .. } = self;
+        let buckets = queue.iter().filter_map(|entry| dbs.get(entry.db).map(|table| table.peek(entry.hash)));
+        black_box(buckets.fold(0, |sum, byte| sum ^ byte));
+        let mut result = Ok(());
+        for Queued { db, hash, slot, stamp } in queue.drain(..) {
+            let Some(table) = dbs.get_mut(db) else { continue };
+            if table.find(hash, slot.key()).is_some() {
+                result = Err(LoadError::Twice { key: text(slot.key()), db: db as u64 });
+            } else {
+                table.insert_stamped(hash, slot, stamp);
+            }
+        }
+        result
+    }
+
     fn table(&mut self, db: u64) -> Result<(usize, &mut Table), LoadError> {
         let databases = self.dbs.len() as u32;
         let i = usize::try_from(db).unwrap_or(usize::MAX);
@@ -60,6 +118,11 @@ impl Load {
             None => Err(LoadError::Database { db, databases }),
         }
     }
+}
+
+/// The library of this code.
+fn library(code: &[u8]) -> Result<Library, LoadError> {
+    Library::parse(code, Trust::Loaded).map_err(|why| LoadError::Library { name: "".into(), why: text(&why) })
 }
 
 fn refused(key: &[u8], Refused::Broken(why): &Refused) -> LoadError {
@@ -76,15 +139,18 @@ impl Keyspace {
         self.abort_load();
         if mode == LoadMode::Replace {
             crate::dataset::Dataset::flush(self, None);
+            self.aside = Aside::default();
         }
         self.load_counts = (0, 0);
-        self.load = Some(Load { dbs: self.dbs.iter().map(|_| Table::new(self.hash_key)).collect(), pending: None });
+        let dbs = self.dbs.iter().map(|_| self.empty_table()).collect();
+        self.load = Some(Load { dbs, pending: None, queue: Vec::new(), aside: Aside::default(), module: None });
     }
 
     pub(super) fn accepts_item(&self, item: &Item<'_>) -> Result<(), LoadError> {
         let db = match item {
             Item::Resize { db, .. } => *db,
             Item::Entry(entry) => entry.db,
+            Item::Function(code) => return library(code).map(|_| ()),
             _ => return Ok(()),
         };
         let databases = self.dbs.len() as u32;
@@ -104,25 +170,46 @@ impl Keyspace {
             Item::Resize { db, keys, .. } => load.table(*db)?.1.announce(*keys),
             Item::Entry(entry) => {
                 let expired = drop_expired.zip(entry.expire_at_ms).is_some_and(|(now, at)| is_past(at, now));
-                if take_entry(load, entry, expired, self.hash_key, &self.limits)? {
+                let said = entry.idle_s.map(Use::Idle).or(entry.freq.map(Use::Freq));
+                let stamp = said.map_or(0, |said| self.uses.stamp(said, self.seen));
+                if take_entry(load, entry, expired, stamp, self.hash_key, &self.limits)? {
                     count(&mut self.load_counts, expired);
                 }
             }
             Item::Piece(bytes) => load.part(|value| value.piece(bytes))?,
             Item::Element(element) => load.part(|value| value.element(element))?,
             Item::Block(node) => load.part(|value| value.node(node))?,
+            Item::Stream(part) => load.part(|value| value.stream(part))?,
             Item::ElementEnd { expire_at_ms } => load.part(|value| value.element_end(*expire_at_ms))?,
             Item::EntryEnd => {
-                if let Some(Pending { db, key, expiry, value }) = load.pending.take() {
+                if let Some(Pending { db, key, expiry, stamp, value }) = load.pending.take() {
                     count(&mut self.load_counts, value.is_none());
-                    if let (Some(value), Some(table)) = (value, load.dbs.get_mut(db))
-                        && let Some(slot) = value.finish(&key, expiry, &self.limits)
-                    {
-                        table.insert(table.hash(&key), slot);
+                    let whole = value.map(Incoming::complete).transpose();
+                    let slot =
+                        whole.and_then(|value| value.map(|value| value.finish(&key, expiry, &self.limits)).transpose());
+                    let slot = slot.map_err(|why| refused(&key, &why))?.flatten();
+                    if let Some(slot) = slot {
+                        load.put(Queued { db, hash: self.hash_key.hash(&key), slot, stamp })?;
                     }
                 }
             }
-            // Header, AUX fields, functions and the end are the node's.
+            Item::Function(code) => {
+                let library = library(code)?;
+                let name = text(library.name());
+                let added = load.aside.libraries.add(library, false, Trust::Loaded);
+                added.map_err(|_| LoadError::Library { name, why: "it comes twice".into() })?;
+            }
+            Item::ModuleAux { module, when } => load.module = Some((*when, Growing::new(*module))),
+            Item::Module(value) => match &mut load.module {
+                Some((_, growing)) => growing.push(*value),
+                None => load.part(|incoming| incoming.module(*value))?,
+            },
+            Item::ModuleAuxEnd => {
+                let aux = load.module.take().map(|(when, growing)| Aux { when, data: growing.finish() });
+                load.aside.modules.extend(aux);
+            }
+            Item::End { .. } => load.settle()?,
+            // Header and AUX fields are the node's.
             _ => {}
         }
         Ok(())
@@ -130,8 +217,11 @@ impl Keyspace {
 
     pub(super) fn commit_load(&mut self) {
         let Some(mut load) = self.load.take() else { return };
+        // Who shows the end has heard of a key that comes twice; for others the first one counts.
+        let _ = load.settle();
         load.dbs.iter_mut().for_each(Table::announced_all);
         core::mem::swap(&mut self.dbs, &mut load.dbs);
+        self.aside = load.aside;
         for old in load.dbs {
             self.retire(old);
         }
@@ -142,8 +232,9 @@ impl Keyspace {
             for table in load.dbs {
                 self.graveyard.bury_table(table);
             }
+            load.queue.into_iter().for_each(|entry| self.graveyard.bury(entry.slot));
             let limits = &self.limits;
-            let unfinished = load.pending.and_then(|pending| pending.value?.finish(&[], None, limits));
+            let unfinished = load.pending.and_then(|pending| pending.value?.finish(&[], None, limits).ok()?);
             unfinished.into_iter().for_each(|slot| self.graveyard.bury(slot));
         }
     }
@@ -166,32 +257,36 @@ fn take_entry(
     load: &mut Load,
     entry: &Entry<'_>,
     expired: bool,
+    stamp: u32,
     hash_key: HashKey,
     limits: &Limits,
 ) -> Result<bool, LoadError> {
-    let (db, table) = load.table(entry.db)?;
-    let hash = table.hash(entry.key);
-    if table.find(hash, entry.key).is_some() {
-        return Err(LoadError::Twice { key: text(entry.key), db: entry.db });
-    }
+    let (db, _) = load.table(entry.db)?;
     holds(entry)?;
     let (key, expiry) = (entry.key, entry.expire_at_ms);
+    let hash = hash_key.hash(key);
     let whole = entry.value.is_whole();
     if let Value::String(bytes) = entry.value {
         if !expired {
-            table.insert(hash, Slot::of_string(key, New::Flat(bytes), expiry, Form::Auto));
+            let slot = Slot::of_string(key, New::Flat(bytes), expiry, Form::Auto);
+            load.put(Queued { db, hash, slot, stamp })?;
         }
         return Ok(true);
     }
     let value = if expired {
         None
+    } else if let Some(slot) = adopt::slot(entry, limits) {
+        load.put(Queued { db, hash, slot, stamp })?;
+        return Ok(true);
     } else {
         Incoming::begin(&entry.value, hash_key, limits).map_err(|why| refused(key, &why))?
     };
     if !whole {
-        load.pending = Some(Pending { db, key: key.into(), expiry, value });
-    } else if let Some(slot) = value.and_then(|value| value.finish(key, expiry, limits)) {
-        table.insert(hash, slot);
+        load.pending = Some(Pending { db, key: key.into(), expiry, stamp, value });
+    } else if let Some(value) = value
+        && let Some(slot) = value.finish(key, expiry, limits).map_err(|why| refused(key, &why))?
+    {
+        load.put(Queued { db, hash, slot, stamp })?;
     }
     Ok(whole)
 }

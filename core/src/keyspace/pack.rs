@@ -173,7 +173,7 @@ pub(super) struct Pack<'a>(pub(super) &'a [u8]);
 
 impl<'a> Pack<'a> {
     /// The elements from offset `at` on, each with the bytes that it takes.
-    pub(super) fn from(self, mut at: usize) -> impl Iterator<Item = (Range<usize>, Scalar<'a>)> {
+    pub(super) fn from(self, mut at: usize) -> impl Iterator<Item = (Range<usize>, Scalar<'a>)> + Clone {
         core::iter::from_fn(move || {
             let rest = self.0.get(at..)?;
             let (head, data, back) = sizes(rest)?;
@@ -185,7 +185,7 @@ impl<'a> Pack<'a> {
     }
 
     /// The elements.
-    pub(super) fn iter(self) -> impl Iterator<Item = Scalar<'a>> {
+    pub(super) fn iter(self) -> impl Iterator<Item = Scalar<'a>> + Clone {
         self.from(0).map(|(_, scalar)| scalar)
     }
 

@@ -26,6 +26,7 @@ pub(super) enum Kind {
     Set = 2,
     Zset = 3,
     Hash = 4,
+    Module = 5,
     Stream = 6,
 }
 
@@ -36,6 +37,7 @@ impl Kind {
             2 => Self::Set,
             3 => Self::Zset,
             4 => Self::Hash,
+            5 => Self::Module,
             6 => Self::Stream,
             _ => Self::String,
         }
@@ -49,6 +51,8 @@ impl Kind {
             Self::Set => "set",
             Self::Zset => "zset",
             Self::Hash => "hash",
+            // It has a name of its own: `Slot::type_name`.
+            Self::Module => "module",
             Self::Stream => "stream",
         }
     }

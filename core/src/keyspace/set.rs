@@ -64,6 +64,12 @@ impl Set {
         Self { members: members.into_iter().collect() }
     }
 
+    /// These members in any order; `None` if one comes twice.
+    fn of_placed(mut members: alloc::vec::Vec<Placed>) -> Option<Self> {
+        hashed::sort(&mut members);
+        hashed::are_different(&members).then(|| Self { members: members.into_iter().collect() })
+    }
+
     /// How many members.
     pub(super) fn len(&self) -> usize {
         self.members.len()

@@ -12,13 +12,16 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::Keyspace;
+use super::aside::Leaving;
 use super::entry::Slot;
 use super::graveyard::Graveyard;
 use super::record::Kind;
 use super::string::Str;
 use super::table::Table;
+use super::uses::{Use, Uses};
 use crate::dataset::Progress;
 use crate::rdb::{Body, Options};
+use crate::time::Instant;
 
 /// What a visited bucket costs of a step's budget, in bytes, so that steps over empty buckets end too.
 const BUCKET_COST: u64 = 16;
@@ -39,15 +42,19 @@ pub(super) struct Shot {
     /// Entries of buckets that were changed before the walk came to them. Not compressed: writes wait for this.
     pending: Body,
     /// Collections of those, and large ones that the walk came to.
-    kept: VecDeque<Slot>,
+    kept: VecDeque<(Slot, Option<Use>)>,
     kept_bytes: usize,
+    /// What the stamps say, and when.
+    uses: Uses,
+    at: Instant,
 }
 
 impl Shot {
-    pub(super) fn new(db: u32, keys: usize, expires: usize) -> Self {
+    pub(super) fn new(db: u32, keys: usize, expires: usize, uses: Uses, at: Instant) -> Self {
         let pending = Body::new(Options { compress: false });
         let counts = Some((keys as u64, expires as u64));
-        Self { db, counts, cursor: (keys > 0).then_some(0), pending, kept: VecDeque::new(), kept_bytes: 0 }
+        let cursor = (keys > 0).then_some(0);
+        Self { db, counts, cursor, pending, kept: VecDeque::new(), kept_bytes: 0, uses, at }
     }
 
     /// Whether the walk has yet to come to the bucket that begins at `start`.
@@ -56,23 +63,34 @@ impl Shot {
     }
 
     /// Takes an entry that is about to change.
-    pub(super) fn keep(&mut self, slot: &Slot) {
+    pub(super) fn keep(&mut self, slot: &Slot, stamp: u32) {
+        let used = self.uses.said(stamp, self.at);
         if slot.kind() == Kind::String {
+            say(&mut self.pending, used);
             string(&mut self.pending, self.db, slot);
         } else {
-            self.put_aside(slot);
+            self.put_aside(slot, used);
         }
     }
 
-    fn put_aside(&mut self, slot: &Slot) {
+    fn put_aside(&mut self, slot: &Slot, used: Option<Use>) {
         self.kept_bytes += slot.copied();
-        self.kept.push_back(slot.copy_as(slot.key(), slot.expiry()));
+        self.kept.push_back((slot.copy_as(slot.key(), slot.expiry()), used));
     }
 
     /// What was taken over, bytes. Of a large collection only its handle counts: the rest is shared as long as nothing
     /// changes it.
     pub(super) fn pending(&self) -> usize {
         self.pending.len() as usize + self.kept_bytes
+    }
+}
+
+/// Says how the next key was used, if that is known.
+fn say(out: &mut Body, used: Option<Use>) {
+    match used {
+        Some(Use::Idle(seconds)) => out.idle(seconds),
+        Some(Use::Freq(counter)) => out.freq(counter),
+        None => {}
     }
 }
 
@@ -114,6 +132,10 @@ impl Running {
             super::list::begin(out, db, key, expiry, list);
         } else if let Some(set) = slot.set() {
             super::set::begin(out, db, key, expiry, set, slot.mark());
+        } else if let Some(stream) = slot.stream() {
+            super::stream::begin(out, db, key, expiry, stream);
+        } else if let Some(opaque) = slot.module() {
+            out.module(db, key, expiry, opaque.module(), opaque.values());
         }
         Self { slot, done: 0 }
     }
@@ -129,6 +151,8 @@ impl Running {
             super::list::go_on(out, list, done, until)
         } else if let Some(set) = self.slot.set() {
             super::set::go_on(out, set, mark, done, until)
+        } else if let Some(stream) = self.slot.stream() {
+            super::stream::go_on(out, stream, done, until)
         } else {
             true
         }
@@ -138,9 +162,10 @@ impl Running {
 /// Encodes what was put aside until `out` has `until` bytes; what is not finished then.
 fn drain(shot: &mut Shot, out: &mut Body, until: u64, graveyard: &mut Graveyard) -> Option<Running> {
     while out.len() < until
-        && let Some(slot) = shot.kept.pop_front()
+        && let Some((slot, used)) = shot.kept.pop_front()
     {
         shot.kept_bytes -= slot.copied();
+        say(out, used);
         let mut running = Running::begin(out, shot.db, slot);
         if !running.go_on(out, until) {
             return Some(running);
@@ -151,10 +176,16 @@ fn drain(shot: &mut Shot, out: &mut Body, until: u64, graveyard: &mut Graveyard)
 }
 
 /// Encodes an entry that the walk came to; a large collection is put aside.
-fn encode(out: &mut Body, shot: &mut Shot, slot: &Slot) {
+fn encode(out: &mut Body, shot: &mut Shot, slot: &Slot, stamp: u32) {
+    let used = shot.uses.said(stamp, shot.at);
+    if let (Slot::Large(_), true) = (slot, slot.kind() != Kind::String) {
+        return shot.put_aside(slot, used);
+    }
+    say(out, used);
     match (slot.kind(), slot) {
         (Kind::String, _) => string(out, shot.db, slot),
-        (_, Slot::Large(_)) => shot.put_aside(slot),
+        // Put aside above.
+        (_, Slot::Large(_)) => {}
         (_, Slot::Small(_)) => {
             if let Some(hash) = slot.hash() {
                 super::hash::small(out, shot.db, slot.key(), slot.expiry(), hash, slot.mark());
@@ -190,8 +221,8 @@ fn walk(table: &mut Table, out: &mut Body, until: u64, spent: &mut u64) -> bool 
             if out.len() + *spent >= until {
                 break;
             }
-            for slot in table.wanted(home).into_iter().flatten() {
-                encode(out, &mut shot, slot);
+            for (slot, stamp) in table.wanted(home).into_iter().flatten() {
+                encode(out, &mut shot, slot, stamp);
             }
             *spent += BUCKET_COST;
             shot.cursor = next;
@@ -208,6 +239,7 @@ pub(super) struct Walk {
     detached: Vec<Table>,
     /// The collection that the last step did not finish: it goes on before anything else.
     running: Option<Running>,
+    aside: Leaving,
 }
 
 impl Walk {
@@ -220,7 +252,7 @@ impl Walk {
 /// Ends the snapshot of one table.
 fn close(table: &mut Table, graveyard: &mut Graveyard) {
     if let Some(shot) = table.shot.take() {
-        shot.kept.into_iter().for_each(|slot| graveyard.bury(slot));
+        shot.kept.into_iter().for_each(|(slot, _)| graveyard.bury(slot));
     }
 }
 
@@ -231,15 +263,18 @@ fn pending_of(table: &Table) -> usize {
 impl Keyspace {
     pub(super) fn begin_snapshot(&mut self) {
         self.end_snapshot();
-        self.walk = Some(Walk::default());
+        self.walk = Some(Walk { aside: Leaving::new(&self.aside), ..Walk::default() });
         for (db, table) in self.dbs.iter_mut().enumerate().filter(|(_, table)| table.len() > 0) {
-            table.begin_shot(db as u32);
+            table.begin_shot(db as u32, self.uses, self.seen);
         }
     }
 
     pub(super) fn step_snapshot(&mut self, out: &mut Body, budget: usize) -> Progress {
         let Some(walk_state) = &mut self.walk else { return Progress::Done };
         let until = out.len() + budget.max(1) as u64;
+        if !walk_state.aside.before(out, until) {
+            return Progress::More;
+        }
         if let Some(mut running) = walk_state.running.take() {
             if !running.go_on(out, until) {
                 walk_state.running = Some(running);
@@ -276,7 +311,7 @@ impl Keyspace {
         for i in (0..walk_state.detached.len()).rev() {
             self.graveyard.bury_table(walk_state.detached.swap_remove(i));
         }
-        Progress::Done
+        if walk_state.aside.behind(out, until) { Progress::Done } else { Progress::More }
     }
 
     pub(super) fn pending_snapshot(&self) -> usize {

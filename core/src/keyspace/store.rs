@@ -6,7 +6,8 @@ use super::entry::Slot;
 use super::record::Kind;
 use super::string::{Form, New};
 use super::table::{Place, Table};
-use crate::dataset::{Context, Origin};
+use super::uses::Kept;
+use crate::dataset::{Classes, Context, Origin};
 
 /// A key of a database with its hash, which is the same in all databases.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +27,13 @@ impl Key<'_> {
 /// What a key is looked up for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Access {
-    /// To be read: counted as hit or miss.
+    /// To be read: counted as hit or miss, and as a use of the key.
     Read,
-    /// To be changed.
+    /// To be looked at, as by `TTL`: counted, but no use of it.
+    Look,
+    /// The same by `OBJECT`, which tells nobody of a key that is not there.
+    Inspect,
+    /// To be changed: a use of it.
     Write,
 }
 
@@ -67,13 +72,46 @@ impl Keyspace {
             self.found_expired(key, found, cx, access);
             place = None;
         }
-        if access == Access::Read {
+        if let Some(found) = place {
+            self.note_use(key, found, access, cx);
+        }
+        if access != Access::Write {
             match place {
                 Some(_) => self.counters.hits += 1,
-                None => self.counters.misses += 1,
+                None => {
+                    self.counters.misses += 1;
+                    if access != Access::Inspect {
+                        cx.effects.notify(Classes::MISS, "keymiss", key.db, key.bytes);
+                    }
+                }
             }
         }
         place
+    }
+
+    /// A key was found for somebody: `maxmemory-policy` may want to know.
+    #[inline]
+    fn note_use(&mut self, key: &Key<'_>, place: Place, access: Access, cx: &mut Context<'_, '_>) {
+        if self.uses.kept != Kept::Nothing && cx.touch && matches!(access, Access::Read | Access::Write) {
+            let (uses, table) = (self.uses, self.table_mut(key.db));
+            let stamp = uses.used(table.stamp(place), cx.now, cx.rng);
+            table.set_stamp(place, stamp);
+        }
+    }
+
+    /// What is kept of the use of a key.
+    pub(super) fn stamp(&self, key: &Key<'_>, place: Place) -> u32 {
+        self.table(key.db).stamp(place)
+    }
+
+    /// Gives a key that is there another stamp; 0 leaves it as it is.
+    pub(super) fn set_stamp(&mut self, key: &Key<'_>, stamp: u32) {
+        let table = self.table_mut(key.db);
+        if stamp != 0
+            && let Some(place) = table.find(key.hash, key.bytes)
+        {
+            table.set_stamp(place, stamp);
+        }
     }
 
     #[cold]
@@ -81,7 +119,8 @@ impl Keyspace {
         if cx.may_expire {
             self.remove(key, place, cx);
             self.counters.expired += 1;
-            cx.effects.command(key.db, &[b"DEL", key.bytes]);
+            cx.effects.notify(Classes::EXPIRED, "expired", key.db, key.bytes);
+            cx.effects.command(key.db, &[self.words.expired, key.bytes]);
         } else if access == Access::Write {
             // A client writes to a writable replica: the key makes room, but that is this replica's own affair.
             self.remove(key, place, cx);
@@ -92,6 +131,12 @@ impl Keyspace {
     #[inline]
     pub(super) fn read(&mut self, key: &Key<'_>, cx: &mut Context<'_, '_>) -> Option<&Slot> {
         let place = self.find(key, cx, Access::Read)?;
+        Some(self.table(key.db).slot(place))
+    }
+
+    /// The entry of a key that is to be looked at and not used.
+    pub(super) fn look(&mut self, key: &Key<'_>, cx: &mut Context<'_, '_>) -> Option<&Slot> {
+        let place = self.find(key, cx, Access::Look)?;
         Some(self.table(key.db).slot(place))
     }
 
@@ -117,6 +162,11 @@ impl Keyspace {
     pub(super) fn peek(&self, key: &Key<'_>) -> Option<&Slot> {
         let table = self.table(key.db);
         table.find(key.hash, key.bytes).map(|place| table.slot(place))
+    }
+
+    /// Where a key is, expired or not, for whoever has asked [`Keyspace::find`] in the same command.
+    pub(super) fn place_of(&self, key: &Key<'_>) -> Option<Place> {
+        self.table(key.db).find(key.hash, key.bytes)
     }
 
     /// The entry at a place that `find` gave.
@@ -157,7 +207,30 @@ impl Keyspace {
     /// Adds an entry whose key is not there.
     pub(super) fn insert(&mut self, key: &Key<'_>, slot: Slot, cx: &mut Context<'_, '_>) {
         self.table_mut(key.db).insert(key.hash, slot);
+        if self.uses.kept != Kept::Nothing {
+            self.set_stamp(key, self.uses.fresh(cx.now));
+        }
         cx.effects.touch(key.db, key.bytes);
+        cx.effects.notify(Classes::NEW, "new", key.db, key.bytes);
+    }
+
+    /// Gives a key an entry in place of whatever it has. `place`: where `find` saw it just now.
+    pub(super) fn replace(&mut self, key: &Key<'_>, place: Option<Place>, slot: Slot, cx: &mut Context<'_, '_>) {
+        let Some(place) = place else { return self.insert(key, slot, cx) };
+        let old = self.table_mut(key.db).update(place, |held| core::mem::replace(held, slot));
+        self.graveyard.bury(old);
+        cx.effects.touch(key.db, key.bytes);
+    }
+
+    /// Tells of elements that were removed from a collection, and of the end of the key if they were the last.
+    #[inline]
+    pub(super) fn tell_removal(&self, class: Classes, event: &'static str, key: &Key<'_>, cx: &mut Context<'_, '_>) {
+        if cx.effects.tells() {
+            cx.effects.notify(class, event, key.db, key.bytes);
+            if self.peek(key).is_none() {
+                cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
+            }
+        }
     }
 
     /// Takes an entry out.

@@ -11,6 +11,8 @@
 mod cursor;
 mod due;
 mod overflow;
+mod sample;
+mod stamps;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -22,15 +24,20 @@ use super::bucket::{Bucket, tag};
 use super::entry::Slot;
 use super::hashed::HashKey;
 use super::snapshot::Shot;
+use super::uses::Uses;
+use crate::time::Instant;
 use due::Deadline;
 pub(super) use due::Gone;
 use overflow::{Overflow, bury};
+use stamps::Stamps;
 
 /// Buckets of a segment.
 const SEGMENT: usize = 128;
 /// Keys for each bucket beyond which the table grows, and below which it shrinks.
 const GROW: usize = 5;
 const SHRINK: usize = 2;
+/// And below which an eviction lets it shrink.
+const TIGHT: usize = 4;
 /// Buckets that one insertion may split on the way to an announced size, and that one pass of the expiry may merge. Few:
 /// a read of many small keys must not fault in a megabyte of new segments in one turn.
 const AHEAD: usize = 4;
@@ -85,12 +92,16 @@ pub(super) struct Table {
     expires: usize,
     /// Keys with fields that expire.
     timed_fields: usize,
+    /// Streams with counters that snapshots before version 10 lose.
+    counted_streams: usize,
     /// The sum of all expiries, for their average.
     expiry_sum: i128,
     /// Memory of the entries in bytes.
     entries_memory: usize,
     /// Numbers the snapshots of this table.
     version: u32,
+    /// What is kept of each key's use, while a policy asks for it.
+    stamps: Option<Box<Stamps>>,
     /// The snapshot that runs over it.
     pub(super) shot: Option<Box<Shot>>,
     /// The segment that the next search for expired keys begins at.
@@ -118,9 +129,11 @@ impl Table {
             len: 0,
             expires: 0,
             timed_fields: 0,
+            counted_streams: 0,
             expiry_sum: 0,
             entries_memory: 0,
             version: 0,
+            stamps: None,
             shot: None,
             expire_from: 0,
         }
@@ -159,6 +172,11 @@ impl Table {
         self.timed_fields
     }
 
+    /// How many streams have counters that snapshots before version 10 lose.
+    pub(super) fn counted_streams(&self) -> usize {
+        self.counted_streams
+    }
+
     /// Memory of the entries alone.
     #[cfg(test)]
     pub(super) fn entries_memory(&self) -> usize {
@@ -167,7 +185,10 @@ impl Table {
 
     /// Memory in bytes, about.
     pub(super) fn memory(&self) -> usize {
-        self.entries_memory + self.segments.len() * Segment::MEMORY + self.overflow.memory()
+        self.entries_memory
+            + self.segments.len() * Segment::MEMORY
+            + self.overflow.memory()
+            + self.stamps.as_ref().map_or(0, |stamps| stamps.memory())
     }
 
     /// How many buckets.
@@ -226,6 +247,13 @@ impl Table {
         }
     }
 
+    /// Reads a byte of both cache lines of the bucket that `hash` leads to: a loop of these waits for memory
+    /// once. The result means nothing and goes into `black_box`.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u8 {
+        if self.len == 0 { 0 } else { self.home(self.index(hash)).peek() }
+    }
+
     /// The entry at a place that `find` gave.
     #[inline]
     pub(super) fn slot(&self, place: Place) -> &Slot {
@@ -250,13 +278,18 @@ impl Table {
 
     /// Adds an entry whose key is not there yet.
     pub(super) fn insert(&mut self, hash: u64, slot: Slot) {
+        self.insert_stamped(hash, slot, 0);
+    }
+
+    /// The same with what is known of the key's use.
+    pub(super) fn insert_stamped(&mut self, hash: u64, slot: Slot, stamp: u32) {
         self.make_room();
         let home = self.index(hash);
         self.hand_over(home);
         self.len += 1;
         self.entries_memory += slot.memory();
         let deadline = Deadline::of(&slot);
-        self.push(home, tag(hash), slot);
+        self.push(home, tag(hash), slot, stamp);
         self.note_deadline(home, deadline);
         if self.len > self.buckets() * GROW {
             self.grow();
@@ -275,6 +308,13 @@ impl Table {
         slot
     }
 
+    /// Merges a bucket if the table is larger than it has to be by far: for evictions, so that memory goes to keys.
+    pub(super) fn tighten(&mut self) {
+        if self.len < self.buckets() * TIGHT && self.announced == 0 {
+            self.shrink();
+        }
+    }
+
     /// Takes an entry out and leaves the buckets as they are.
     fn detach(&mut self, place: Place) -> Slot {
         self.hand_over(place.home);
@@ -283,10 +323,14 @@ impl Table {
         let first = self.home(place.home).next;
         if first != 0 {
             if first != place.over
-                && let Some((tag, moved)) = self.overflow.get_mut(first).take_any()
+                && let Some(i) = self.overflow.get(first).any()
             {
+                let stamp = self.stamp_at(place.home, first, i);
+                let (tag, moved) = self.overflow.get_mut(first).take(i);
                 // The slot was emptied just now, so there is room.
-                let _ = self.bucket_mut(place.home, place.over).put(tag, moved);
+                if let Ok(i) = self.bucket_mut(place.home, place.over).put(tag, moved) {
+                    self.set_stamp_at(place.home, place.over, i, stamp);
+                }
             }
             if self.overflow.get(first).is_empty() {
                 self.unlink(place.home);
@@ -308,36 +352,45 @@ impl Table {
         self.announced = 0;
     }
 
-    fn push(&mut self, home: usize, tag: u8, slot: Slot) {
-        let Err(slot) = self.home_mut(home).put(tag, slot) else { return };
+    fn push(&mut self, home: usize, tag: u8, slot: Slot, stamp: u32) {
+        let slot = match self.home_mut(home).put(tag, slot) {
+            Ok(i) => return self.set_stamp_at(home, 0, i, stamp),
+            Err(slot) => slot,
+        };
         let first = self.home(home).next;
         let slot = if first == 0 {
             slot
         } else {
             match self.overflow.get_mut(first).put(tag, slot) {
-                Ok(_) => return,
+                Ok(i) => return self.set_stamp_at(home, first, i, stamp),
                 Err(slot) => slot,
             }
         };
         let fresh = self.overflow.acquire(first);
         self.home_mut(home).next = fresh;
         // A fresh bucket has room.
-        let _ = self.overflow.get_mut(fresh).put(tag, slot);
+        if let Ok(i) = self.overflow.get_mut(fresh).put(tag, slot) {
+            self.set_stamp_at(home, fresh, i, stamp);
+        }
     }
 
-    /// Takes all entries of a bucket out.
-    fn drain(&mut self, home: usize) -> SmallVec<[(u8, Slot); 14]> {
+    /// Takes all entries of a bucket out, each with its tag and its stamp.
+    fn drain(&mut self, home: usize) -> SmallVec<[(u8, Slot, u32); 14]> {
         let mut all = SmallVec::new();
-        while let Some(entry) = self.home_mut(home).take_any() {
-            all.push(entry);
-        }
-        while let first @ 1.. = self.home(home).next {
-            while let Some(entry) = self.overflow.get_mut(first).take_any() {
-                all.push(entry);
+        loop {
+            let first = self.home(home).next;
+            for over in [0, first].into_iter().take(if first == 0 { 1 } else { 2 }) {
+                while let Some(i) = self.bucket(home, over).any() {
+                    let stamp = self.stamp_at(home, over, i);
+                    let (tag, slot) = self.bucket_mut(home, over).take(i);
+                    all.push((tag, slot, stamp));
+                }
+            }
+            if first == 0 {
+                return all;
             }
             self.unlink(home);
         }
-        all
     }
 
     /// Gives the first overflow bucket of a chain back, which is empty. The last one of all takes its number, so that
@@ -348,6 +401,9 @@ impl Table {
         let last = self.overflow.used;
         if gap != last {
             *self.overflow.get_mut(gap) = core::mem::take(self.overflow.get_mut(last));
+            if let Some(stamps) = &mut self.stamps {
+                stamps.move_overflow(last, gap);
+            }
             // It has a key, and that leads to its chain.
             let key = self.overflow.get(gap).iter().next().map(|(_, slot)| self.hash(slot.key()));
             let chain = self.index(key.unwrap_or_default());
@@ -387,16 +443,16 @@ impl Table {
             self.level += 1;
             self.split = 0;
         }
-        black_box(entries.iter().fold(0, |sum, (_, slot)| sum ^ slot.warm()));
+        black_box(entries.iter().fold(0, |sum, (_, slot, _)| sum ^ slot.warm()));
         let (mut stay, mut go) = (NEVER, NEVER);
-        for (tag, slot) in entries {
+        for (tag, slot, stamp) in entries {
             let due = slot.due().unwrap_or(NEVER);
             if self.hash(slot.key()) & bit == 0 {
                 stay = stay.min(due);
-                self.push(from, tag, slot);
+                self.push(from, tag, slot, stamp);
             } else {
                 go = go.min(due);
-                self.push(to, tag, slot);
+                self.push(to, tag, slot, stamp);
             }
         }
         self.segments[from / SEGMENT].due[from % SEGMENT] = stay;
@@ -417,8 +473,8 @@ impl Table {
         }
         self.split -= 1;
         let to = self.split;
-        for (tag, slot) in entries {
-            self.push(to, tag, slot);
+        for (tag, slot, stamp) in entries {
+            self.push(to, tag, slot, stamp);
         }
         self.segments[from / SEGMENT].due[from % SEGMENT] = NEVER;
         let due = due.min(self.segments[to / SEGMENT].due[to % SEGMENT]);
@@ -427,13 +483,16 @@ impl Table {
         if self.segments.len() > self.buckets().div_ceil(SEGMENT) + 1 {
             self.segments.pop();
             self.segment_due.pop();
+            if let Some(stamps) = &mut self.stamps {
+                stamps.forget_beyond(self.segments.len());
+            }
         }
     }
 
     /// Begins a snapshot of this moment over the keys, to be saved as database `db`.
-    pub(super) fn begin_shot(&mut self, db: u32) {
+    pub(super) fn begin_shot(&mut self, db: u32, uses: Uses, at: Instant) {
         self.version = self.version.wrapping_add(1);
-        self.shot = Some(Box::new(Shot::new(db, self.len, self.expires)));
+        self.shot = Some(Box::new(Shot::new(db, self.len, self.expires, uses, at)));
     }
 
     /// A change to bucket `home` is coming: what the snapshot still needs of it is handed over.
@@ -449,16 +508,17 @@ impl Table {
         let Some(mut shot) = self.shot.take() else { return };
         if shot.wants(Self::start_of(home)) && self.home(home).version != self.version {
             self.home_mut(home).version = self.version;
-            for (_, slot) in self.entries(home) {
-                shot.keep(slot);
+            for (place, slot) in self.entries(home) {
+                shot.keep(slot, self.stamp(place));
             }
         }
         self.shot = Some(shot);
     }
 
-    /// The bucket at the snapshot's cursor, for its walk: `None` if it was handed over already.
-    pub(super) fn wanted(&self, home: usize) -> Option<impl Iterator<Item = &Slot>> {
-        (self.home(home).version != self.version).then(|| self.entries(home).map(|(_, slot)| slot))
+    /// The bucket at the snapshot's cursor, for its walk, with the stamps: `None` if it was handed over already.
+    pub(super) fn wanted(&self, home: usize) -> Option<impl Iterator<Item = (&Slot, u32)>> {
+        let entries = || self.entries(home).map(|(place, slot)| (slot, self.stamp(place)));
+        (self.home(home).version != self.version).then(entries)
     }
 
     /// Frees about `budget` keys, of a table that nobody uses any more; how many went. 0: it is empty.

@@ -31,6 +31,13 @@ pub(super) struct Ranked {
     member: Blob,
 }
 
+impl Ranked {
+    /// A member that [`ZsetEdit::fill`] takes.
+    pub(super) fn new(member: &[u8], score: f64) -> Self {
+        Self { score, member: Blob::new(member) }
+    }
+}
+
 impl Entry for Ranked {
     type Mark = f64;
 
@@ -98,6 +105,23 @@ impl Zset {
     fn of_pack(key: HashKey, pack: Pack<'_>) -> Self {
         let ranked: Vec<Ranked> =
             ZsetRef::Small(pack).pairs().map(|(member, score)| Ranked { score, member: Blob::of(member) }).collect();
+        let index = Self::index_of(key, &ranked);
+        Self { ranked: ranked.into_iter().collect(), index: index.into_iter().collect() }
+    }
+
+    /// These members in any order; `None` if one comes twice.
+    fn of(key: HashKey, mut ranked: Vec<Ranked>) -> Option<Self> {
+        ranked.sort_unstable_by(|a, b| {
+            let (left, right) = (a.member.scalar(), b.member.scalar());
+            score::compare(a.score, b.score).then_with(|| left.text(&mut [0; 20]).cmp(right.text(&mut [0; 20])))
+        });
+        let index = Self::index_of(key, &ranked);
+        hashed::are_different(&index)
+            .then(|| Self { ranked: ranked.into_iter().collect(), index: index.into_iter().collect() })
+    }
+
+    /// The index of members, in its order.
+    fn index_of(key: HashKey, ranked: &[Ranked]) -> Vec<Indexed> {
         let mut index: Vec<Indexed> = ranked
             .iter()
             .map(|Ranked { score, member }| {
@@ -106,7 +130,7 @@ impl Zset {
             })
             .collect();
         hashed::sort(&mut index);
-        Self { ranked: ranked.into_iter().collect(), index: index.into_iter().collect() }
+        index
     }
 
     /// How many members.

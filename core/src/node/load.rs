@@ -85,6 +85,7 @@ impl<D: Dataset> Node<D> {
             self.abandon_snapshot("the dataset is being replaced", cx);
             self.tell_watchers_of(None, |_| true);
         }
+        self.data.note_time(cx.now);
         self.data.load_begin(mode);
         self.idle_work = true;
         self.want_resume(cx);
@@ -162,7 +163,7 @@ impl<D: Dataset> Node<D> {
                         load.drop_expired = None;
                     }
                 }
-                Item::Header { .. } | Item::Function(_) | Item::End { .. } => {}
+                Item::Header { .. } => {}
                 _ => {
                     load.fresh_keys += u64::from(matches!(item, Item::Entry(_)));
                     self.data.load_item(&item, load.drop_expired).map_err(|e| Box::from(format!("{e}")))?;

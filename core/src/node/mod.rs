@@ -10,6 +10,8 @@ mod commands;
 mod event;
 mod failover;
 mod load;
+mod memory;
+mod notify;
 mod propagate;
 mod save;
 mod serve;
@@ -33,7 +35,7 @@ pub use event::{Event, What};
 use crate::blocks::Blocks;
 use crate::client::{self, Clients, Connections as _, Dispatch as _, Handler};
 use crate::config::Config;
-use crate::dataset::{Dataset, Effects, Progress};
+use crate::dataset::{Classes, Dataset, Effects, Progress};
 use crate::ids::{ConnId, Ids, OpId};
 use crate::machine::{Action, Actions, Chunks, Input, Machine, Meter, Outcome, Path, Signal};
 use crate::replication::{Follower, ReplId, Source, follower, source};
@@ -167,6 +169,10 @@ pub struct Node<D: Dataset> {
     yielded: bool,
     /// Lazy work is left over.
     idle_work: bool,
+    /// More is to be evicted when others had their turn.
+    evicting: bool,
+    /// The dataset is above `maxmemory`, and nothing may give way.
+    out_of_memory: bool,
     run_id: [u8; 40],
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     active_expire: bool,
@@ -178,6 +184,7 @@ impl<D: Dataset> Node<D> {
     /// A node over `data`, in the configuration `config`. It begins to act at its first `Tick`, which is due at once.
     pub fn new(config: Config, mut data: D, seed: Seed, meter: Box<dyn Meter>, about: About) -> Self {
         data.configure(&config.settings);
+        let told = Classes::of(config.settings.notify_keyspace_events);
         let mut rng = Rng::new(seed);
         let mut timers = Timers::new();
         timers.set(Key::Start, Instant::ZERO);
@@ -195,7 +202,7 @@ impl<D: Dataset> Node<D> {
             monitors: BTreeSet::new(),
             watchers: BTreeMap::new(),
             waiters: blocking::Waiters::default(),
-            effects: Effects::default(),
+            effects: Effects::telling(told),
             unit: None,
             upstream: None,
             master: true,
@@ -214,6 +221,8 @@ impl<D: Dataset> Node<D> {
             want_acks: false,
             yielded: false,
             idle_work: false,
+            evicting: false,
+            out_of_memory: false,
             run_id,
             active_expire: true,
             rewrites: VecDeque::new(),
@@ -274,6 +283,9 @@ impl<D: Dataset> Node<D> {
     fn resume(&mut self, cx: &mut Cx<'_>) {
         self.yielded = false;
         self.snapshot_slice(cx);
+        if core::mem::take(&mut self.evicting) {
+            self.evict_slice(None, cx);
+        }
         if self.idle_work {
             self.idle_work = self.data.maintain(SLICE_KEYS) == Progress::More;
             if self.idle_work {
@@ -326,9 +338,12 @@ impl<D: Dataset> Node<D> {
     fn expire(&mut self, cx: &mut Cx<'_>) {
         if self.expires_by_itself() {
             self.effects.watching = self.is_watched();
+            self.clients.stats.clock.begin(&mut *self.clients.meter);
             let progress = self.data.expire(cx.now, SLICE_KEYS, &mut self.effects);
             self.propagate_each(cx);
+            self.stats.expire_us += self.clients.stats.clock.lap(&mut *self.clients.meter);
             if progress == Progress::More {
+                self.stats.expire_cut += 1;
                 self.timers.set(Key::Expire, cx.now.mono + Duration::from_millis(1));
             }
         }
@@ -350,6 +365,7 @@ impl<D: Dataset> Node<D> {
         if core::mem::take(&mut self.want_acks) {
             self.source.request_acks();
         }
+        self.free_later(cx);
         self.start_due_snapshot(cx);
         if self.snapshot.is_some() {
             self.source.handed_over(self.data.snapshot_pending());
@@ -358,6 +374,15 @@ impl<D: Dataset> Node<D> {
         self.sync_replicas(cx);
         self.check_snapshot(cx);
         self.arm_expiry(cx);
+    }
+
+    /// Large values that were deleted are freed when others had their turn.
+    #[inline]
+    fn free_later(&mut self, cx: &mut Cx<'_>) {
+        if !self.idle_work && self.data.waiting_to_be_freed() > 0 {
+            self.idle_work = true;
+            self.want_resume(cx);
+        }
     }
 
     fn arm_expiry(&mut self, cx: &Cx<'_>) {

@@ -57,6 +57,7 @@ impl<D: Dataset> Node<D> {
 
     /// The same for work that no client asked for (active expiry): each effect stands alone.
     pub(super) fn propagate_each(&mut self, cx: &mut Cx<'_>) {
+        self.publish_events();
         self.count_dirty(cx);
         self.tell_watchers(None);
         for effect in self.effects.take() {

@@ -69,7 +69,7 @@ impl<D: Dataset> Server for Node<D> {
         }
     }
 
-    /// A container of the dataset's knows its own subcommands.
+    /// A container of the dataset's has the last word on its subcommands.
     fn has_subcommands(run: Run<D>) -> bool {
         matches!(run, Run::Own(_))
     }
@@ -85,6 +85,9 @@ impl<D: Dataset> Server for Node<D> {
         let wrong = on(Mutation::WritesWhileHandingOver) && self.failover.is_some();
         if s.multi.is_some() && flags.has(Flags::NO_MULTI) {
             return Some("ERR Command not allowed inside a transaction".into());
+        }
+        if self.out_of_memory && self.wants_memory(s, found, flags) {
+            return Some(OOM.into());
         }
         if flags.has(Flags::WRITE) || ping {
             if self.is_master() && set.stop_writes_on_bgsave_error && !set.save.is_empty() && self.save.failing() {
@@ -122,6 +125,17 @@ impl<D: Dataset> Server for Node<D> {
             return Some(Refusal::Held);
         }
         None
+    }
+
+    #[inline]
+    fn make_room(&mut self, s: &mut Session, found: &Found<Run<D>>, cx: &mut Cx<'_>) {
+        if self.config.settings.maxmemory > 0 {
+            if s.authenticated && !self.administers(s, found) {
+                self.evict_slice(Some(s), cx);
+            }
+        } else {
+            self.out_of_memory = false;
+        }
     }
 
     fn refused(&mut self, s: &mut Session, found: &Found<Run<D>>, text: &str) {
@@ -214,11 +228,27 @@ impl<D: Dataset> Node<D> {
         }
     }
 
+    /// Whether a command administers, or EXEC would run one that does: no room is made for it, for what changes the role must
+    /// not write to the history that it leaves.
+    fn administers(&self, s: &Session, found: &Found<Run<D>>) -> bool {
+        let admin = |spec: &Spec| spec.flags.has(Flags::ADMIN) && !spec.flags.has(Flags::DENYOOM);
+        match s.multi.as_ref().filter(|_| found.spec.name == "exec") {
+            Some(multi) => multi.queue.iter().filter_map(|(i, _)| self.clients.table.get(*i)).any(admin),
+            None => admin(found.spec),
+        }
+    }
+
+    /// Whether a command is refused while memory is short: also whatever would be queued, for a queue takes memory.
+    fn wants_memory(&self, s: &Session, found: &Found<Run<D>>, flags: Flags) -> bool {
+        let ends = matches!(found.spec.name, "exec" | "discard" | "quit" | "reset");
+        flags.has(Flags::DENYOOM) || (s.multi.is_some() && !ends)
+    }
+
     /// The properties of a command; EXEC has those of what it would run: what was allowed when it was queued may not be
     /// any more.
     fn flags_of(&self, s: &Session, found: &Found<Run<D>>) -> Flags {
         let Some(multi) = s.multi.as_ref().filter(|_| found.spec.name == "exec") else { return found.spec.flags };
-        let any = Flags::WRITE.and(Flags::MAY_REPLICATE).and(Flags::NO_ASYNC_LOADING);
+        let any = Flags::WRITE.and(Flags::MAY_REPLICATE).and(Flags::NO_ASYNC_LOADING).and(Flags::DENYOOM);
         let all = Flags::LOADING.and(Flags::STALE);
         multi
             .queue
@@ -254,11 +284,13 @@ impl<D: Dataset> Node<D> {
                 rng: &mut self.rng,
                 reply: &mut reply,
                 effects: &mut self.effects,
+                touch: !s.no_touch,
                 // A transaction does not stop in the middle.
                 wait: self.unit.is_none().then_some(&mut wait),
             },
         );
         let failed = reply.errors() > 0;
+        self.publish_events();
         if !self.effects.is_empty() || self.effects.dirty > 0 {
             self.propagate(s, args, cx);
         }
@@ -291,6 +323,8 @@ pub(super) enum Executed {
     /// It found nothing, and its client waits.
     Waits(Box<Wait>),
 }
+
+const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 
 const DEBUG_REFUSED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
 local connection, otherwise you need to set this option in the configuration file, and then restart the server.";

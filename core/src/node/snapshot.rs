@@ -81,6 +81,9 @@ impl Snapshot {
 impl<D: Dataset> Node<D> {
     /// Begins what replicas or a scheduled BGSAVE wait for. Asked at the end of every input.
     pub(super) fn start_due_snapshot(&mut self, cx: &mut Cx<'_>) {
+        if self.source.is_awaited() {
+            self.source.refuse_unreadable(self.data.snapshot_version(), &mut turn!(self, cx));
+        }
         if self.snapshot.is_some() || self.load.is_some() {
             return;
         }
@@ -106,15 +109,17 @@ impl<D: Dataset> Node<D> {
 
     fn begin_snapshot(&mut self, target: Target, wanted: Option<SnapshotWanted>, cx: &mut Cx<'_>) {
         let set = &self.config.settings;
-        // The lowest that will do: most data needs no more than version 9, which every server from 5.0 on reads.
-        let version = self.data.snapshot_version();
+        // The lowest that will do, unless it is known that more is read: most data needs no more than version 9, which every
+        // server from 5.0 on reads.
+        let version = wanted.map_or(set.rdb_version.number(), |wanted| wanted.version);
+        let version = self.data.snapshot_version().max(version.unwrap_or(0).min(Writer::MAX_VERSION));
         let mut writer = Writer::new(version, set.rdbchecksum);
         writer.about(crate::client::REDIS_VERSION, 64, cx.now.unix_s(), self.data.memory() as u64);
         if self.source.is_active() || !self.is_master() {
             let db = if self.is_master() { self.source.selected() } else { self.upstream.as_ref().map(|u| u.db()) };
             writer.replication(db.unwrap_or(0), self.source.id().as_str(), self.source.offset() as i64);
         }
-        let body = Body::new(Options { compress: set.rdbcompression }).for_version(version);
+        let mut body = Body::new(Options { compress: set.rdbcompression }).for_version(version);
         let out = match target {
             Target::Sockets => None,
             _ => {
@@ -123,12 +128,17 @@ impl<D: Dataset> Node<D> {
                 Some(Out { temp, at: 0, writes: BTreeSet::new(), commit: None, failed: None })
             }
         };
-        let all = wanted.is_none_or(|w| w.content == Content::All);
+        let content = wanted.as_ref().map_or(Content::All, |w| w.content);
+        let all = content == Content::All;
         let keys = (0..self.data.databases()).map(|db| self.data.stats(db).keys).sum();
         if all {
+            self.data.note_time(cx.now);
             self.data.snapshot_begin();
+        } else if content == Content::Functions {
+            self.data.snapshot_functions(&mut body);
         }
         if let Some(wanted) = wanted {
+            let wanted = SnapshotWanted { version: Some(version), ..wanted };
             self.source.snapshot_begin(wanted, &mut turn!(self, cx));
         }
         let began = cx.now.mono;
@@ -138,14 +148,14 @@ impl<D: Dataset> Node<D> {
             writer,
             out,
             walked: !all,
-            produced: !all,
+            produced: content == Content::Nothing,
             began,
             dirty: self.save.dirty,
             keys,
             written: 0,
             abandoned: false,
         };
-        if !all {
+        if snap.produced {
             snap.writer.finish();
         }
         self.snapshot = Some(Box::new(snap));

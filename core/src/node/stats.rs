@@ -6,11 +6,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
+use core::time::Duration;
 
 use crate::client::Session;
 use crate::machine::Turns;
 use crate::resp::{Args, Reply};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 
 /// Arguments and bytes of one that SLOWLOG keeps, as Redis does.
 const SLOWLOG_ARGS: usize = 32;
@@ -25,6 +26,12 @@ pub(super) struct Stats {
     pub(super) repl_in: u64,
     pub(super) repl_out: u64,
     pub(super) peak_memory: u64,
+    /// What the expiry cycle took, us, and how many of its slices ended before all that was due was gone.
+    pub(super) expire_us: u64,
+    pub(super) expire_cut: u64,
+    /// For how long the dataset was above `maxmemory`, and since when it is.
+    pub(super) exceeded: Duration,
+    pub(super) exceeded_since: Option<Instant>,
     /// Keys that the last load put in place, and dropped as expired.
     pub(super) load_keys: (u64, u64),
 }
@@ -32,7 +39,12 @@ pub(super) struct Stats {
 impl Stats {
     /// Begins anew.
     pub(super) fn reset(&mut self) {
-        *self = Self { peak_memory: self.peak_memory, load_keys: self.load_keys, ..Self::default() };
+        *self = Self {
+            peak_memory: self.peak_memory,
+            load_keys: self.load_keys,
+            exceeded_since: self.exceeded_since,
+            ..Self::default()
+        };
     }
 }
 
@@ -209,7 +221,6 @@ impl Latency {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Instant;
 
     #[test]
     fn the_slowlog_keeps_the_last_and_cuts_the_long() {

@@ -609,10 +609,13 @@ impl<D: Dataset> Node<D> {
                 rng: &mut self.rng,
                 reply: &mut reply,
                 effects: &mut self.effects,
+                touch: true,
                 wait: None,
             },
         );
-        if reply.errors() > 0 {
+        let failed = reply.errors() > 0;
+        self.publish_events();
+        if failed {
             self.effects.clear();
             return Err(fault(args, end, &first_line(&mut self.scratch)));
         }

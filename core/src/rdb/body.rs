@@ -1,13 +1,16 @@
 //! Encoding of entries: keys, and strings. The other types are in files of their own.
 
+mod aside;
 mod hash;
 mod list;
 mod pack;
 mod set;
+mod stream;
 mod zset;
 
 use bytes::Bytes;
 pub use list::Nodes;
+pub use stream::StreamMeta;
 
 use super::compact::Scalar;
 use super::kinds;
@@ -46,6 +49,8 @@ pub struct Body {
     pub(super) version: u16,
     /// Whether it is for one value without its key.
     lone: bool,
+    /// What is said of the next key's use.
+    used: Option<Small>,
 }
 
 impl Body {
@@ -90,6 +95,21 @@ impl Body {
         head.len(keys);
         head.len(expires);
         self.out.append(head.bytes());
+    }
+
+    /// Says of the next key for how many seconds it was not used, 2^32 at most; with an LRU policy.
+    pub fn idle(&mut self, seconds: u64) {
+        let mut said = Small::new();
+        said.put(&[kinds::IDLE]);
+        said.len(seconds.min(u32::MAX.into()));
+        self.used = Some(said);
+    }
+
+    /// Says of the next key what its counter is; with an LFU policy.
+    pub fn freq(&mut self, counter: u8) {
+        let mut said = Small::new();
+        said.put(&[kinds::FREQ, counter]);
+        self.used = Some(said);
     }
 
     /// Encodes a key with a string value; `expire_at_ms` is wall-clock ms since 1970.
@@ -137,6 +157,7 @@ impl Body {
     /// Writes a key and the type of its value, which has to follow.
     fn key(&mut self, db: u32, key: &[u8], expire_at_ms: Option<i64>, kind: u8) {
         self.keys += 1;
+        let used = self.used.take();
         if self.lone {
             return self.out.append(&[kind]);
         }
@@ -146,6 +167,9 @@ impl Body {
             head.put(&[kinds::EXPIRE_MS]);
             // -1 is how the format says "none": a key that expired at that moment must not live for ever.
             head.put(&(if at == -1 { -2 } else { at }).to_le_bytes());
+        }
+        if let Some(used) = used {
+            head.put(used.bytes());
         }
         head.put(&[kind]);
         self.text(head, key);

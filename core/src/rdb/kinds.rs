@@ -21,6 +21,8 @@ pub(super) const TEMPLATE_OR_UPDATE: u8 = 242;
 
 /// The type of a string.
 pub(super) const STRING: u8 = 0;
+/// The type of a module's value.
+pub(super) const MODULE: u8 = 7;
 /// The type of a set, member by member.
 pub(super) const SET: u8 = 2;
 /// The type of a set of integers.
@@ -47,6 +49,12 @@ pub(super) const HASH_ZIPLIST: u8 = 13;
 pub(super) const HASH_LISTPACK: u8 = 16;
 /// The type of a hash with fields that expire, from version 12 on.
 pub(super) const HASH_METADATA: u8 = 24;
+/// The type of a stream up to version 9.
+pub(super) const STREAM: u8 = 15;
+/// The type of a stream with its counters, from version 10 on.
+pub(super) const STREAM_COUNTERS: u8 = 19;
+/// The type of a stream that knows when consumers were active, from version 11 on.
+pub(super) const STREAM_ACTIVE: u8 = 21;
 
 /// Why an opcode is known and not supported.
 pub(super) fn why_opcode(number: u8) -> &'static str {
@@ -107,13 +115,13 @@ pub(super) fn value_type(magic: Magic, number: u8) -> Option<&'static str> {
         (12, _) => "ZSET_ZIPLIST",
         (13, _) => "HASH_ZIPLIST",
         (14, _) => "LIST_QUICKLIST",
-        (15, _) => "STREAM_LISTPACKS",
+        (STREAM, _) => "STREAM_LISTPACKS",
         (16, _) => "HASH_LISTPACK",
         (17, _) => "ZSET_LISTPACK",
         (18, _) => "LIST_QUICKLIST_2",
-        (19, _) => "STREAM_LISTPACKS_2",
+        (STREAM_COUNTERS, _) => "STREAM_LISTPACKS_2",
         (20, _) => "SET_LISTPACK",
-        (21, _) => "STREAM_LISTPACKS_3",
+        (STREAM_ACTIVE, _) => "STREAM_LISTPACKS_3",
         (22, Magic::Redis) => "HASH_METADATA_PRE_GA",
         (22, Magic::Valkey) => "HASH_2",
         (23, Magic::Redis) => "HASH_LISTPACK_EX_PRE_GA",

@@ -5,6 +5,7 @@
 //! byte how far back, less one. Reach 8192 bytes, at most 264 bytes a copy.
 
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 
 mod pack;
 mod unpack;
@@ -24,6 +25,8 @@ const STEP: usize = 16;
 const WINDOW: usize = 1 + LITERALS;
 /// How far loose copies may write behind their end, bytes.
 const LOOSE: usize = LITERALS;
+/// What the longest item may write, bytes.
+const ROOM: usize = LONGEST + LOOSE;
 /// So far ahead a buffer is made, bytes.
 const AHEAD: usize = 64 << 10;
 
@@ -85,80 +88,97 @@ pub(super) fn unpack(packed: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(),
 /// Unpacks with copies of fixed size, which are much faster than exact ones. They write up to [`LOOSE`] bytes too many,
 /// that the next copies overwrite. Returns how many bytes count.
 fn unpack_loosely(packed: &[u8], len: usize, out: &mut Vec<u8>) -> Result<usize, LzfError> {
-    let mut loose = Loose { out, at: 0, len };
-    let mut rest = packed;
-    while let Some(window) = rest.first_chunk() {
-        let used = loose.item(window, WINDOW)?;
-        rest = &rest[used..];
+    let (mut rest, mut at) = (packed, 0);
+    while rest.len() >= WINDOW {
+        make_room(out, at, len);
+        (rest, at) = items(rest, out, at, len)?;
     }
     // The last items stand in front of zeros, so that they have a whole window too.
     let mut last = [0; 2 * WINDOW];
     last[..rest.len()].copy_from_slice(rest);
-    let mut at = 0;
-    while let Some(window) = last[at..].first_chunk().filter(|_| at < rest.len()) {
-        at += loose.item(window, rest.len() - at)?;
-    }
-    Ok(loose.at)
-}
-
-/// A string that is being unpacked.
-struct Loose<'o> {
-    /// Longer than what counts.
-    out: &'o mut Vec<u8>,
-    /// So many bytes count.
-    at: usize,
-    /// So many are announced.
-    len: usize,
-}
-
-impl Loose<'_> {
-    /// Takes the item that `window` begins with, of which `left` bytes count. Returns how long it is, at most `left`.
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "a call for each few bytes costs more than the item itself")]
-    fn item(&mut self, window: &[u8; WINDOW], left: usize) -> Result<usize, LzfError> {
-        // The buffer grows with what comes, not with what is announced. It reaches further than the longest item.
-        if self.out.len() < self.at + LONGEST + LOOSE {
-            self.grow();
-        }
-        let [control, first, second, ..] = *window;
-        let (n, used) = if usize::from(control) < LITERALS {
-            let n = usize::from(control) + 1;
-            if let (Some(to), [_, literals @ ..]) = (self.out.get_mut(self.at..self.at + LITERALS), window) {
-                to.copy_from_slice(literals);
-            }
-            (n, 1 + n)
-        } else {
-            let is_long = control >> 5 == 7;
-            let (more, low) = if is_long { (first, second) } else { (0, first) };
-            let n = usize::from(control >> 5) + usize::from(more) + 2;
-            let distance = (usize::from(control & 31) << 8 | usize::from(low)) + 1;
-            let used = if is_long { 3 } else { 2 };
-            if used > left {
-                return Err(LzfError::Cut);
-            }
-            let Some(from) = self.at.checked_sub(distance) else {
-                return Err(LzfError::Reach { distance, at: self.at as u64 });
-            };
-            if let Some(bytes) = self.out.get_mut(from..self.at + n + LOOSE) {
-                repeat_loosely(bytes, distance, n);
-            }
-            (n, used)
-        };
-        if used > left {
+    let mut taken = 0;
+    while let Some(window) = last[taken..].first_chunk().filter(|_| taken < rest.len()) {
+        make_room(out, at, len);
+        let head = Head::of(window);
+        if head.used > rest.len() - taken {
             return Err(LzfError::Cut);
         }
-        self.at += n;
-        if self.at > self.len {
-            return Err(LzfError::Long(self.len as u64));
-        }
-        Ok(used)
+        at = item(head, window, out, at, len)?;
+        taken += head.used;
     }
+    Ok(at)
+}
 
-    #[cold]
-    fn grow(&mut self) {
-        let ahead = AHEAD.min(self.len - self.at);
-        self.out.resize(self.at + ahead + LONGEST + LOOSE, 0);
+/// Makes `out` longer than the longest item behind `at` needs. It grows with what comes, not with what is announced.
+fn make_room(out: &mut Vec<u8>, at: usize, len: usize) {
+    if out.len() < at + ROOM {
+        out.resize(at + AHEAD.min(len - at) + ROOM, 0);
     }
+}
+
+/// Takes items while `rest` has a whole window and `out` has room. Returns what is left, and how many bytes count.
+fn items<'p>(mut rest: &'p [u8], out: &mut [u8], mut at: usize, len: usize) -> Result<(&'p [u8], usize), LzfError> {
+    while let Some(window) = rest.first_chunk().filter(|_| at + ROOM <= out.len()) {
+        let head = Head::of(window);
+        at = item(head, window, out, at, len)?;
+        rest = &rest[head.used..];
+    }
+    Ok((rest, at))
+}
+
+/// What an item says before its bytes.
+#[derive(Clone, Copy)]
+struct Head {
+    is_copy: bool,
+    /// Bytes that come out.
+    n: usize,
+    /// How far back a copy reaches; of literals it means nothing.
+    distance: usize,
+    /// Bytes that the item takes.
+    used: usize,
+}
+
+impl Head {
+    /// Without a jump: which kind of item comes next cannot be predicted.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call for each few bytes costs more than the item itself")]
+    fn of(&[control, first, second, ..]: &[u8; WINDOW]) -> Self {
+        let (is_copy, is_long) = (usize::from(control) >= LITERALS, control >> 5 == 7);
+        let more = select_unpredictable(is_long, first, 0);
+        let low = select_unpredictable(is_long, second, first);
+        let literals = usize::from(control) + 1;
+        Self {
+            is_copy,
+            n: select_unpredictable(is_copy, usize::from(control >> 5) + usize::from(more) + 2, literals),
+            distance: (usize::from(control & 31) << 8 | usize::from(low)) + 1,
+            used: select_unpredictable(is_copy, 2 + usize::from(is_long), 1 + literals),
+        }
+    }
+}
+
+/// Writes what an item makes to `at`. Returns how many bytes count then.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "a call for each few bytes costs more than the item itself")]
+fn item(head: Head, window: &[u8; WINDOW], out: &mut [u8], at: usize, len: usize) -> Result<usize, LzfError> {
+    let Head { is_copy, n, distance, .. } = head;
+    // Literals reach back to where they go, so to speak.
+    let Some(from) = at.checked_sub(select_unpredictable(is_copy, distance, 0)) else {
+        return Err(LzfError::Reach { distance, at: at as u64 });
+    };
+    let [_, literals @ ..] = window;
+    if n <= select_unpredictable(is_copy, distance.min(LITERALS), LITERALS) {
+        // Most items by far: one step, whichever kind it is.
+        if let Some(old) = out.get(from..).and_then(<[u8]>::first_chunk) {
+            let bytes: [u8; LITERALS] = *select_unpredictable(is_copy, old, literals);
+            if let Some(to) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+                *to = bytes;
+            }
+        }
+    } else if let Some(bytes) = out.get_mut(from..at + n + LOOSE) {
+        repeat_loosely(bytes, distance, n);
+    }
+    let at = at + n;
+    if at > len { Err(LzfError::Long(len as u64)) } else { Ok(at) }
 }
 
 /// Writes `n` bytes, and up to [`LOOSE`] more, from `distance` on; they repeat the `distance` bytes before them.

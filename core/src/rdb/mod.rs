@@ -51,7 +51,7 @@ mod text;
 mod value;
 mod writer;
 
-pub use body::{Body, Nodes, Options};
+pub use body::{Body, Nodes, Options, StreamMeta};
 pub use compact::{
     Compact, CompactBuf, CompactError, Layout, ListpackWriter, Scalar, Scalars, StreamEntries, StreamEntry,
     StreamFields, StreamNode, StreamNodeBuf,

@@ -5,10 +5,14 @@
 
 use super::body::Body;
 use super::crc64::Crc64;
+use super::cursor::Cursor;
 use super::item::Magic;
+use super::kinds;
 use super::reader::{Reader, ReaderLimits, family_of};
+use super::text::Text;
 use super::writer::Writer;
 use crate::machine::Chunks;
+use alloc::vec::Vec;
 
 /// A payload whose checksum is right and whose version is one that is read.
 ///
@@ -51,6 +55,20 @@ impl<'a> Payload<'a> {
         self.value
     }
 
+    /// The code of each function library in a payload of `FUNCTION DUMP`. `None`: it holds something else.
+    pub fn libraries(&self) -> Option<Vec<Vec<u8>>> {
+        let (mut cursor, mut scratch, mut all) = (Cursor::new(self.value), Vec::new(), Vec::new());
+        while cursor.at() < self.value.len() {
+            if cursor.u8().ok()? != kinds::FUNCTION {
+                return None;
+            }
+            // A string of it is never longer than the payload can be unpacked to.
+            let code = Text::take(&mut cursor, ReaderLimits::default().whole).ok()?;
+            all.push(code.bytes(self.value, &mut scratch).ok()?.to_vec());
+        }
+        Some(all)
+    }
+
     /// The version of the format that the value is written in.
     pub fn version(&self) -> u16 {
         self.version
@@ -64,7 +82,7 @@ impl<'a> Payload<'a> {
 }
 
 impl Body {
-    /// The payload of the one value that was encoded into a body made [`Body::lone`].
+    /// The payload of the one value that was encoded into a body made [`Body::lone`], or of its function libraries.
     pub fn into_payload(mut self) -> Chunks {
         let version = self.version.max(Writer::MIN_VERSION);
         self.out.append(&version.to_le_bytes());

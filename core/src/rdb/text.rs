@@ -8,11 +8,11 @@ use super::lzf;
 use crate::resp::{decimal_i64, parse_i64};
 
 /// First byte of an 8-bit integer.
-const INT8: u8 = 0xc0;
+pub(super) const INT8: u8 = 0xc0;
 /// First byte of a 16-bit integer.
-const INT16: u8 = 0xc1;
+pub(super) const INT16: u8 = 0xc1;
 /// First byte of a 32-bit integer.
-const INT32: u8 = 0xc2;
+pub(super) const INT32: u8 = 0xc2;
 /// First byte of a compressed string.
 const LZF: u8 = 0xc3;
 

@@ -25,8 +25,24 @@ impl Writer {
     pub const MAX_VERSION: u16 = 12;
     /// The lowest version that has fields of hashes that expire.
     pub const FIELD_EXPIRY_VERSION: u16 = 12;
+    /// The lowest version that has the counters of streams: entries ever added and read, the highest deleted id.
+    pub const STREAM_COUNTERS_VERSION: u16 = 10;
+    /// The lowest version that has function libraries (Redis 7.0).
+    pub const FUNCTION_VERSION: u16 = 10;
     /// The version to write if nothing asks for another: Redis 7.0 and all after it, and every Valkey, read it.
     pub const DEFAULT_VERSION: u16 = 10;
+
+    /// The lowest version that has all of some data: whether `timed` fields of hashes are in it, and what came `of_7_0`:
+    /// function libraries, and counters of streams that a loader does not derive from their entries.
+    pub const fn version_for(timed: bool, of_7_0: bool) -> u16 {
+        if timed {
+            Self::FIELD_EXPIRY_VERSION
+        } else if of_7_0 {
+            Self::STREAM_COUNTERS_VERSION
+        } else {
+            Self::MIN_VERSION
+        }
+    }
 
     /// Begins a snapshot of format `version`, which is brought into [`Writer::MIN_VERSION`] to [`Writer::MAX_VERSION`].
     /// Without `checksum` (`rdbchecksum no`) nothing is summed, and eight zero bytes stand for the sum.

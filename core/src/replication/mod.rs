@@ -8,6 +8,7 @@
 //!
 //! Source and Follower are parts: they run inside a machine that lends them its [`Turn`](crate::machine::Turn).
 
+mod capa;
 pub mod follower;
 mod id;
 mod log;

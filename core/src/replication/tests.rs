@@ -1,6 +1,7 @@
 //! A master and a replica wired to each other: bytes in random pieces, links that break, time that passes.
 
 mod found;
+mod versions;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -619,7 +620,7 @@ impl Bare {
     /// Begins a snapshot for replica `n`, which asks for everything.
     fn begin_snapshot(&mut self, n: u64, kind: SnapshotKind) {
         assert_eq!(self.psync(n, super::ReplId::ZERO, 999), b"");
-        let wanted = super::source::SnapshotWanted { kind, content: super::source::Content::All };
+        let wanted = super::source::SnapshotWanted { kind, content: super::source::Content::All, version: None };
         self.with(|s, cx| s.snapshot_begin(wanted, cx));
         assert!(self.source.snapshot_alive());
     }

@@ -171,6 +171,15 @@ impl<'a> Reply<'a> {
                 text.as_bytes()
             }
         };
+        self.number(text);
+    }
+
+    /// A floating-point number that is written as `text`; a bulk string in RESP2.
+    pub fn double_text(&mut self, text: &str) {
+        self.number(text.as_bytes());
+    }
+
+    fn number(&mut self, text: &[u8]) {
         match self.proto {
             Proto::Resp3 => self.line(b',', text),
             Proto::Resp2 => self.bulk(text),

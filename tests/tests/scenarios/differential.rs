@@ -124,7 +124,9 @@ fn next(rng: &mut Rng) -> Vec<Vec<u8>> {
         60..90 => mix::COLLECTIONS,
         90..135 => mix::COLLECTION_READS,
         135..145 => mix::ODD,
-        145 => return grammar::command(&[grammar::WAITING], rng, now),
+        145..165 => mix::STREAMS,
+        165..175 => mix::STREAM_READS,
+        175 => return grammar::command(&[grammar::WAITING], rng, now),
         _ => return grammar::command(grammar::AT_ONCE, rng, now),
     };
     let mut args = mix::command(list, rng, now);
@@ -141,7 +143,8 @@ fn templates(w: &World, redis: &Program) -> Result<()> {
     let (mut pair, _servers) = Pair::start(w, redis)?;
     let mut found = Vec::new();
     let mut asked = 0;
-    for template in [mix::WRITES, mix::READS, mix::COLLECTIONS, mix::COLLECTION_READS, mix::ODD].concat() {
+    let collections = [mix::COLLECTIONS, mix::COLLECTION_READS, mix::STREAMS, mix::STREAM_READS].concat();
+    for template in [mix::WRITES, mix::READS, &collections, mix::ODD].concat() {
         for _ in 0..3 {
             let text = mix::expand("SET $k $v", &mut rng, fill::now_ms());
             pair.ask(&text)?;

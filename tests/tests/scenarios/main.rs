@@ -8,11 +8,16 @@ mod bad_input;
 mod campaign;
 mod chain;
 mod clients;
+mod commands;
 mod crash;
 mod debian;
 mod differential;
+mod dumps;
+mod events;
 mod failover;
+mod functions;
 mod interop;
+mod memory;
 mod program;
 mod record;
 mod scale;
@@ -31,11 +36,16 @@ fn main() -> ExitCode {
         campaign::all(),
         chain::all(),
         clients::all(),
+        commands::all(),
         crash::all(),
         debian::all(),
         differential::all(),
+        dumps::all(),
+        events::all(),
         failover::all(),
+        functions::all(),
         interop::all(),
+        memory::all(),
         program::all(),
         record::all(),
         scale::all(),

@@ -6,32 +6,61 @@ use alloc::vec::Vec;
 
 use super::super::server::{Cx, Server};
 use super::super::{Session, Table};
+use super::{facts, keyuse, subcommand_name};
 use crate::dataset::{Flags, Spec};
 use crate::resp::{Args, Reply};
 
-/// The names that COMMAND INFO gives to flags.
-const FLAG_NAMES: [(Flags, &str); 15] = [
+/// The names that COMMAND INFO gives to flags, in its order.
+const FLAG_NAMES: [(Flags, &str); 19] = [
     (Flags::WRITE, "write"),
     (Flags::READONLY, "readonly"),
     (Flags::DENYOOM, "denyoom"),
     (Flags::ADMIN, "admin"),
     (Flags::PUBSUB, "pubsub"),
     (Flags::NOSCRIPT, "noscript"),
+    (Flags::BLOCKING, "blocking"),
     (Flags::LOADING, "loading"),
     (Flags::STALE, "stale"),
     (Flags::SKIP_MONITOR, "skip_monitor"),
     (Flags::SKIP_SLOWLOG, "skip_slowlog"),
+    (Flags::ASKING, "asking"),
     (Flags::FAST, "fast"),
     (Flags::NO_AUTH, "no_auth"),
-    (Flags::BLOCKING, "blocking"),
+    (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
+    (Flags::NO_ASYNC_LOADING, "no_async_loading"),
     (Flags::NO_MULTI, "no_multi"),
     (Flags::MOVABLE_KEYS, "movablekeys"),
+    (Flags::ALLOW_BUSY, "allow_busy"),
 ];
 
-fn categories(spec: &Spec) -> Vec<&'static str> {
-    let f = spec.flags;
-    let mut list = Vec::new();
-    let group = match spec.group {
+/// The categories of access control, in the order in which they are shown.
+const CATEGORIES: [&str; 21] = [
+    "@keyspace",
+    "@read",
+    "@write",
+    "@set",
+    "@sortedset",
+    "@list",
+    "@hash",
+    "@string",
+    "@bitmap",
+    "@hyperloglog",
+    "@geo",
+    "@stream",
+    "@pubsub",
+    "@admin",
+    "@fast",
+    "@slow",
+    "@blocking",
+    "@dangerous",
+    "@connection",
+    "@transaction",
+    "@scripting",
+];
+
+/// The category of a group of commands.
+fn category_of(group: &str) -> Option<&'static str> {
+    Some(match group {
         "generic" => "@keyspace",
         "transactions" => "@transaction",
         "pubsub" => "@pubsub",
@@ -44,25 +73,35 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
         "stream" => "@stream",
         "bitmap" => "@bitmap",
         "hyperloglog" => "@hyperloglog",
-        _ => "@admin",
-    };
-    if group != "@admin" || f.has(Flags::ADMIN) {
-        list.push(group);
+        "geo" => "@geo",
+        "scripting" => "@scripting",
+        _ => return None,
+    })
+}
+
+fn categories(spec: &Spec) -> Vec<&'static str> {
+    let f = spec.flags;
+    // A container is none of its subcommands; SORT has the types that it sorts.
+    let plain =
+        !f.has(Flags::CONTAINER) && !spec.name.starts_with("sort") && !matches!(spec.name, "wait" | "pubsub|help");
+    let mut found: Vec<&str> = category_of(spec.group).filter(|_| plain).into_iter().collect();
+    found.extend(facts::categories(spec.name));
+    for (flag, category) in [
+        (Flags::WRITE, "@write"),
+        (Flags::ADMIN, "@admin"),
+        (Flags::ADMIN, "@dangerous"),
+        (Flags::PUBSUB, "@pubsub"),
+        (Flags::BLOCKING, "@blocking"),
+    ] {
+        if f.has(flag) {
+            found.push(category);
+        }
     }
-    if f.has(Flags::WRITE) {
-        list.push("@write");
+    if f.has(Flags::READONLY) && spec.group != "scripting" {
+        found.push("@read");
     }
-    if f.has(Flags::READONLY) {
-        list.push("@read");
-    }
-    if f.has(Flags::ADMIN) {
-        list.push("@dangerous");
-    }
-    if f.has(Flags::BLOCKING) {
-        list.push("@blocking");
-    }
-    list.push(if f.has(Flags::FAST) { "@fast" } else { "@slow" });
-    list
+    found.push(if f.has(Flags::FAST) { "@fast" } else { "@slow" });
+    CATEGORIES.into_iter().filter(|category| found.contains(category)).collect()
 }
 
 fn subcommands_of<R>(table: &Table<R>, spec: &Spec) -> Vec<&'static Spec> {
@@ -83,10 +122,15 @@ fn write_info<R>(table: &Table<R>, r: &mut Reply<'_>, spec: &Spec) {
     let categories = categories(spec);
     r.set(categories.len());
     categories.iter().for_each(|c| r.simple(c));
-    // Tips and key specifications: sets, as Redis has them.
-    r.set(0);
-    r.set(0);
+    let tips: Vec<&str> = facts::tips(spec.name).collect();
+    r.set(tips.len());
+    tips.iter().for_each(|tip| r.bulk(tip.as_bytes()));
+    keyuse::write(spec, r);
     let subs = subcommands_of(table, spec);
+    // A set, if there are none.
+    if subs.is_empty() {
+        return r.set(0);
+    }
     r.array(subs.len());
     subs.iter().for_each(|s| write_info(table, r, s));
 }
@@ -182,24 +226,46 @@ pub(super) fn list<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, _
 }
 
 pub(super) fn getkeys<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, _: &mut Cx<'_, S::Event>) {
+    answer_keys(server, s, args, false);
+}
+
+pub(super) fn getkeysandflags<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, _: &mut Cx<'_, S::Event>) {
+    answer_keys(server, s, args, true);
+}
+
+fn answer_keys<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, flags: bool) {
     let table = &server.clients().table;
     let command = args.from(2);
-    let Some(found) = table.find(command.at(0)) else {
+    let found = table.find(command.at(0)).and_then(|found| {
+        if found.spec.flags.has(Flags::CONTAINER) && command.len() > 1 {
+            return table.find(&subcommand_name(found.spec.name, command.at(1))?);
+        }
+        Some(found)
+    });
+    let Some(found) = found else {
         return s.reply().error("ERR Invalid command specified");
     };
-    if found.spec.keys.is_none() {
+    if keyuse::has_none(found.spec) {
         return s.reply().error("ERR The command has no key arguments");
     }
     let least = usize::from(found.spec.arity.unsigned_abs());
     if (found.spec.arity >= 0 && command.len() != least) || command.len() < least {
         return s.reply().error("ERR Invalid number of arguments specified for command");
     }
-    let Some(keys) = found.spec.keys.keys(command) else {
+    let Some(keys) = keyuse::keys(found.spec, command) else {
         return s.reply().error("ERR Invalid arguments specified for command");
     };
     let mut r = s.reply();
     r.array(keys.len());
-    keys.iter().for_each(|key| r.bulk(key));
+    for (key, uses) in keys {
+        if flags {
+            r.array(2);
+        }
+        r.bulk(key);
+        if flags {
+            keyuse::write_flags(uses, &mut r);
+        }
+    }
 }
 
 pub(super) fn help<S: Server>(_: &mut S, s: &mut Session, _: Args<'_>, _: &mut Cx<'_, S::Event>) {
@@ -215,6 +281,8 @@ pub(super) fn help<S: Server>(_: &mut S, s: &mut Session, _: Args<'_>, _: &mut C
             "    Describe commands.",
             "GETKEYS <full-command>",
             "    Show the keys of a command.",
+            "GETKEYSANDFLAGS <full-command>",
+            "    Show the keys of a command, and what it does to each.",
             "INFO [<command-name> [...]]",
             "    Show the properties of commands.",
             "LIST [FILTERBY (MODULE|ACLCAT|PATTERN) <value>]",

@@ -2,7 +2,9 @@
 
 mod client;
 mod connection;
+mod facts;
 mod introspect;
+mod keyuse;
 mod pubsub;
 
 use alloc::string::String;
@@ -28,6 +30,7 @@ pub(crate) mod row {
     pub(crate) const N: Flags = Flags::NOSCRIPT;
     pub(crate) const P: Flags = Flags::PUBSUB;
     pub(crate) const AUTH: Flags = Flags::NO_AUTH;
+    pub(crate) const BUSY: Flags = Flags::ALLOW_BUSY;
     pub(crate) const NOW: Flags = Flags::IN_MULTI;
     pub(crate) const QUIET: Flags = Flags::SKIP_MONITOR.and(Flags::SKIP_SLOWLOG);
 
@@ -56,13 +59,13 @@ pub(crate) mod row {
     pub(crate) use rows;
 }
 
-use row::{A, AUTH, C, F, L, N, NONE, P, QUIET, rows};
+use row::{A, AUTH, BUSY, C, F, L, N, NONE, P, QUIET, rows};
 
 /// Appends the rows of all commands that every server serves.
 pub(crate) fn rows_for_all<S: Server>(list: &mut Vec<(&'static Spec, S::Run)>) {
     rows! { list, S, in [connection], "connection":
-        "auth" -2 [N, L, F, AUTH, QUIET] NONE "1.0.0" auth "Proves who the client is.";
-        "hello" -1 [N, L, F, AUTH, QUIET] NONE "6.0.0" hello "Agrees on the protocol version and shows what the server is.";
+        "auth" -2 [N, L, F, AUTH, QUIET, BUSY] NONE "1.0.0" auth "Proves who the client is.";
+        "hello" -1 [N, L, F, AUTH, QUIET, BUSY] NONE "6.0.0" hello "Agrees on the protocol version and shows what the server is.";
         "ping" -1 [F] NONE "1.0.0" ping "Answers PONG, or its argument.";
     }
     rows! { list, S, in [pubsub], "pubsub":
@@ -83,7 +86,7 @@ pub(crate) fn rows_for_all<S: Server>(list: &mut Vec<(&'static Spec, S::Run)>) {
         "client|list" -2 [A, L] NONE "2.4.0" list "Shows all connections.";
         "client|no-evict" 3 [A, L] NONE "7.0.0" no_evict "Spares the connection when memory is short.";
         "client|no-touch" 3 [N, L] NONE "7.2.0" no_touch "Leaves the age of keys as it is.";
-        "client|pause" -3 [A, L] NONE "3.0.0" pause "Holds commands back for a while.";
+        "client|pause" -3 [A, L] NONE "2.9.50" pause "Holds commands back for a while.";
         "client|reply" 3 [N, L] NONE "3.2.0" reply "Says whether commands are answered.";
         "client|setinfo" 4 [N, L] NONE "7.2.0" setinfo "Names the client's library.";
         "client|setname" 3 [N, L] NONE "2.6.9" setname "Names the connection.";
@@ -94,7 +97,8 @@ pub(crate) fn rows_for_all<S: Server>(list: &mut Vec<(&'static Spec, S::Run)>) {
         "command" -1 [C, L] NONE "2.8.13" command "Shows the commands.";
         "command|count" 2 [L] NONE "2.8.13" count "Counts the commands.";
         "command|docs" -2 [L] NONE "7.0.0" docs "Describes commands.";
-        "command|getkeys" -3 [L] NONE "2.8.13" getkeys "Shows the keys of a command.";
+        "command|getkeysandflags" -4 [L] NONE "7.0.0" getkeysandflags "Shows the keys of a command, and what it does to each.";
+        "command|getkeys" -4 [L] NONE "2.8.13" getkeys "Shows the keys of a command.";
         "command|help" 2 [L] NONE "5.0.0" help "Shows the subcommands.";
         "command|info" -2 [L] NONE "2.8.13" info "Shows the properties of commands.";
         "command|list" -2 [L] NONE "7.0.0" list "Lists the names of commands.";

@@ -9,7 +9,7 @@ use super::super::table::Place;
 use super::bits::{BAD_OFFSET, offset};
 use super::ranges::length;
 use super::{NOT_AN_INTEGER, SYNTAX};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, parse_i64};
 
 const BAD_TYPE: &str =
@@ -189,6 +189,9 @@ fn run(ks: &mut Keyspace, args: Args<'_>, read_only: bool, cx: &mut Context<'_, 
         changes += u64::from(take(ks, &key, place, step, grown > 0, cx));
     }
     if changes > 0 {
+        if changes > grown {
+            cx.effects.notify(Classes::STRING, "setbit", key.db, key.bytes);
+        }
         cx.effects.itself();
         cx.effects.dirty += (changes - grown).saturating_sub(1);
     }

@@ -9,7 +9,7 @@ use super::super::store::Access;
 use super::super::string::{Form, New, Str};
 use super::super::value::CHUNK;
 use super::{SYNTAX, WRONG_TYPE};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::Args;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,8 +54,10 @@ pub(super) fn bitop(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
     if len > 0 {
         let place = ks.find(&dest, cx, Access::Write);
         ks.put(&dest, place, New::Pieces(&result), None, Form::Raw, cx);
+        cx.effects.notify(Classes::STRING, "set", dest.db, dest.bytes);
         cx.effects.itself();
     } else if ks.delete(&dest, cx) {
+        cx.effects.notify(Classes::GENERIC, "del", dest.db, dest.bytes);
         cx.effects.itself();
     }
     cx.reply.int(len as i64);

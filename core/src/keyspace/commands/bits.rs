@@ -6,7 +6,7 @@ use super::super::store::Access;
 use super::super::string::Str;
 use super::ranges::length;
 use super::{NOT_AN_INTEGER, SYNTAX, WRONG_TYPE};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, parse_i64};
 
 pub(super) const BAD_OFFSET: &str = "ERR bit offset is not an integer or out of range";
@@ -35,6 +35,7 @@ pub(super) fn setbit(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
         && let Some(place) = ks.place_to_write(&key, place, cx)
     {
         ks.write_at(&key, place, at, &[[after]], cx);
+        cx.effects.notify(Classes::STRING, "setbit", key.db, key.bytes);
         cx.effects.itself();
     }
     cx.reply.int(i64::from((before >> shift) & 1));

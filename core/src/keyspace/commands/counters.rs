@@ -8,7 +8,7 @@ use super::super::store::{Access, Key};
 use super::super::string::{Form, New};
 use super::super::table::Place;
 use super::{NOT_AN_INTEGER, WRONG_TYPE};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, decimal_i64, parse_i64};
 
 pub(super) fn incr(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
@@ -51,6 +51,7 @@ fn add(ks: &mut Keyspace, args: Args<'_>, n: i64, cx: &mut Context<'_, '_>) {
     };
     let mut buf = [0; 20];
     ks.put(&key, place, New::Flat(decimal_i64(&mut buf, sum)), expiry, Form::Auto, cx);
+    cx.effects.notify(Classes::STRING, "incrby", key.db, key.bytes);
     cx.reply.int(sum);
     cx.effects.itself();
 }
@@ -63,6 +64,7 @@ pub(super) fn incrbyfloat(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_
         Err(text) => cx.reply.error(text),
         Ok(text) => {
             ks.put(&key, place, New::Flat(&text), expiry, Form::Text, cx);
+            cx.effects.notify(Classes::STRING, "incrbyfloat", key.db, key.bytes);
             cx.reply.bulk(&text);
             // The result and not the sum: another machine might round it otherwise.
             cx.effects.command(key.db, &[b"SET", key.bytes, &text, b"KEEPTTL"]);

@@ -7,9 +7,10 @@ use super::super::entry::SMALL_MAX;
 use super::super::load;
 use super::super::snapshot;
 use super::super::store::{Access, Key};
+use super::super::uses::Use;
 use super::options::Time;
 use super::{NOT_AN_INTEGER, SYNTAX};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::rdb::{self, Body, Payload, Writer};
 use crate::resp::{Args, decimal_i64, parse_i64};
 
@@ -17,7 +18,7 @@ use crate::resp::{Args, decimal_i64, parse_i64};
 pub(super) fn dump(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let key = ks.key(cx.db, args.at(1));
     let Some(slot) = ks.read(&key, cx) else { return cx.reply.null() };
-    let version = if slot.has_timed_fields() { Writer::FIELD_EXPIRY_VERSION } else { Writer::MIN_VERSION };
+    let version = Writer::version_for(slot.has_timed_fields(), slot.has_counters());
     let mut body = Body::new(rdb::Options { compress: true }).for_version(version).lone();
     snapshot::whole(&mut body, slot);
     match &*body.into_payload() {
@@ -34,31 +35,27 @@ struct Options {
     replace: bool,
     /// `ABSTTL`: the time is Unix time.
     absolute: bool,
+    /// `IDLETIME` or `FREQ`: how the key was used, for a policy that keeps it.
+    used: Option<Use>,
 }
 
 impl Options {
     /// Reads them; an error's text if they are none.
     fn parse(args: Args<'_>) -> Result<Self, &'static str> {
         let mut options = Self::default();
-        // Both are checked and forgotten: no access times are kept.
-        let (mut idle, mut freq) = (false, false);
         let mut i = 4;
         while i < args.len() {
             if args.is(i, "REPLACE") {
                 options.replace = true;
             } else if args.is(i, "ABSTTL") {
                 options.absolute = true;
-            } else if args.is(i, "IDLETIME") && i + 1 < args.len() && !freq {
-                if parse_i64(args.at(i + 1)).ok_or(NOT_AN_INTEGER)? < 0 {
-                    return Err("ERR Invalid IDLETIME value, must be >= 0");
-                }
-                idle = true;
+            } else if args.is(i, "IDLETIME") && i + 1 < args.len() && !matches!(options.used, Some(Use::Freq(_))) {
+                let seconds = u64::try_from(parse_i64(args.at(i + 1)).ok_or(NOT_AN_INTEGER)?);
+                options.used = Some(Use::Idle(seconds.map_err(|_| "ERR Invalid IDLETIME value, must be >= 0")?));
                 i += 1;
-            } else if args.is(i, "FREQ") && i + 1 < args.len() && !idle {
-                if !(0..=255).contains(&parse_i64(args.at(i + 1)).ok_or(NOT_AN_INTEGER)?) {
-                    return Err("ERR Invalid FREQ value, must be >= 0 and <= 255");
-                }
-                freq = true;
+            } else if args.is(i, "FREQ") && i + 1 < args.len() && !matches!(options.used, Some(Use::Idle(_))) {
+                let counter = u8::try_from(parse_i64(args.at(i + 1)).ok_or(NOT_AN_INTEGER)?);
+                options.used = Some(Use::Freq(counter.map_err(|_| "ERR Invalid FREQ value, must be >= 0 and <= 255")?));
                 i += 1;
             } else {
                 return Err(SYNTAX);
@@ -104,11 +101,16 @@ pub(super) fn restore(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_
     if expiry.is_some_and(|at| Keyspace::is_due(at, cx)) {
         ks.graveyard.bury(slot);
         if there {
+            cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
             cx.effects.command(key.db, &[b"DEL", key.bytes]);
         }
         return;
     }
     ks.insert(&key, slot, cx);
+    if let Some(used) = options.used {
+        ks.set_stamp(&key, ks.uses.stamp(used, cx.now.mono));
+    }
+    cx.effects.notify(Classes::GENERIC, "restore", key.db, key.bytes);
     match expiry {
         Some(at) if !options.absolute => propagate_absolute(args, &key, at, cx),
         _ => cx.effects.itself(),

@@ -5,7 +5,7 @@ use super::super::entry::Slot;
 use super::super::store::Access;
 use super::NOT_AN_INTEGER;
 use super::options::Time;
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, decimal_i64, parse_i64};
 
 pub(super) fn expire(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
@@ -82,9 +82,11 @@ fn change(ks: &mut Keyspace, args: Args<'_>, unit: Time, name: &str, cx: &mut Co
     }
     if Keyspace::is_due(at, cx) {
         ks.remove(&key, place, cx);
-        cx.effects.command(key.db, &[b"DEL", key.bytes]);
+        cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
+        cx.effects.command(key.db, &[ks.words.expired, key.bytes]);
     } else {
         ks.set_expiry(&key, place, Some(at), cx);
+        cx.effects.notify(Classes::GENERIC, "expire", key.db, key.bytes);
         let mut buf = [0; 20];
         cx.effects.command(key.db, &[b"PEXPIREAT", key.bytes, decimal_i64(&mut buf, at)]);
     }
@@ -96,6 +98,7 @@ pub(super) fn persist(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_
     match ks.find(&key, cx, Access::Write) {
         Some(place) if ks.slot(&key, place).expiry().is_some() => {
             ks.set_expiry(&key, place, None, cx);
+            cx.effects.notify(Classes::GENERIC, "persist", key.db, key.bytes);
             cx.effects.itself();
             cx.reply.int(1);
         }
@@ -135,7 +138,7 @@ fn left(at: i64, now_ms: u64) -> i64 {
 /// -2: no such key; -1: it never expires.
 fn tell(ks: &mut Keyspace, args: Args<'_>, f: impl FnOnce(i64, u64) -> i64, cx: &mut Context<'_, '_>) {
     let key = ks.key(cx.db, args.at(1));
-    let answer = match ks.read(&key, cx).map(Slot::expiry) {
+    let answer = match ks.look(&key, cx).map(Slot::expiry) {
         None => -2,
         Some(None) => -1,
         Some(Some(at)) => f(at, cx.now.unix_ms),

@@ -10,7 +10,7 @@ use super::super::table::Place;
 use super::hashes::{read, write};
 use super::options::Time;
 use super::{NOT_AN_INTEGER, WRONG_TYPE};
-use crate::dataset::{Context, Origin};
+use crate::dataset::{Classes, Context, Origin};
 use crate::resp::{Args, decimal_i64, parse_i64};
 
 const FIELDS_MISSING: &str = "ERR Mandatory argument FIELDS is missing or not at the right position";
@@ -167,6 +167,7 @@ fn apply(
             }
         }
     });
+    ks.tell_removal(Classes::HASH, if at.is_some() { "hexpire" } else { "hdel" }, key, cx);
     let (mut time, mut count) = ([0; 20], [0; 20]);
     let mut words: Vec<&[u8]> = match at {
         Some(at) => alloc::vec![
@@ -248,6 +249,7 @@ pub(super) fn hpersist(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '
         .collect();
     if !timed.is_empty() {
         ks.edit_hash(&key, Some(place), cx, |hash| timed.iter().for_each(|field| hash.expire(field, None)));
+        cx.effects.notify(Classes::HASH, "hpersist", key.db, key.bytes);
         cx.effects.itself();
         cx.effects.dirty += timed.len() as u64 - 1;
     }
@@ -280,6 +282,8 @@ impl Keyspace {
             }
         });
         if cx.may_expire {
+            self.counters.expired_fields += expired.len() as u64;
+            self.tell_removal(Classes::HASH, "hexpired", key, cx);
             let words: Vec<&[u8]> = [&b"HDEL"[..], key.bytes].into_iter().chain(expired).collect();
             cx.effects.command(key.db, &words);
         }

@@ -6,7 +6,7 @@ use super::super::Keyspace;
 use super::super::float::{self, Extended, Spelled};
 use super::NOT_AN_INTEGER;
 use super::hashes::write;
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::rdb::Scalar;
 use crate::resp::{Args, decimal_i64, parse_i64};
 
@@ -24,6 +24,7 @@ pub(super) fn hincrby(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_
     };
     let mut buf = [0; 20];
     ks.edit_hash(&key, place, cx, |hash| hash.keep(args.at(2), decimal_i64(&mut buf, sum)));
+    cx.effects.notify(Classes::HASH, "hincrby", key.db, key.bytes);
     cx.reply.int(sum);
     cx.effects.itself();
 }
@@ -40,6 +41,7 @@ pub(super) fn hincrbyfloat(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'
         Err(text) => cx.reply.error(text),
         Ok(text) => {
             ks.edit_hash(&key, place, cx, |hash| hash.keep(args.at(2), &text));
+            cx.effects.notify(Classes::HASH, "hincrbyfloat", key.db, key.bytes);
             cx.reply.bulk(&text);
             // The result and not the sum: another machine might round it otherwise.
             cx.effects.command(key.db, &[b"HSET", key.bytes, args.at(2), &text]);

@@ -7,7 +7,7 @@ use super::super::pack::Text as _;
 use super::super::record::Kind;
 use super::super::store::{Answered, Key};
 use super::super::table::Place;
-use crate::dataset::{Context, Origin};
+use crate::dataset::{Classes, Context, Origin};
 use crate::rdb::Scalar;
 use crate::resp::Args;
 
@@ -57,6 +57,7 @@ fn set_pairs(ks: &mut Keyspace, args: Args<'_>, name: &str, cx: &mut Context<'_,
         hash.announce(pairs);
         (2..args.len()).step_by(2).filter(|&i| hash.set(args.at(i), args.at(i + 1))).count()
     });
+    cx.effects.notify(Classes::HASH, "hset", key.db, key.bytes);
     cx.effects.itself();
     cx.effects.dirty += pairs as u64 - 1;
     Some(fresh)
@@ -79,6 +80,7 @@ pub(super) fn hsetnx(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
     let there = place.is_some_and(|place| ks.hash_at(&key, place).get(ks.hash_key, args.at(2)).is_some());
     if !there {
         ks.edit_hash(&key, place, cx, |hash| hash.set(args.at(2), args.at(3)));
+        cx.effects.notify(Classes::HASH, "hset", key.db, key.bytes);
         cx.effects.itself();
     }
     cx.reply.int(i64::from(!there));
@@ -152,6 +154,7 @@ pub(super) fn hdel(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
     }
     let removed =
         ks.edit_hash(&key, Some(place), cx, |hash| args.iter().skip(2).filter(|field| hash.remove(field)).count());
+    ks.tell_removal(Classes::HASH, "hdel", &key, cx);
     cx.effects.itself();
     cx.effects.dirty += (removed as u64).saturating_sub(1);
     cx.reply.int(removed as i64);

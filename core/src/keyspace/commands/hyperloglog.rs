@@ -9,7 +9,7 @@ use super::super::store::{Access, Key};
 use super::super::string::{Form, New};
 use super::super::table::Place;
 use super::WRONG_TYPE;
-use crate::dataset::{Context, Origin};
+use crate::dataset::{Classes, Context, Origin};
 use crate::resp::Args;
 
 const NO_HLL: &str = "WRONGTYPE Key is not a valid HyperLogLog string value.";
@@ -58,6 +58,7 @@ pub(super) fn pfadd(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
         let mut bytes = bytes.into_owned();
         hll::forget(&mut bytes);
         store(ks, &key, place, len, &bytes, cx);
+        cx.effects.notify(Classes::STRING, "pfadd", key.db, key.bytes);
         cx.effects.itself();
         cx.effects.dirty += updated - 1;
     }
@@ -139,6 +140,7 @@ pub(super) fn pfmerge(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_
     }
     hll::forget(&mut bytes);
     store(ks, &key, place, len, &bytes, cx);
+    cx.effects.notify(Classes::STRING, "pfadd", key.db, key.bytes);
     cx.reply.ok();
     cx.effects.itself();
 }

@@ -1,10 +1,11 @@
 //! Keys as such, whatever they hold.
 
 use super::super::Keyspace;
+use super::super::entry::Slot;
 use super::super::store::{Access, is_past};
 use super::options::range_error;
 use super::{NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX};
-use crate::dataset::{Context, Origin};
+use crate::dataset::{Classes, Context, Origin};
 use crate::resp::{Args, parse_i64};
 
 const SAME: &str = "ERR source and destination objects are the same";
@@ -13,7 +14,10 @@ pub(super) fn del(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let mut deleted: u64 = 0;
     for name in args.iter().skip(1) {
         let key = ks.key(cx.db, name);
-        deleted += u64::from(ks.delete(&key, cx));
+        if ks.delete(&key, cx) {
+            cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
+            deleted += 1;
+        }
     }
     if deleted > 0 {
         cx.effects.itself();
@@ -22,23 +26,30 @@ pub(super) fn del(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     cx.reply.int(deleted as i64);
 }
 
-pub(super) fn exists(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+/// Answers how many of the keys are there.
+fn count(ks: &mut Keyspace, args: Args<'_>, access: Access, cx: &mut Context<'_, '_>) {
     let mut there = 0;
     for name in args.iter().skip(1) {
         let key = ks.key(cx.db, name);
-        there += i64::from(ks.find(&key, cx, Access::Read).is_some());
+        there += i64::from(ks.find(&key, cx, access).is_some());
     }
     cx.reply.int(there);
 }
 
+pub(super) fn exists(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    count(ks, args, Access::Look, cx);
+}
+
 pub(super) fn touch(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
-    exists(ks, args, cx);
+    // It is an access even of a client that asked for its own not to count.
+    cx.touch = true;
+    count(ks, args, Access::Read, cx);
 }
 
 pub(super) fn kind(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let key = ks.key(cx.db, args.at(1));
-    let name = ks.read(&key, cx).map_or("none", |slot| slot.kind().name());
-    cx.reply.simple(name);
+    let name = ks.look(&key, cx).map_or("none".into(), Slot::type_name);
+    cx.reply.simple(&name);
 }
 
 /// Gives a key another name, over a key of that name if `over`; the answer to RENAMENX, `None` if there is no such key.
@@ -56,8 +67,12 @@ fn rename_to(ks: &mut Keyspace, args: Args<'_>, over: bool, cx: &mut Context<'_,
     }
     // Looked up again: a removal may move entries of the same bucket.
     let place = ks.find(&from, cx, Access::Write)?;
+    let stamp = ks.stamp(&from, place);
     let slot = ks.take(&from, place, cx).rename(to.bytes);
     ks.insert(&to, slot, cx);
+    ks.set_stamp(&to, stamp);
+    cx.effects.notify(Classes::GENERIC, "rename_from", from.db, from.bytes);
+    cx.effects.notify(Classes::GENERIC, "rename_to", to.db, to.bytes);
     cx.effects.itself();
     Some(true)
 }
@@ -123,6 +138,7 @@ pub(super) fn copy(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
         ks.remove(&to, there, cx);
     }
     ks.insert(&to, copy, cx);
+    cx.effects.notify(Classes::GENERIC, "copy_to", to.db, to.bytes);
     cx.reply.int(1);
     cx.effects.itself();
 }
@@ -138,8 +154,12 @@ pub(super) fn relocate(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '
         return cx.reply.int(0);
     }
     if let Some(place) = ks.find(&from, cx, Access::Write) {
+        let stamp = ks.stamp(&from, place);
         let slot = ks.take(&from, place, cx);
         ks.insert(&to, slot, cx);
+        ks.set_stamp(&to, stamp);
+        cx.effects.notify(Classes::GENERIC, "move_from", from.db, from.bytes);
+        cx.effects.notify(Classes::GENERIC, "move_to", to.db, to.bytes);
         cx.effects.itself();
     }
     cx.reply.int(1);

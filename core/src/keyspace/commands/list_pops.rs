@@ -8,7 +8,7 @@ use super::super::table::Place;
 use super::SYNTAX;
 use super::lists::write;
 use super::waits::{timeout, wait_for};
-use crate::dataset::{Context, WaitFor};
+use crate::dataset::{Classes, Context, WaitFor};
 use crate::resp::{Args, decimal, parse_i64};
 
 /// Answers an array of `n` elements from one end, no more than there are, and removes them; how many.
@@ -26,7 +26,12 @@ fn pop_many(ks: &mut Keyspace, key: &Key<'_>, place: Place, side: Side, n: u64, 
             list.settle();
         });
     }
+    ks.tell_removal(Classes::LIST, pop_event(side), key, cx);
     n
+}
+
+fn pop_event(side: Side) -> &'static str {
+    if side == Side::Left { "lpop" } else { "rpop" }
 }
 
 fn pop(ks: &mut Keyspace, args: Args<'_>, side: Side, cx: &mut Context<'_, '_>) {
@@ -58,6 +63,7 @@ fn pop(ks: &mut Keyspace, args: Args<'_>, side: Side, cx: &mut Context<'_, '_>) 
                 list.pop(side, 1);
                 list.settle();
             });
+            ks.tell_removal(Classes::LIST, pop_event(side), &key, cx);
         }
     }
     cx.effects.itself();
@@ -158,6 +164,7 @@ fn blocking_pop(ks: &mut Keyspace, args: Args<'_>, side: Side, cx: &mut Context<
             list.pop(side, 1);
             list.settle();
         });
+        ks.tell_removal(Classes::LIST, pop_event(side), &key, cx);
         return cx.effects.command(cx.db, &[pop_name(side), name]);
     }
     wait_for(WaitFor::List, keys, timeout_ms, cx);
@@ -196,14 +203,17 @@ fn transfer(ks: &mut Keyspace, args: Args<'_>, from: Side, to: Side, cx: &mut Co
         // Not reached: no list is empty.
         return Moved::Nothing;
     };
+    let pushed = if to == Side::Left { "lpush" } else { "rpush" };
     if source.bytes == target.bytes {
         ks.edit_list(&source, Some(place), cx, |list| {
             list.pop(from, 1);
             list.push(to, &[held.element()]);
             list.settle();
         });
+        cx.effects.notify(Classes::LIST, pushed, target.db, target.bytes);
     } else {
         ks.edit_list(&target, there, cx, |list| list.push(to, &[held.element()]));
+        cx.effects.notify(Classes::LIST, pushed, target.db, target.bytes);
         // A new key may have moved the source.
         if let Some(place) = ks.find(&source, cx, Access::Write) {
             ks.edit_list(&source, Some(place), cx, |list| {
@@ -212,6 +222,7 @@ fn transfer(ks: &mut Keyspace, args: Args<'_>, from: Side, to: Side, cx: &mut Co
             });
         }
     }
+    ks.tell_removal(Classes::LIST, pop_event(from), &source, cx);
     held.element().reply(cx.reply);
     Moved::Yes
 }

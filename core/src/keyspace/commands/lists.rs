@@ -10,7 +10,7 @@ use super::super::store::{Answered, Key};
 use super::super::table::Place;
 use super::options::range_error;
 use super::{NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, parse_i64};
 
 /// The list of the key in argument 1 for a reader, if there is such a key.
@@ -63,6 +63,8 @@ fn push(ks: &mut Keyspace, args: Args<'_>, side: Side, only_there: bool, cx: &mu
         list.push(side, &elements);
         list.len()
     });
+    let event = if side == Side::Left { "lpush" } else { "rpush" };
+    cx.effects.notify(Classes::LIST, event, key.db, key.bytes);
     cx.reply.int(len as i64);
     cx.effects.itself();
     cx.effects.dirty += elements.len() as u64 - 1;
@@ -123,6 +125,7 @@ pub(super) fn lset(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
         list.set(index as usize, Element::of(args.at(3)));
         list.settle();
     });
+    cx.effects.notify(Classes::LIST, "lset", key.db, key.bytes);
     cx.reply.ok();
     cx.effects.itself();
 }
@@ -142,6 +145,7 @@ pub(super) fn linsert(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_
         list.insert(at + usize::from(after), Element::of(args.at(4)));
         list.len()
     });
+    cx.effects.notify(Classes::LIST, "linsert", key.db, key.bytes);
     cx.reply.int(len as i64);
     cx.effects.itself();
 }
@@ -165,6 +169,7 @@ pub(super) fn lrem(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
         list.settle();
         removed
     });
+    ks.tell_removal(Classes::LIST, "lrem", &key, cx);
     cx.reply.int(removed as i64);
     cx.effects.itself();
     cx.effects.dirty += (removed as u64).saturating_sub(1);
@@ -189,6 +194,7 @@ pub(super) fn ltrim(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
         // Nothing to remove, and nothing to repeat; but those who watch the key hear of it, as in Redis.
         cx.effects.touch(key.db, key.bytes);
     }
+    ks.tell_removal(Classes::LIST, "ltrim", &key, cx);
     cx.reply.ok();
     if kept.len() < len {
         cx.effects.itself();

@@ -7,6 +7,9 @@ mod counters;
 mod dump;
 mod expiry;
 mod field_expiry;
+mod functions;
+mod geo;
+mod geo_search;
 mod hash_counters;
 mod hash_walks;
 mod hashes;
@@ -25,6 +28,14 @@ mod set_walks;
 mod sets;
 mod sort;
 mod sort_lookup;
+mod stream_args;
+mod stream_claims;
+mod stream_deliver;
+mod stream_groups;
+mod stream_info;
+mod stream_ranges;
+mod stream_reads;
+mod streams;
 mod strings;
 mod waits;
 mod zset_algebra;
@@ -64,13 +75,17 @@ const fn spec(
     Spec { name, arity, flags, keys, group, since, summary }
 }
 
-/// Where keys stand: first, last and step, and the place of their number if they have one.
+/// Where keys stand: first, last and step, and the place of their number if they have one; or the word that they stand
+/// behind, and from where on it is looked for.
 macro_rules! keys {
     (($first:literal, $last:literal, $step:literal)) => {
         KeySpec::fixed($first, $last, $step)
     };
     (($first:literal, $last:literal, $step:literal; $numkeys:literal)) => {
         KeySpec::fixed($first, $last, $step).counted($numkeys)
+    };
+    (($word:literal $from:literal)) => {
+        KeySpec::NONE.behind($word, $from)
     };
 }
 
@@ -84,13 +99,21 @@ macro_rules! commands {
 }
 
 const READ_TELLS: Flags = READ.and(Flags::MAY_REPLICATE);
+const GROWS_ASKING: Flags = GROWS.and(Flags::ASKING);
 const GROWS_ADMIN: Flags = GROWS.and(Flags::ADMIN);
 const BLOCKS: Flags = WRITE.and(Flags::NOSCRIPT).and(Flags::BLOCKING);
 const BLOCKS_FAST: Flags = BLOCKS.and(Flags::FAST);
 const BLOCKS_GROWS: Flags = BLOCKS.and(Flags::DENYOOM);
 const BLOCKS_MOVABLE: Flags = WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS);
 const ADMIN: Flags = Flags::ADMIN;
-const OBJECT: Flags = READ.and(Flags::CONTAINER);
+const READ_WAITS: Flags = READ_MOVABLE.and(Flags::BLOCKING);
+const WRITE_WAITS: Flags = WRITE_MOVABLE.and(Flags::BLOCKING);
+const CONTAINER: Flags = Flags::CONTAINER;
+const HELPS: Flags = Flags::LOADING.and(Flags::STALE);
+const OWN: Flags = Flags::NOSCRIPT;
+const OWN_WRITE: Flags = WRITE.and(Flags::NOSCRIPT);
+const OWN_GROWS: Flags = GROWS.and(Flags::NOSCRIPT);
+const OWN_BUSY: Flags = OWN.and(Flags::ALLOW_BUSY);
 
 commands! {
     strings::get: "get" 2 READ_FAST (1, 1, 1) "string" "1.0.0" "Reads the string of a key.";
@@ -175,6 +198,16 @@ commands! {
     zset_algebra::zinterstore: "zinterstore" -4 GROWS_MOVABLE (1, 1, 1; 2) "sorted-set" "2.0.0" "Gives a key the members that several sorted sets share.";
     zset_algebra::zdiffstore: "zdiffstore" -4 GROWS_MOVABLE (1, 1, 1; 2) "sorted-set" "6.2.0" "Gives a key the members of a sorted set that others do not have.";
     zset_algebra::zintercard: "zintercard" -3 READ_MOVABLE (0, 0, 0; 1) "sorted-set" "7.0.0" "Counts the members that several sorted sets share.";
+    geo::geoadd: "geoadd" -5 GROWS (1, 1, 1) "geo" "3.2.0" "Adds members at places on the globe to a sorted set.";
+    geo::geopos: "geopos" -2 READ (1, 1, 1) "geo" "3.2.0" "Tells longitude and latitude of members.";
+    geo::geodist: "geodist" -4 READ (1, 1, 1) "geo" "3.2.0" "Tells the distance between two members.";
+    geo::geohash: "geohash" -2 READ (1, 1, 1) "geo" "3.2.0" "Tells the geohashes of members as text.";
+    geo_search::georadius: "georadius" -6 GROWS_MOVABLE (1, 1, 1) "geo" "3.2.0" "Finds the members within a distance of a place; answers or stores them.";
+    geo_search::georadius_ro: "georadius_ro" -6 READ (1, 1, 1) "geo" "3.2.10" "Finds the members within a distance of a place.";
+    geo_search::georadiusbymember: "georadiusbymember" -5 GROWS_MOVABLE (1, 1, 1) "geo" "3.2.0" "Finds the members within a distance of another; answers or stores them.";
+    geo_search::georadiusbymember_ro: "georadiusbymember_ro" -5 READ (1, 1, 1) "geo" "3.2.10" "Finds the members within a distance of another.";
+    geo_search::geosearch: "geosearch" -7 READ (1, 1, 1) "geo" "6.2.0" "Finds the members in a circle or a box.";
+    geo_search::geosearchstore: "geosearchstore" -8 GROWS (1, 2, 1) "geo" "6.2.0" "Stores the members in a circle or a box.";
     sets::sadd: "sadd" -3 GROWS_FAST (1, 1, 1) "set" "1.0.0" "Adds members to a set; makes it if there is none.";
     sets::srem: "srem" -3 WRITE_FAST (1, 1, 1) "set" "1.0.0" "Removes members from a set, and with the last one the set.";
     sets::smove: "smove" 4 WRITE_FAST (1, 2, 1) "set" "1.0.0" "Moves a member from one set to another.";
@@ -226,6 +259,31 @@ commands! {
     list_pops::blmpop: "blmpop" -5 BLOCKS_MOVABLE (0, 0, 0; 2) "list" "7.0.0" "Takes elements out of the first of several lists that is there; waits for one.";
     list_pops::brpoplpush: "brpoplpush" 4 BLOCKS_GROWS (1, 2, 1) "list" "2.2.0" "Takes the last element of a list and puts it before the first of another; waits for one.";
     list_pops::blmove: "blmove" 6 BLOCKS_GROWS (1, 2, 1) "list" "6.2.0" "Takes an element from an end of a list and puts it to an end of another; waits for one.";
+    streams::xadd: "xadd" -5 GROWS_FAST (1, 1, 1) "stream" "5.0.0" "Adds an entry to a stream; makes the stream if there is none.";
+    streams::xlen: "xlen" 2 READ_FAST (1, 1, 1) "stream" "5.0.0" "Counts the entries of a stream.";
+    streams::xdel: "xdel" -3 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Deletes entries of a stream.";
+    streams::xtrim: "xtrim" -4 WRITE (1, 1, 1) "stream" "5.0.0" "Deletes the oldest entries of a stream.";
+    streams::xsetid: "xsetid" -3 GROWS_FAST (1, 1, 1) "stream" "5.0.0" "Sets the last id of a stream; for replication.";
+    stream_ranges::xrange: "xrange" -4 READ (1, 1, 1) "stream" "5.0.0" "Reads the entries in a range of ids.";
+    stream_ranges::xrevrange: "xrevrange" -4 READ (1, 1, 1) "stream" "5.0.0" "Reads the entries in a range of ids, the last first.";
+    stream_reads::xread: "xread" -4 READ_WAITS ("STREAMS" 1) "stream" "5.0.0" "Reads entries behind given ids of several streams; may wait for them.";
+    stream_reads::xreadgroup: "xreadgroup" -7 WRITE_WAITS ("STREAMS" 4) "stream" "5.0.0" "Reads entries of several streams as a consumer of a group; may wait for them.";
+    stream_groups::xgroup: "xgroup" -2 CONTAINER (0, 0, 0) "stream" "5.0.0" "Commands about consumer groups.";
+    stream_groups::xgroup: "xgroup|create" -5 GROWS (2, 2, 1) "stream" "5.0.0" "Makes a consumer group.";
+    stream_groups::xgroup: "xgroup|createconsumer" 5 GROWS (2, 2, 1) "stream" "6.2.0" "Makes a consumer of a group.";
+    stream_groups::xgroup: "xgroup|delconsumer" 5 WRITE (2, 2, 1) "stream" "5.0.0" "Removes a consumer of a group.";
+    stream_groups::xgroup: "xgroup|destroy" 4 WRITE (2, 2, 1) "stream" "5.0.0" "Removes a consumer group.";
+    stream_groups::xgroup: "xgroup|help" 2 HELPS (0, 0, 0) "stream" "5.0.0" "Shows the subcommands.";
+    stream_groups::xgroup: "xgroup|setid" -5 WRITE (2, 2, 1) "stream" "5.0.0" "Says up to which entry a group has read.";
+    stream_groups::xack: "xack" -4 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Acknowledges entries that a consumer of a group got.";
+    stream_groups::xpending: "xpending" -3 READ (1, 1, 1) "stream" "5.0.0" "Shows the entries of a group that are not acknowledged.";
+    stream_claims::xclaim: "xclaim" -6 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Gives entries that are not acknowledged to another consumer.";
+    stream_claims::xautoclaim: "xautoclaim" -6 WRITE_FAST (1, 1, 1) "stream" "6.2.0" "Gives entries that are not acknowledged for long to another consumer.";
+    stream_info::xinfo: "xinfo" -2 CONTAINER (0, 0, 0) "stream" "5.0.0" "Commands that show the inner state of a stream.";
+    stream_info::xinfo: "xinfo|consumers" 4 READ (2, 2, 1) "stream" "5.0.0" "Shows the consumers of a group.";
+    stream_info::xinfo: "xinfo|groups" 3 READ (2, 2, 1) "stream" "5.0.0" "Shows the consumer groups of a stream.";
+    stream_info::xinfo: "xinfo|help" 2 HELPS (0, 0, 0) "stream" "5.0.0" "Shows the subcommands.";
+    stream_info::xinfo: "xinfo|stream" -3 READ (2, 2, 1) "stream" "5.0.0" "Shows what is known of a stream.";
     keys::del: "del" -2 WRITE (1, -1, 1) "generic" "1.0.0" "Deletes keys.";
     keys::del: "unlink" -2 WRITE_FAST (1, -1, 1) "generic" "4.0.0" "Deletes keys and frees their memory later.";
     keys::exists: "exists" -2 READ_FAST (1, -1, 1) "generic" "1.0.0" "Counts how many of the keys are there.";
@@ -252,10 +310,34 @@ commands! {
     sort::sort_ro: "sort_ro" -2 READ_MOVABLE (1, 1, 1) "generic" "7.0.0" "Puts the elements of a list, a set or a sorted set in order and answers them.";
     dump::dump: "dump" 2 READ (1, 1, 1) "generic" "2.6.0" "Gives the value of a key as bytes for RESTORE.";
     dump::restore: "restore" -4 GROWS (1, 1, 1) "generic" "2.6.0" "Gives a key the value that DUMP gave as bytes.";
-    object::object: "object" -2 OBJECT (0, 0, 0) "generic" "2.2.3" "Shows the inner state of a key's value.";
+    dump::restore: "restore-asking" -4 GROWS_ASKING (1, 1, 1) "server" "3.0.0" "Is RESTORE, as a cluster sends it while a slot moves.";
+    object::object: "object" -2 CONTAINER (0, 0, 0) "generic" "2.2.3" "Shows the inner state of a key's value.";
+    object::encoding: "object|encoding" 3 READ (2, 2, 1) "generic" "2.2.3" "Names the encoding of a key's value.";
+    object::freq: "object|freq" 3 READ (2, 2, 1) "generic" "4.0.0" "Tells how often a key is accessed.";
+    object::help: "object|help" 2 HELPS (0, 0, 0) "generic" "6.2.0" "Shows the subcommands.";
+    object::idletime: "object|idletime" 3 READ (2, 2, 1) "generic" "2.2.3" "Tells how long a key was not accessed.";
+    object::refcount: "object|refcount" 3 READ (2, 2, 1) "generic" "2.2.3" "Counts the references to a key's value.";
+    functions::function: "function" -2 CONTAINER (0, 0, 0) "scripting" "7.0.0" "Commands about function libraries.";
+    functions::delete: "function|delete" 3 OWN_WRITE (0, 0, 0) "scripting" "7.0.0" "Removes a function library.";
+    functions::dump: "function|dump" 2 OWN (0, 0, 0) "scripting" "7.0.0" "Gives all function libraries as bytes for FUNCTION RESTORE.";
+    functions::flush: "function|flush" -2 OWN_WRITE (0, 0, 0) "scripting" "7.0.0" "Removes all function libraries.";
+    functions::help: "function|help" 2 HELPS (0, 0, 0) "scripting" "7.0.0" "Shows the subcommands.";
+    functions::kill: "function|kill" 2 OWN_BUSY (0, 0, 0) "scripting" "7.0.0" "Ends the function that runs.";
+    functions::list: "function|list" -2 OWN (0, 0, 0) "scripting" "7.0.0" "Shows the function libraries.";
+    functions::load: "function|load" -3 OWN_GROWS (0, 0, 0) "scripting" "7.0.0" "Stores a function library.";
+    functions::restore: "function|restore" -3 OWN_GROWS (0, 0, 0) "scripting" "7.0.0" "Stores the function libraries that FUNCTION DUMP gave.";
+    functions::stats: "function|stats" 2 OWN_BUSY (0, 0, 0) "scripting" "7.0.0" "Counts libraries and functions.";
 }
 
 pub(super) const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 const SYNTAX: &str = "ERR syntax error";
 const NO_SUCH_KEY: &str = "ERR no such key";
+
+/// The answer to a subcommand that is not there; `container` in upper case.
+fn unknown_subcommand(container: &str, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    const SHOWN: usize = 128;
+    let sub = args.at(1).get(..SHOWN).unwrap_or(args.at(1));
+    let text = [b"ERR unknown subcommand '", sub, b"'. Try ", container.as_bytes(), b" HELP."].concat();
+    cx.reply.error_bytes(&text);
+}

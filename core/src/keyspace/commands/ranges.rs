@@ -6,7 +6,7 @@ use super::super::string::{Form, New, Str};
 use super::super::table::Place;
 use super::strings::value;
 use super::{NOT_AN_INTEGER, WRONG_TYPE};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, parse_i64};
 
 const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
@@ -43,6 +43,7 @@ pub(super) fn append(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
         (Some(place), New::Flat(bytes)) => ks.write_at(&key, place, len, &[bytes], cx),
         (Some(place), New::Pieces(pieces)) => ks.write_at(&key, place, len, pieces, cx),
     }
+    cx.effects.notify(Classes::STRING, "append", key.db, key.bytes);
     cx.reply.int(total as i64);
     cx.effects.itself();
 }
@@ -64,6 +65,7 @@ pub(super) fn setrange(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '
     if let Some(place) = ks.place_to_write(&key, place, cx) {
         ks.write_at(&key, place, offset, &[bytes], cx);
     }
+    cx.effects.notify(Classes::STRING, "setrange", key.db, key.bytes);
     cx.reply.int(len.max(end) as i64);
     cx.effects.itself();
 }

@@ -142,7 +142,7 @@ pub(super) fn scan(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
         at = ks.table(cx.db).scan(position, |slot| {
             seen += 1;
             if wanted.shows(slot.key())
-                && wanted.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(slot.kind().name().as_bytes()))
+                && wanted.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(slot.type_name().as_bytes()))
             {
                 found.push(slot.key().to_vec());
             }

@@ -12,7 +12,7 @@ use super::super::record::Kind;
 use super::super::set::{Built, Member, SetRef, natural};
 use super::super::store::{Access, Answered};
 use super::{SYNTAX, WRONG_TYPE};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, parse_i64};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +20,17 @@ enum Op {
     Inter,
     Union,
     Diff,
+}
+
+impl Op {
+    /// The event of the command that stores the result.
+    fn event(self) -> &'static str {
+        match self {
+            Self::Inter => "sinterstore",
+            Self::Union => "sunionstore",
+            Self::Diff => "sdiffstore",
+        }
+    }
 }
 
 /// The sets of these arguments, `None` where there is no such key.
@@ -136,15 +147,18 @@ fn store(ks: &mut Keyspace, args: Args<'_>, op: Op, cx: &mut Context<'_, '_>) {
     };
     let key = ks.key(cx.db, args.at(1));
     let place = ks.find(&key, cx, Access::Write);
-    if let Some(place) = place {
-        ks.remove(&key, place, cx);
+    match (slot, place) {
+        (Some(slot), _) => {
+            ks.replace(&key, place, slot, cx);
+            cx.effects.notify(Classes::SET, op.event(), key.db, key.bytes);
+        }
+        (None, Some(place)) => {
+            ks.remove(&key, place, cx);
+            cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
+        }
+        (None, None) => return,
     }
-    if place.is_some() || slot.is_some() {
-        cx.effects.itself();
-    }
-    if let Some(slot) = slot {
-        ks.insert(&key, slot, cx);
-    }
+    cx.effects.itself();
 }
 
 pub(super) fn sinter(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {

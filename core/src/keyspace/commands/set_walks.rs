@@ -12,7 +12,7 @@ use super::options::{range_error, sample};
 use super::scan::{self, Over, cursor, wanted};
 use super::sets::read;
 use super::{NOT_AN_INTEGER, SYNTAX};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, parse_i64};
 
 /// The most words of one `SREM` that tells replicas what `SPOP` took, as Redis has it.
@@ -96,6 +96,7 @@ fn pop_one(ks: &mut Keyspace, key: &Key<'_>, place: Place, cx: &mut Context<'_, 
     let Some(member) = set.members_from(at).next() else { return cx.reply.null() };
     let member = member.name.text(&mut [0; 20]).to_vec();
     ks.edit_set(key, Some(place), cx, |set| set.remove(&member));
+    ks.tell_removal(Classes::SET, "spop", key, cx);
     cx.reply.bulk(&member);
     cx.effects.command(key.db, &[b"SREM", key.bytes, &member]);
 }
@@ -107,6 +108,7 @@ fn pop_many(ks: &mut Keyspace, key: &Key<'_>, place: Place, count: usize, cx: &m
         cx.reply.set(len);
         set.members().for_each(|member| member.name.reply(cx.reply));
         ks.remove(key, place, cx);
+        ks.tell_removal(Classes::SET, "spop", key, cx);
         cx.effects.command(key.db, &[b"DEL", key.bytes]);
         cx.effects.dirty += len as u64 - 1;
         return;
@@ -122,6 +124,7 @@ fn pop_many(ks: &mut Keyspace, key: &Key<'_>, place: Place, count: usize, cx: &m
     } else {
         ks.edit_set(key, Some(place), cx, |set| taken.iter().for_each(|member| _ = set.remove(member)));
     }
+    cx.effects.notify(Classes::SET, "spop", key.db, key.bytes);
     let before = cx.effects.dirty;
     for part in taken.chunks(WORDS - 2) {
         let words: Vec<&[u8]> = [&b"SREM"[..], key.bytes].into_iter().chain(part.iter().map(Vec::as_slice)).collect();
@@ -142,7 +145,5 @@ fn keep_rest(ks: &mut Keyspace, key: &Key<'_>, place: Place, taken: &[usize], cx
         }
     }
     let rest = rest.into_slot(key.bytes, slot.expiry());
-    let old = ks.table_mut(key.db).update(place, |slot| core::mem::replace(slot, rest));
-    ks.graveyard.bury(old);
-    cx.effects.touch(key.db, key.bytes);
+    ks.replace(key, Some(place), rest, cx);
 }

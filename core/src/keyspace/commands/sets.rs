@@ -6,7 +6,7 @@ use super::super::pack::Text as _;
 use super::super::record::Kind;
 use super::super::set::{Member, SetRef};
 use super::super::store::Answered;
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::Args;
 
 /// The set of the key in argument 1 for a reader, if there is such a key.
@@ -31,6 +31,7 @@ pub(super) fn sadd(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
         set.announce(args.len() - 2, args.at(2));
         args.iter().skip(2).filter(|member| set.add(member)).count()
     });
+    cx.effects.notify(Classes::SET, "sadd", key.db, key.bytes);
     cx.effects.itself();
     cx.effects.dirty += (added as u64).saturating_sub(1);
     cx.reply.int(added as i64);
@@ -44,6 +45,7 @@ pub(super) fn srem(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
         return cx.reply.int(0);
     }
     let removed = ks.edit_set(&key, place, cx, |set| args.iter().skip(2).filter(|member| set.remove(member)).count());
+    ks.tell_removal(Classes::SET, "srem", &key, cx);
     cx.effects.itself();
     cx.effects.dirty += (removed as u64).saturating_sub(1);
     cx.reply.int(removed as i64);
@@ -68,6 +70,7 @@ pub(super) fn smove(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
         return;
     }
     ks.edit_set(&from, Some(source), cx, |set| set.remove(member));
+    ks.tell_removal(Classes::SET, "srem", &from, cx);
     cx.effects.itself();
     let Ok(target) = ks.find_kind(&to, Kind::Set, cx) else { return };
     let there = target.is_some_and(|place| ks.set_at(&to, place).has(ks.hash_key, Member::new(member)));
@@ -76,6 +79,7 @@ pub(super) fn smove(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
             set.announce(1, member);
             set.add(member)
         });
+        cx.effects.notify(Classes::SET, "sadd", to.db, to.bytes);
         cx.effects.dirty += 1;
     }
 }

@@ -9,10 +9,11 @@ use super::super::entry::Slot;
 use super::super::list::{Element, Held, List, Side};
 use super::super::score;
 use super::super::set::SetRef;
+use super::super::store::Access;
 use super::super::zset::limit;
 use super::sort_lookup::{Found, Pattern};
 use super::{NOT_AN_INTEGER, SYNTAX, WRONG_TYPE};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, parse_i64};
 
 /// What is asked for.
@@ -227,11 +228,15 @@ fn store(ks: &mut Keyspace, name: &[u8], elements: &[Held], get: &[Pattern<'_>],
     }
     let n = list.len();
     let key = ks.key(cx.db, name);
-    let before = ks.delete(&key, cx);
+    let place = ks.find(&key, cx, Access::Write);
     if n > 0 {
-        ks.insert(&key, Slot::of_list(name, list, None, ks.limits.list), cx);
+        ks.replace(&key, place, Slot::of_list(name, list, None, ks.limits.list), cx);
+        cx.effects.notify(Classes::LIST, "sortstore", key.db, key.bytes);
+    } else if let Some(place) = place {
+        ks.remove(&key, place, cx);
+        cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
     }
-    if n > 0 || before {
+    if n > 0 || place.is_some() {
         cx.effects.itself();
         cx.effects.dirty += (n as u64).saturating_sub(1);
     }

@@ -7,7 +7,7 @@ use super::super::string::{Form, New};
 use super::super::table::Place;
 use super::options::{self, For, Options, Time};
 use super::{WRONG_TYPE, options::expiry};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::mutations::{Mutation, on};
 use crate::resp::{Args, decimal_i64};
 
@@ -56,6 +56,7 @@ pub(super) fn set(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     if args.len() == 3 {
         let place = ks.find(&key, cx, Access::Write);
         ks.put(&key, place, value(args, 2), None, Form::Auto, cx);
+        tell_set(&key, false, cx);
         cx.reply.ok();
         return cx.effects.itself();
     }
@@ -88,6 +89,7 @@ fn set_with(ks: &mut Keyspace, args: Args<'_>, key: &Key<'_>, o: Options, at: Op
     let place = if o.get && place.is_none() { ks.find(key, cx, Access::Write) } else { place };
     let kept = if o.keep { place.and_then(|p| ks.slot(key, p).expiry()) } else { None };
     ks.put(key, place, value(args, 2), at.or(kept), Form::Auto, cx);
+    tell_set(key, at.is_some(), cx);
     if !o.get {
         cx.reply.ok();
     }
@@ -95,6 +97,15 @@ fn set_with(ks: &mut Keyspace, args: Args<'_>, key: &Key<'_>, o: Options, at: Op
         (Some((unit, _)), Some(at)) if unit != Time::AtMillis || o.get => propagate_expiring(args, 2, key, at, cx),
         (None, _) if o.get => propagate_without_get(args, key, cx),
         _ => cx.effects.itself(),
+    }
+}
+
+/// Tells that a key has got a string, and maybe an expiry.
+#[inline]
+fn tell_set(key: &Key<'_>, expires: bool, cx: &mut Context<'_, '_>) {
+    cx.effects.notify(Classes::STRING, "set", key.db, key.bytes);
+    if expires {
+        cx.effects.notify(Classes::GENERIC, "expire", key.db, key.bytes);
     }
 }
 
@@ -127,6 +138,7 @@ pub(super) fn setnx(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
     let fresh = ks.find(&key, cx, Access::Write).is_none();
     if fresh {
         ks.put(&key, None, value(args, 2), None, Form::Auto, cx);
+        tell_set(&key, false, cx);
         cx.effects.itself();
     }
     cx.reply.int(i64::from(fresh));
@@ -145,6 +157,7 @@ fn set_expiring(ks: &mut Keyspace, args: Args<'_>, unit: Time, name: &str, cx: &
     let key = ks.key(cx.db, args.at(1));
     let place = ks.find(&key, cx, Access::Write);
     ks.put(&key, place, value(args, 3), Some(at), Form::Auto, cx);
+    tell_set(&key, true, cx);
     cx.reply.ok();
     propagate_expiring(args, 3, &key, at, cx);
 }
@@ -157,6 +170,7 @@ pub(super) fn getset(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
     }
     let place = ks.find(&key, cx, Access::Write);
     ks.put(&key, place, value(args, 2), None, Form::Auto, cx);
+    tell_set(&key, false, cx);
     if args.has_pieces() {
         cx.effects.itself();
     } else {
@@ -169,7 +183,8 @@ pub(super) fn getdel(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
     let place = ks.find(&key, cx, Access::Read);
     if let (true, Some(place)) = (answer(place.map(|p| ks.slot(&key, p)), cx), place) {
         ks.remove(&key, place, cx);
-        cx.effects.command(key.db, &[b"DEL", key.bytes]);
+        cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
+        cx.effects.command(key.db, &[ks.words.deleted, key.bytes]);
     }
 }
 
@@ -206,14 +221,17 @@ fn change_expiry(
     match at {
         Some(at) if Keyspace::is_due(at, cx) => {
             ks.remove(key, place, cx);
-            cx.effects.command(key.db, &[b"DEL", key.bytes]);
+            cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
+            cx.effects.command(key.db, &[ks.words.expired, key.bytes]);
         }
         Some(at) => {
             ks.set_expiry(key, place, Some(at), cx);
+            cx.effects.notify(Classes::GENERIC, "expire", key.db, key.bytes);
             cx.effects.command(key.db, &[b"PEXPIREAT", key.bytes, decimal_i64(&mut buf, at)]);
         }
         None if persist && ks.slot(key, place).expiry().is_some() => {
             ks.set_expiry(key, place, None, cx);
+            cx.effects.notify(Classes::GENERIC, "persist", key.db, key.bytes);
             cx.effects.command(key.db, &[b"PERSIST", key.bytes]);
         }
         None => {}
@@ -225,6 +243,7 @@ fn put_pairs(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
         let key = ks.key(cx.db, args.at(i));
         let place = ks.find(&key, cx, Access::Write);
         ks.put(&key, place, New::Flat(args.at(i + 1)), None, Form::Auto, cx);
+        tell_set(&key, false, cx);
     }
     cx.effects.itself();
     cx.effects.dirty += (args.len() / 2) as u64 - 1;

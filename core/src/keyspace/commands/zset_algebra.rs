@@ -290,7 +290,7 @@ fn execute(ks: &mut Keyspace, args: Args<'_>, task: Task, cx: &mut Context<'_, '
         for (member, score) in found {
             result.put(member.text(&mut [0; 20]), score);
         }
-        return store(ks, args.at(1), result, cx);
+        return store(ks, args.at(1), result, task.name, cx);
     }
     found.sort_by(|(a, x), (b, y)| score::compare(*x, *y).then_with(|| a.text(&mut [0; 20]).cmp(b.text(&mut [0; 20]))));
     let n = found.len();

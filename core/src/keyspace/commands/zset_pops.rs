@@ -8,7 +8,7 @@ use super::super::table::Place;
 use super::SYNTAX;
 use super::waits::{timeout, wait_for};
 use super::zsets::write;
-use crate::dataset::{Context, WaitFor};
+use crate::dataset::{Classes, Context, WaitFor};
 use crate::resp::{Args, Proto, decimal, parse_i64};
 
 /// The end of a sorted set.
@@ -84,6 +84,7 @@ fn remove_end(
     } else {
         ks.edit_zset(key, Some(place), cx, |zset| zset.remove_range(span));
     }
+    ks.tell_removal(Classes::ZSET, if end == End::Min { "zpopmin" } else { "zpopmax" }, key, cx);
     cx.effects.dirty += (n as u64).saturating_sub(1);
 }
 

@@ -1,10 +1,11 @@
 //! Ranges of sorted sets: answered, counted, stored, removed.
 
 use super::super::Keyspace;
+use super::super::store::Access;
 use super::super::zset::{By, Window, ZsetEdit, ZsetRef, limit};
 use super::zsets::{read, reply_pairs, write};
 use super::{NOT_AN_INTEGER, SYNTAX};
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::resp::{Args, parse_i64};
 
 /// What a member of the family of `ZRANGE` is by its name alone.
@@ -133,19 +134,29 @@ pub(super) fn zrangestore(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_
             result.put(member.text(&mut [0; 20]), score);
         }
     }
-    store(ks, args.at(1), result, cx);
+    store(ks, args.at(1), result, "zrangestore", cx);
 }
 
 /// Gives a key a sorted set instead of whatever it holds, or deletes it if the set is empty; answers how many members
-/// there are.
-pub(super) fn store(ks: &mut Keyspace, name: &[u8], result: ZsetEdit<'static>, cx: &mut Context<'_, '_>) {
+/// there are. The event has the command's name.
+pub(super) fn store(
+    ks: &mut Keyspace,
+    name: &[u8],
+    result: ZsetEdit<'static>,
+    event: &'static str,
+    cx: &mut Context<'_, '_>,
+) {
     let key = ks.key(cx.db, name);
     let n = result.view().len();
-    let before = ks.delete(&key, cx);
+    let place = ks.find(&key, cx, Access::Write);
     if n > 0 {
-        ks.insert(&key, result.into_slot(name, None), cx);
+        ks.replace(&key, place, result.into_slot(name, None), cx);
+        cx.effects.notify(Classes::ZSET, event, key.db, key.bytes);
+    } else if let Some(place) = place {
+        ks.remove(&key, place, cx);
+        cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
     }
-    if n > 0 || before {
+    if n > 0 || place.is_some() {
         cx.effects.itself();
     }
     cx.reply.int(n as i64);
@@ -196,6 +207,12 @@ fn remove(ks: &mut Keyspace, args: Args<'_>, by: By, cx: &mut Context<'_, '_>) {
         ks.edit_zset(&key, Some(place), cx, |zset| zset.remove_range(span));
     }
     if n > 0 {
+        let event = match by {
+            By::Rank => "zremrangebyrank",
+            By::Score => "zremrangebyscore",
+            By::Member => "zremrangebylex",
+        };
+        ks.tell_removal(Classes::ZSET, event, &key, cx);
         cx.effects.itself();
         cx.effects.dirty += n as u64 - 1;
     }

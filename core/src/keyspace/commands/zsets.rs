@@ -11,7 +11,7 @@ use super::super::store::{Answered, Key};
 use super::super::table::Place;
 use super::super::zset::ZsetRef;
 use super::SYNTAX;
-use crate::dataset::Context;
+use crate::dataset::{Classes, Context};
 use crate::rdb::Scalar;
 use crate::resp::{Args, Proto};
 
@@ -200,6 +200,7 @@ fn add(ks: &mut Keyspace, args: Args<'_>, rules: Rules, from: usize, cx: &mut Co
                 }
             }
         });
+        cx.effects.notify(Classes::ZSET, if rules.incr { "zincr" } else { "zadd" }, key.db, key.bytes);
         cx.effects.itself();
         cx.effects.dirty += (added + updated).saturating_sub(1);
     }
@@ -218,6 +219,7 @@ pub(super) fn zrem(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
     }
     let removed =
         ks.edit_zset(&key, Some(place), cx, |zset| args.iter().skip(2).filter(|member| zset.remove(member)).count());
+    ks.tell_removal(Classes::ZSET, "zrem", &key, cx);
     cx.effects.itself();
     cx.effects.dirty += (removed as u64).saturating_sub(1);
     cx.reply.int(removed as i64);

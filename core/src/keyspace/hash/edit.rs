@@ -5,7 +5,8 @@ use super::super::hashed::HashKey;
 use super::super::limits::PackLimit;
 use super::super::pack::{self, PackEdit, Shape};
 use super::super::record::{Kind, Mark};
-use super::Hash;
+use super::{Field, Hash};
+use alloc::vec::Vec;
 
 #[derive(Debug)]
 enum State<'s> {
@@ -68,6 +69,23 @@ impl HashEdit<'_> {
         if fields > self.limit.entries {
             self.grow();
         }
+    }
+
+    /// Whether it is large, or has become it.
+    pub(in super::super) fn is_large(&self) -> bool {
+        !matches!(self.state, State::Pack { .. })
+    }
+
+    /// A field that [`HashEdit::fill`] takes.
+    pub(in super::super) fn field(&self, name: &[u8], value: &[u8]) -> Field {
+        Field::new(self.key, name, value)
+    }
+
+    /// Puts these fields in the place of what there is, of one that is large; whether all are different.
+    pub(in super::super) fn fill(&mut self, fields: Vec<Field>) -> bool {
+        let Some(hash) = Hash::of(fields) else { return false };
+        self.state = State::Grown(hash, PackEdit::default());
+        true
     }
 
     /// Gives a field a value, and takes its expiry; whether the field is new.

@@ -171,6 +171,11 @@ impl Block {
         Self::Run(Run::new(elements, count))
     }
 
+    /// A block of these packed elements, so many.
+    pub(super) fn counted(elements: Vec<u8>, count: usize) -> Self {
+        Self::Run(Run::new(elements, count))
+    }
+
     /// A block of one element.
     pub(super) fn of(element: Element<'_>) -> Self {
         match element {

@@ -195,6 +195,16 @@ impl List {
         removed
     }
 
+    /// Whether elements of so many bytes have room in one block.
+    pub(in crate::keyspace) fn takes_node(len: usize) -> bool {
+        FRAME + len <= NODE_MAX
+    }
+
+    /// Takes `count` packed elements as a block of their own, at least one, which have room in one.
+    pub(in crate::keyspace) fn push_elements(&mut self, elements: &[u8], count: usize) {
+        self.blocks.push(Block::counted(elements.to_vec(), count));
+    }
+
     /// Takes the elements of a node of a snapshot: they are a block of their own, as far as there is room in one.
     pub(in crate::keyspace) fn push_node<'a>(&mut self, scalars: impl Iterator<Item = Scalar<'a>>) {
         let mut run = Vec::new();

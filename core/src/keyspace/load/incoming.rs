@@ -5,21 +5,25 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::super::entry::{SMALL_MAX, Slot};
+use super::super::entry::{self, SMALL_MAX, Slot};
 use super::super::hash::HashEdit;
 use super::super::hashed::HashKey;
 use super::super::limits::{Limits, PackLimit, SetLimit};
 use super::super::list::{self, List, Side};
+use super::super::module::Growing;
 use super::super::pack::Shape;
 use super::super::set::SetEdit;
 use super::super::string::{Form, New};
 use super::super::value::Chunked;
 use super::super::zset::ZsetEdit;
-use crate::rdb::{Compact, Element, Kind, Layout, Scalar, Value};
+use super::adopt;
+use super::gather::Gather;
+use super::stream::StreamLoad;
+use crate::rdb::{Compact, Element, Kind, Layout, ModuleValue, Scalar, StreamPart, Value};
 
 /// What a value in parts cannot have.
-const TWICE: &str = "a field comes twice";
-const MEMBER_TWICE: &str = "a member comes twice";
+pub(super) const TWICE: &str = "a field comes twice";
+pub(super) const MEMBER_TWICE: &str = "a member comes twice";
 const NO_SCORE: &str = "a score is not a number";
 const STRAY: &str = "a part of another type";
 const TOO_LATE: &str = "a field expires beyond the range";
@@ -47,18 +51,23 @@ pub(super) enum Incoming {
     List(List, Option<Vec<u8>>),
     /// A set.
     Set(SetEdit<'static>),
+    /// A stream.
+    Stream(Box<StreamLoad>),
+    /// A module's value.
+    Module(Growing),
+    /// A hash, a set or a sorted set that is made when all of it is there.
+    Gather(Gather),
 }
 
 /// The name of a type that is not held; `None`: it is.
 pub(super) fn unsupported(value: &Value<'_>) -> Option<&'static str> {
     match value {
-        Value::String(_) | Value::LongString(_) => None,
+        Value::String(_) | Value::LongString(_) | Value::Stream => None,
         Value::Compact(kind, _) | Value::Elements(kind, _) => match kind {
             Kind::Hash | Kind::Zset | Kind::List | Kind::Set => None,
         },
-        Value::Stream => Some("stream"),
         Value::Array { .. } => Some("array"),
-        Value::Module(_) => Some("module"),
+        Value::Module(_) => None,
     }
 }
 
@@ -71,6 +80,9 @@ impl Incoming {
             Self::Zset(zset) => zset.memory(),
             Self::List(list, long) => list.memory() + long.as_ref().map_or(0, Vec::capacity),
             Self::Set(set) => set.memory(),
+            Self::Stream(stream) => stream.memory(),
+            Self::Module(growing) => growing.memory(),
+            Self::Gather(gather) => gather.memory(),
         }
     }
 
@@ -82,6 +94,7 @@ impl Incoming {
         };
         let mut incoming = match value {
             Value::LongString(_) => Self::String(Chunked::default()),
+            Value::Stream => Self::Stream(Box::default()),
             Value::Compact(Kind::Hash, _) | Value::Elements(Kind::Hash, _) => {
                 Self::Hash(HashEdit::empty(key, hash), None)
             }
@@ -91,8 +104,14 @@ impl Incoming {
             // Redis looks at the number before it knows that not all are integers.
             Value::Elements(Kind::Set, n) if *n > set.ints as u64 => Self::Set(SetEdit::empty(key, set, Shape::Table)),
             Value::Elements(Kind::Set, _) => Self::Set(SetEdit::empty(key, set, Shape::Ints)),
+            Value::Module(module) => Self::Module(Growing::new(*module)),
             _ => return Ok(None),
         };
+        if let Value::Elements(_, n) = *value {
+            let n = usize::try_from(n).unwrap_or(usize::MAX);
+            incoming.expect(n);
+            return Ok(Some(Gather::begin(incoming, n)));
+        }
         match (&mut incoming, value) {
             (Self::Hash(hash, _), Value::Compact(_, pack)) => take_pack(hash, pack)?,
             (Self::Zset(zset), Value::Compact(_, pack)) => take_scored(zset, pack)?,
@@ -103,13 +122,29 @@ impl Incoming {
         Ok(Some(incoming))
     }
 
+    /// So many elements come: those of a large collection are not kept as a small one first.
+    fn expect(&mut self, n: usize) {
+        match self {
+            Self::Hash(hash, _) => hash.announce(n),
+            Self::Zset(zset) => zset.announce(n, 0),
+            Self::Set(set) => set.expect(n),
+            Self::String(_) | Self::List(..) | Self::Stream(_) | Self::Module(_) | Self::Gather(_) => {}
+        }
+    }
+
     /// Takes bytes of a long string or of the long value of a field.
     pub(super) fn piece(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         match self {
             Self::String(chunked) => chunked.append(bytes),
             Self::Hash(_, Some((_, value))) => value.extend_from_slice(bytes),
             Self::List(_, Some(element)) => element.extend_from_slice(bytes),
-            Self::Hash(_, None) | Self::List(_, None) | Self::Zset(_) | Self::Set(_) => {
+            Self::Hash(_, None)
+            | Self::List(_, None)
+            | Self::Zset(_)
+            | Self::Set(_)
+            | Self::Stream(_)
+            | Self::Module(_)
+            | Self::Gather(_) => {
                 return Err(Refused::Broken(STRAY));
             }
         }
@@ -118,6 +153,19 @@ impl Incoming {
 
     /// Takes an element.
     pub(super) fn element(&mut self, element: &Element<'_>) -> Result<(), Refused> {
+        if let Self::Gather(gather) = self {
+            let taken = gather.take(element);
+            if taken && !gather.is_complete() {
+                return Ok(());
+            }
+            let Self::Gather(gather) = core::mem::replace(self, Self::String(Chunked::default())) else {
+                return Ok(());
+            };
+            *self = gather.made()?;
+            if taken {
+                return Ok(());
+            }
+        }
         match (self, *element) {
             (Self::List(list, long), _) => list_element(list, long, element),
             (Self::Set(set), Element::Member(member)) => add(set, member),
@@ -133,11 +181,27 @@ impl Incoming {
         }
     }
 
+    /// Takes one thing that a module wrote.
+    pub(super) fn module(&mut self, value: ModuleValue<'_>) -> Result<(), Refused> {
+        let Self::Module(growing) = self else { return Err(Refused::Broken(STRAY)) };
+        growing.push(value);
+        Ok(())
+    }
+
     /// Takes several elements of a list.
     pub(super) fn node(&mut self, node: &Compact<'_>) -> Result<(), Refused> {
         let Self::List(list, None) = self else { return Err(Refused::Broken(STRAY)) };
-        list.push_node(node.iter());
+        match adopt::node(node) {
+            Some(elements) if List::takes_node(elements.len()) => list.push_elements(elements, node.len()),
+            _ => list.push_node(node.iter()),
+        }
         Ok(())
+    }
+
+    /// Takes a part of a stream.
+    pub(super) fn stream(&mut self, part: &StreamPart<'_>) -> Result<(), Refused> {
+        let Self::Stream(stream) = self else { return Err(Refused::Broken(STRAY)) };
+        stream.take(part).map_err(Refused::Broken)
     }
 
     /// The long value of a field, or a long element, is complete.
@@ -153,16 +217,29 @@ impl Incoming {
         set(hash, &field, &value, expire_at_ms)
     }
 
-    /// The value is complete: its entry, `None` for a collection of nothing.
-    pub(super) fn finish(self, key: &[u8], expiry: Option<i64>, limits: &Limits) -> Option<Slot> {
+    /// No further part comes: what was gathered is made.
+    pub(super) fn complete(self) -> Result<Self, Refused> {
         match self {
-            Self::String(value) if value.len() > SMALL_MAX => Some(Slot::long(key, value, expiry, Form::Auto)),
-            Self::String(value) => Some(Slot::of_string(key, New::Pieces(value.chunks()), expiry, Form::Auto)),
-            Self::List(list, _) => Some(Slot::of_list(key, list, expiry, limits.list)).filter(|slot| !slot.is_hollow()),
-            Self::Hash(hash, _) => Some(hash.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
-            Self::Zset(zset) => Some(zset.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
-            Self::Set(set) => Some(set.into_slot(key, expiry)).filter(|slot| !slot.is_hollow()),
+            Self::Gather(gather) => gather.made(),
+            made => Ok(made),
         }
+    }
+
+    /// The value is [complete](Self::complete): its entry, `None` for a collection of nothing.
+    pub(super) fn finish(self, key: &[u8], expiry: Option<i64>, limits: &Limits) -> Result<Option<Slot>, Refused> {
+        let slot = match self {
+            Self::String(value) if value.len() > SMALL_MAX => Slot::long(key, value, expiry, Form::Auto),
+            Self::String(value) => Slot::of_string(key, New::Pieces(value.chunks()), expiry, Form::Auto),
+            Self::List(list, _) => Slot::of_list(key, list, expiry, limits.list),
+            Self::Hash(hash, _) => hash.into_slot(key, expiry),
+            Self::Zset(zset) => zset.into_slot(key, expiry),
+            Self::Set(set) => set.into_slot(key, expiry),
+            Self::Stream(stream) => Slot::of_stream(key, stream.finish().map_err(Refused::Broken)?, expiry),
+            Self::Module(growing) => Slot::large(key, entry::Value::Module(growing.finish()), expiry, 0),
+            // The end makes it one of the others.
+            Self::Gather(_) => return Ok(None),
+        };
+        Ok(Some(slot).filter(|slot| !slot.is_hollow()))
     }
 }
 

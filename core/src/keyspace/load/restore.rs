@@ -27,15 +27,17 @@ pub(in crate::keyspace) fn restore(
                 value => {
                     incoming = Incoming::begin(&value, hash_key, limits).ok()?;
                     if value.is_whole() {
-                        slot = incoming.take()?.finish(key, expiry, limits);
+                        slot = incoming.take()?.finish(key, expiry, limits).ok()?;
                     }
                 }
             },
             Item::Piece(bytes) => incoming.as_mut()?.piece(bytes).ok()?,
             Item::Element(element) => incoming.as_mut()?.element(&element).ok()?,
+            Item::Module(value) => incoming.as_mut()?.module(value).ok()?,
             Item::Block(node) => incoming.as_mut()?.node(&node).ok()?,
+            Item::Stream(part) => incoming.as_mut()?.stream(&part).ok()?,
             Item::ElementEnd { expire_at_ms } => incoming.as_mut()?.element_end(expire_at_ms).ok()?,
-            Item::EntryEnd => slot = incoming.take()?.finish(key, expiry, limits),
+            Item::EntryEnd => slot = incoming.take()?.complete().ok()?.finish(key, expiry, limits).ok()?,
             _ => return None,
         }
     }

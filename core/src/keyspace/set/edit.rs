@@ -1,13 +1,15 @@
 //! A set that is changed: small as long as it fits, large from then on.
 
+use super::super::blob::Blob;
 use super::super::entry::{SMALL_MAX, Slot, Value};
 use super::super::hashed::HashKey;
 use super::super::limits::SetLimit;
 use super::super::pack::{self, Pack, PackEdit, Shape, Text as _};
 use super::super::record::{Kind, Mark};
-use super::{Set, SetRef};
+use super::{Placed, Set, SetRef};
 use crate::rdb::Scalar;
 use crate::resp::parse_i64;
+use alloc::vec::Vec;
 
 /// The longest text of an integer, bytes.
 const INT_TEXT: usize = 20;
@@ -93,6 +95,46 @@ impl SetEdit<'_> {
         if members > self.limit.members(self.shape) {
             self.shape = Shape::Table;
         }
+    }
+
+    /// So many members come, more than any small set has or not.
+    pub(in super::super) fn expect(&mut self, members: usize) {
+        if members > self.limit.ints.max(self.limit.pack.entries) {
+            self.shape = Shape::Table;
+            self.enlarge();
+        }
+    }
+
+    /// Whether it is large, or has become it.
+    pub(in super::super) fn is_large(&self) -> bool {
+        !matches!(self.state, State::Pack(_))
+    }
+
+    /// Whether a new one of `members` may be an `intset` as well as a `listpack`.
+    pub(in super::super) fn fits(&self, members: usize) -> bool {
+        self.shape == Shape::Ints && members <= self.limit.ints.min(self.limit.pack.entries)
+    }
+
+    /// A member that [`SetEdit::fill`] takes.
+    pub(in super::super) fn placed(&self, member: &[u8]) -> Placed {
+        Placed { position: self.key.position(member), name: Blob::new(member) }
+    }
+
+    /// Puts these members in the place of what there is, of one that is large; whether all are different.
+    pub(in super::super) fn fill(&mut self, members: Vec<Placed>) -> bool {
+        let Some(set) = Set::of_placed(members) else { return false };
+        self.state = State::Grown(set, PackEdit::default());
+        true
+    }
+
+    /// Puts packed members in the place of nothing: different ones, none of them a number, no more than a `listpack` takes.
+    pub(in super::super) fn fill_texts(&mut self, elements: Vec<u8>) {
+        if elements.is_empty() {
+            return;
+        }
+        let is_long = Pack(&elements).iter().any(|member| member.len() > self.limit.pack.bytes);
+        self.shape = if is_long { Shape::Table } else { Shape::Pack };
+        self.state = State::Pack(PackEdit::new(elements, 0));
     }
 
     /// Adds a member; whether it is new.

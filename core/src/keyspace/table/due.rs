@@ -8,7 +8,7 @@ use super::{AHEAD, NEVER, Place, SEGMENT, SHRINK, Table};
 /// Fields of one key that go at once.
 const FIELDS: usize = 64;
 
-/// What of an entry is to be known to find it in time.
+/// What the table counts of an entry: when it is to be found, and which snapshots hold it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Deadline {
     expiry: Option<i64>,
@@ -16,12 +16,14 @@ pub(super) struct Deadline {
     due: Option<i64>,
     /// Whether fields expire.
     fields: bool,
+    /// Whether it is a stream with counters that old snapshots lose.
+    counters: bool,
 }
 
 impl Deadline {
     #[inline]
     pub(super) fn of(slot: &Slot) -> Self {
-        Self { expiry: slot.expiry(), due: slot.due(), fields: slot.has_timed_fields() }
+        Self { expiry: slot.expiry(), due: slot.due(), fields: slot.has_timed_fields(), counters: slot.has_counters() }
     }
 }
 
@@ -44,6 +46,7 @@ impl Table {
 
     #[inline]
     pub(super) fn note_deadline(&mut self, home: usize, deadline: Deadline) {
+        self.counted_streams += usize::from(deadline.counters);
         let Some(at) = deadline.due else { return };
         if let Some(at) = deadline.expiry {
             self.expires += 1;
@@ -62,6 +65,7 @@ impl Table {
             self.expiry_sum -= i128::from(at);
         }
         self.timed_fields -= usize::from(deadline.fields);
+        self.counted_streams -= usize::from(deadline.counters);
     }
 
     /// Takes out keys and fields whose expiry is before `now`, looking at about `budget` of them at most, which is counted

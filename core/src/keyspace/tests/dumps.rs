@@ -186,13 +186,13 @@ fn the_options_as_redis_takes_them() {
         assert_eq!(answer, "-ERR DUMP payload version or checksum are wrong");
     }
     let double = [&payload[..payload.len() - 10], &payload[..payload.len() - 10]].concat();
-    // Nothing, a type that is none, a list of nothing, a stream, a module's value, a field twice, more than the value.
+    // Nothing, a type that is none, a list of nothing, an array, what no module writes, a field twice, more than the value.
     for value in [
         &b""[..],
         b"\x08",
         b"\x01\x00",
-        b"\x0f\x00\x00\x00\x00\x00",
-        b"\x07\x00\x00",
+        b"\x1c\x01\x00\x00\x00\x01a",
+        b"\x07\x00\x09",
         b"\x04\x02\x01f\x01v\x01f\x01w",
         &double,
     ] {

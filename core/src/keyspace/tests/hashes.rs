@@ -472,9 +472,9 @@ fn a_load_takes_fields_in_parts_and_refuses_what_cannot_be() {
     assert_eq!(w.ks.load_item(&field(b"a", b"1"), None), Ok(()));
     let twice = w.ks.load_item(&field(b"a", b"2"), None);
     assert_eq!(twice, Err(LoadError::Broken { key: "k".into(), why: "a field comes twice" }));
-    let stream =
-        Item::Entry(Entry { db: 0, key: b"k", expire_at_ms: None, idle_s: None, freq: None, value: Value::Stream });
-    let refused = LoadError::Unsupported { key: "k".into(), kind: "stream" };
-    assert_eq!((w.ks.accepts(&stream), w.ks.load_item(&stream, None)), (Err(refused.clone()), Err(refused)));
+    let value = Value::Array { len: 1, next_insert: None };
+    let array = Item::Entry(Entry { db: 0, key: b"k", expire_at_ms: None, idle_s: None, freq: None, value });
+    let refused = LoadError::Unsupported { key: "k".into(), kind: "array" };
+    assert_eq!((w.ks.accepts(&array), w.ks.load_item(&array, None)), (Err(refused.clone()), Err(refused)));
     w.ks.load_abort();
 }

@@ -254,6 +254,7 @@ fn defaults_are_those_of_redis() {
         set: SetLimit { ints: 512, pack: pack(128) },
         zset: pack(128),
         list: ListLimit::new(-2),
+        stream: StreamLimit { bytes: 4096, entries: 100 },
         hll_sparse: 3000,
         string: 512 << 20,
     };

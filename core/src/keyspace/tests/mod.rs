@@ -2,7 +2,11 @@
 
 mod bits;
 mod dumps;
+mod eviction;
 mod field_expiry;
+mod functions;
+mod gathered;
+mod geo;
 mod hashes;
 mod hyperloglog;
 mod laws;
@@ -12,13 +16,16 @@ mod replies;
 mod sets;
 mod snapshots;
 mod sorts;
+mod stream_laws;
+mod stream_talk;
+mod streams;
 mod zset_laws;
 mod zsets;
 
 use super::set::SetRef;
 use super::*;
 use crate::blocks::Blocks;
-use crate::dataset::{Context, Dataset, Effect, Effects, LoadMode, Origin, Progress};
+use crate::dataset::{Context, Dataset, Effect, Effects, LoadMode, Origin, Progress, Wait};
 use crate::machine::Chunks;
 use crate::rdb::{Body, Element, Item, Kind, Options, Reader, ReaderLimits, Scalar, Value, Writer};
 use crate::resp::{Command, Proto, Reply};
@@ -64,9 +71,22 @@ impl World {
 
     /// Executes a command in database `db`; its reply in wire form.
     pub(super) fn run<A: AsRef<[u8]>>(&mut self, db: u32, args: &[A]) -> Vec<u8> {
+        self.run_waiting(db, args, None)
+    }
+
+    /// The same for a client that can wait.
+    pub(super) fn run_waiting<A: AsRef<[u8]>>(
+        &mut self,
+        db: u32,
+        args: &[A],
+        wait: Option<&mut Option<Wait>>,
+    ) -> Vec<u8> {
         let command = Command::new(args);
         let name = String::from_utf8_lossy(args[0].as_ref()).to_lowercase();
-        let number = self.ks.commands().iter().position(|c| c.name == name).expect("a known command");
+        let number = |name: &str| self.ks.commands().iter().position(|c| c.name == name);
+        let sub =
+            args.get(1).map(|sub| std::format!("{name}|{}", String::from_utf8_lossy(sub.as_ref()).to_lowercase()));
+        let number = sub.and_then(|sub| number(&sub)).or_else(|| number(&name)).expect("a known command");
         let mut out = Blocks::new();
         let mut reply = Reply::new(&mut out, self.proto);
         let now = self.now();
@@ -78,7 +98,8 @@ impl World {
             rng: &mut self.rng,
             reply: &mut reply,
             effects: &mut self.fx,
-            wait: None,
+            touch: true,
+            wait,
         };
         self.ks.execute(number, command.args(), &mut cx);
         let mut chunks = Chunks::new();
@@ -121,6 +142,7 @@ impl World {
                             .map(|(member, score)| (member.text(&mut [0; 20]).to_vec(), score)),
                     ),
                     None if slot.list().is_some() => lists::text_of(slot),
+                    None if slot.stream().is_some() => stream_laws::text_of(slot),
                     None => slot.string().map(super::string::Str::flat).unwrap_or_default().into_owned(),
                 };
                 let double = all.insert((db as u32, slot.key().to_vec()), (value, slot.expiry()));

@@ -46,7 +46,6 @@ const TALK: &[(&str, &str)] = &[
     ("OBJECT ENCODING b", "$3 int"),
     ("OBJECT REFCOUNT b", ":2147483647"),
     ("OBJECT ENCODING none", "$-1"),
-    ("OBJECT ENCODING", "-ERR wrong number of arguments for 'object|encoding' command"),
     ("OBJECT FOO b", "-ERR unknown subcommand 'FOO'. Try OBJECT HELP."),
     ("STRLEN a", ":3"),
     ("GETRANGE a -2 -1", "$2 23"),

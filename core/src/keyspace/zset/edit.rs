@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{Zset, ZsetRef, packed_score};
+use super::{Ranked, Zset, ZsetRef, packed_score};
 use crate::dataset::Context;
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::{SMALL_MAX, Slot, Value};
@@ -95,6 +95,18 @@ impl ZsetEdit<'_> {
         if members > entries {
             self.enlarge();
         }
+    }
+
+    /// Whether it is large, or has become it.
+    pub(in crate::keyspace) fn is_large(&self) -> bool {
+        !matches!(self.state, State::Pack { .. })
+    }
+
+    /// Puts these members in the place of what there is, of one that is large; whether all are different.
+    pub(in crate::keyspace) fn fill(&mut self, members: Vec<Ranked>) -> bool {
+        let Some(zset) = Zset::of(self.key, members) else { return false };
+        self.state = State::Grown(Box::new(zset), PackEdit::default());
+        true
     }
 
     /// Gives a member a score; the one before.

@@ -74,6 +74,11 @@ pub(in crate::keyspace) enum By {
 }
 
 impl<'a> Window<'a> {
+    /// The scores from `min` on that are less than `max`.
+    pub(in crate::keyspace) fn scores_below(min: f64, max: f64) -> Self {
+        Self::Scores(ScoreEnd { at: min, exclusive: false }, ScoreEnd { at: max, exclusive: true })
+    }
+
     /// The window between two arguments; an error's text if they are no ends of one.
     pub(in crate::keyspace) fn parse(by: By, min: &'a [u8], max: &'a [u8]) -> Result<Self, &'static str> {
         match by {

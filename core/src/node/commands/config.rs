@@ -85,9 +85,14 @@ impl<D: Dataset> Node<D> {
         self.source.configure(super::super::start::source_config(&self.config.settings), &mut turn!(self, cx));
         self.configure_link(cx);
         self.data.configure(&self.config.settings);
+        self.choose_events();
         for &name in changed {
             match name {
                 "save" => self.arm_save_rules(cx),
+                n if n.starts_with("maxmemory") => {
+                    self.evicting = true;
+                    self.want_resume(cx);
+                }
                 "timeout" => self.arm_idle(cx),
                 "loglevel" => self.event(cx, What::LogLevel(self.config.settings.loglevel)),
                 _ => {}

@@ -60,7 +60,7 @@ impl<D: Dataset> Node<D> {
             "clients" => info::clients_section(self, f, s),
             "memory" => self.memory_section(f, s),
             "persistence" => self.persistence_section(f, now),
-            "stats" => self.clients.stats_section(f, &self.counts(), now),
+            "stats" => self.clients.stats_section(f, &self.counts(now), now),
             "replication" => self.replication_section(f, now),
             "cpu" => self.clients.cpu_section(f),
             "modules" => f.section("Modules"),
@@ -101,9 +101,10 @@ impl<D: Dataset> Node<D> {
         f.put("mem_clients_slaves", 0);
         f.put("mem_replication_backlog", log);
         f.put("mem_total_replication_buffers", log + snapshot);
+        f.put("mem_not_counted_for_evict", used.saturating_sub(self.data.used() as u64));
         f.put("mem_snapshot_handed_over", self.data.snapshot_pending());
         f.put("mem_allocator", "system");
-        f.put("lazyfree_pending_objects", 0);
+        f.put("lazyfree_pending_objects", self.data.waiting_to_be_freed());
         f.put("lazyfreed_objects", self.data.counters().lazy_freed);
     }
 
@@ -145,7 +146,7 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    fn counts(&self) -> DataCounts {
+    fn counts(&self, now: Now) -> DataCounts {
         let r = self.source.counters();
         DataCounts {
             repl_in: self.stats.repl_in,
@@ -154,6 +155,9 @@ impl<D: Dataset> Node<D> {
             sync_partial_ok: r.partial_ok,
             sync_partial_err: r.partial_err,
             data: self.data.counters(),
+            expire_ms: self.stats.expire_us / 1000,
+            expire_cut: self.stats.expire_cut,
+            exceeded_ms: self.exceeded_ms(now.mono),
         }
     }
 

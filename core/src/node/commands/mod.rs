@@ -8,6 +8,7 @@ mod info;
 mod introspect;
 mod pubsub;
 mod replication;
+mod scripts;
 mod server;
 mod transaction;
 
@@ -16,13 +17,15 @@ use alloc::vec::Vec;
 pub(super) use config::Rewrite;
 
 use super::{Node, Run};
-use crate::client::commands::row::{A, AUTH, C, F, L, N, NONE, NOW, P, rows};
+use crate::client::commands::row::{A, AUTH, BUSY, C, F, L, N, NONE, NOW, P, rows};
 use crate::client::commands::{self, NOT_AN_INTEGER, SYNTAX, help, int};
 use crate::dataset::{Dataset, Flags, KeySpec, Spec};
 
 const ALL: KeySpec = KeySpec::fixed(1, -1, 1);
+const BEHIND_2: KeySpec = KeySpec::NONE.counted(2);
 
 // Flags of a node's own rows, beside those of `client::commands::row`.
+const ADMIN: Flags = Flags::ADMIN;
 const R: Flags = Flags::READONLY;
 const W: Flags = Flags::WRITE;
 const ALONE: Flags = Flags::NO_MULTI;
@@ -30,6 +33,9 @@ const SYNC: Flags = Flags::NO_ASYNC_LOADING;
 const ST: Flags = Flags::STALE;
 const NOLOG: Flags = Flags::SKIP_SLOWLOG;
 const TELL: Flags = Flags::MAY_REPLICATE;
+const HIDDEN: Flags = Flags::SKIP_MONITOR;
+const MOVABLE: Flags = Flags::MOVABLE_KEYS;
+const KEYLESS: Flags = Flags::NO_MANDATORY_KEYS;
 
 /// Everything that a node over `data` executes, each with what runs it. A subcommand's row is named `container|sub`.
 pub(super) fn all<D: Dataset>(data: &D) -> Vec<(&'static Spec, Run<D>)> {
@@ -39,22 +45,23 @@ pub(super) fn all<D: Dataset>(data: &D) -> Vec<(&'static Spec, Run<D>)> {
     connection_rows(&mut list);
     server_rows(&mut list);
     container_rows(&mut list);
+    script_rows(&mut list);
     list
 }
 
 fn connection_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
     rows! { list, Node<D>, in [Node::<D>], "connection":
         "echo" 2 [L, F] NONE "1.0.0" cmd_echo "Answers its argument.";
-        "quit" -1 [N, L, F, AUTH, NOW] NONE "1.0.0" cmd_quit "Closes the connection after the answer.";
-        "reset" 1 [N, L, F, AUTH, NOW] NONE "6.2.0" cmd_reset "Brings the connection back to how it began.";
+        "quit" -1 [N, L, F, AUTH, NOW, BUSY] NONE "1.0.0" cmd_quit "Closes the connection after the answer.";
+        "reset" 1 [N, L, F, AUTH, NOW, BUSY] NONE "6.2.0" cmd_reset "Brings the connection back to how it began.";
         "select" 2 [L, F] NONE "1.0.0" cmd_select "Changes the database of the connection.";
     }
     rows! { list, Node<D>, in [Node::<D>], "transactions":
-        "multi" 1 [N, L, F, NOW] NONE "1.2.0" cmd_multi "Begins a transaction.";
+        "multi" 1 [N, L, F, NOW, BUSY] NONE "1.2.0" cmd_multi "Begins a transaction.";
         "exec" 1 [N, L, NOW, NOLOG] NONE "1.2.0" cmd_exec "Runs the commands of a transaction as one.";
-        "discard" 1 [N, L, F, NOW] NONE "2.0.0" cmd_discard "Forgets a transaction.";
-        "watch" -2 [N, L, F, NOW] ALL "2.2.0" cmd_watch "Makes the next transaction fail if one of the keys changes before it.";
-        "unwatch" 1 [N, L, F] NONE "2.2.0" cmd_unwatch "Forgets all watched keys.";
+        "discard" 1 [N, L, F, NOW, BUSY] NONE "2.0.0" cmd_discard "Forgets a transaction.";
+        "watch" -2 [N, L, F, NOW, BUSY] ALL "2.2.0" cmd_watch "Makes the next transaction fail if one of the keys changes before it.";
+        "unwatch" 1 [N, L, F, BUSY] NONE "2.2.0" cmd_unwatch "Forgets all watched keys.";
     }
     rows! { list, Node<D>, in [Node::<D>], "pubsub":
         "publish" 3 [P, L, F, TELL] NONE "2.0.0" cmd_publish "Sends a message to all who listen to a channel.";
@@ -73,11 +80,11 @@ fn server_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
         "lolwut" -1 [R, F] NONE "5.0.0" cmd_lolwut "Shows the version.";
         "monitor" 1 [A, L, ALONE] NONE "1.0.0" cmd_monitor "Shows every command that the server runs.";
         "psync" -3 [A, ALONE, SYNC] NONE "2.8.0" cmd_psync "Begins or resumes replication.";
-        "replconf" -1 [A, L] NONE "3.0.0" cmd_replconf "Talks about replication between master and replica.";
+        "replconf" -1 [A, L, BUSY] NONE "3.0.0" cmd_replconf "Talks about replication between master and replica.";
         "replicaof" 3 [A, ST, SYNC] NONE "5.0.0" cmd_replicaof "Follows a master, or becomes one.";
         "role" 1 [N, L, F] NONE "2.8.12" cmd_role "Shows the role in replication.";
         "save" 1 [A, ALONE, SYNC] NONE "1.0.0" cmd_save "Writes a snapshot to the disk and answers when it is there.";
-        "shutdown" -1 [A, L, ALONE] NONE "1.0.0" cmd_shutdown "Saves what is to be saved and ends the server.";
+        "shutdown" -1 [A, L, ALONE, BUSY] NONE "1.0.0" cmd_shutdown "Saves what is to be saved and ends the server.";
         "slaveof" 3 [A, ST, SYNC] NONE "1.0.0" cmd_replicaof "The old name of REPLICAOF.";
         "swapdb" 3 [W, F] NONE "4.0.0" cmd_swapdb "Exchanges two databases.";
         "sync" 1 [A, ALONE, SYNC] NONE "1.0.0" cmd_sync "Begins replication the old way.";
@@ -127,9 +134,29 @@ fn container_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
         "latency|history" 3 [A, L] NONE "2.8.13" latency_history "Shows the history of an event.";
         "latency|latest" 2 [A, L] NONE "2.8.13" latency_latest "Shows the last of each event.";
         "latency|reset" -2 [A, L] NONE "2.8.13" latency_reset "Forgets events.";
-        "slowlog|get" -2 [A, L] NONE "2.2.12" slowlog_get "Shows slow commands.";
+        "slowlog|get" -2 [ADMIN, L] NONE "2.2.12" slowlog_get "Shows slow commands.";
         "slowlog|help" 2 [L] NONE "6.2.0" slowlog_help "Shows the subcommands.";
-        "slowlog|len" 2 [A, L] NONE "2.2.12" slowlog_len "Counts slow commands.";
-        "slowlog|reset" 2 [A, L] NONE "2.2.12" slowlog_reset "Forgets slow commands.";
+        "slowlog|len" 2 [ADMIN, L] NONE "2.2.12" slowlog_len "Counts slow commands.";
+        "slowlog|reset" 2 [ADMIN, L] NONE "2.2.12" slowlog_reset "Forgets slow commands.";
+    }
+}
+
+fn script_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
+    rows! { list, Node<D>, in [Node::<D>], "scripting":
+        "eval" -3 [N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "2.6.0" cmd_eval "Runs a script: not had here.";
+        "eval_ro" -3 [R, N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "7.0.0" cmd_eval "Runs a script that only reads: not had here.";
+        "evalsha" -3 [N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "2.6.0" cmd_eval "Runs a script by its sum: not had here.";
+        "evalsha_ro" -3 [R, N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "7.0.0" cmd_eval "Runs a script that only reads by its sum: not had here.";
+        "fcall" -3 [N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "7.0.0" cmd_fcall "Runs a function: not had here.";
+        "fcall_ro" -3 [R, N, ST, HIDDEN, KEYLESS, MOVABLE] BEHIND_2 "7.0.0" cmd_fcall "Runs a function that only reads: not had here.";
+        "script|debug" 3 [N] NONE "3.2.0" script_debug "Debugs scripts: not had here.";
+        "script|exists" -3 [N] NONE "2.6.0" script_exists "Tells which scripts are there: none.";
+        "script|flush" -2 [N] NONE "2.6.0" script_flush "Forgets all scripts.";
+        "script|help" 2 [L] NONE "5.0.0" script_help "Shows the subcommands.";
+        "script|kill" 2 [N, BUSY] NONE "2.6.0" script_kill "Ends the script that runs.";
+        "script|load" 3 [N, ST] NONE "2.6.0" script_load "Keeps a script: not had here.";
+    }
+    rows! { list, Node<D>, in [commands], "scripting":
+        "script" -2 [C] NONE "2.6.0" container "Commands about scripts.";
     }
 }

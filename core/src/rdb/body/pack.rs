@@ -24,7 +24,8 @@ fn count(n: usize) -> [u8; 2] {
     u16::try_from(n).unwrap_or(u16::MAX).to_le_bytes()
 }
 
-fn listpack(elements: &[u8], len: usize) -> Vec<u8> {
+/// The listpack of these elements, of which there are so many.
+pub(super) fn listpack(elements: &[u8], len: usize) -> Vec<u8> {
     const HEAD: usize = 6;
     let total = HEAD + elements.len() + 1;
     let mut blob = Vec::with_capacity(total);

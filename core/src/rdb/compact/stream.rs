@@ -97,6 +97,11 @@ impl<'a> StreamNode<'a> {
         self.pack.blob()
     }
 
+    /// The values of the listpack, those of its bookkeeping too.
+    pub fn scalars(&self) -> impl Iterator<Item = Scalar<'a>> + use<'a> {
+        self.pack.iter()
+    }
+
     /// Its entries in order, deleted ones among them.
     pub fn entries(&self) -> StreamEntries<'a> {
         let mut rest = listpack::body(self.pack.blob());

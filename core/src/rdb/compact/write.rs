@@ -22,6 +22,9 @@ impl<'v> ListpackWriter<'v> {
         Self { out, start, count: 0 }
     }
 
+    /// No listpack that is shorter has a value in one of the forms of [`ListpackWriter::is_portable`], bytes.
+    pub const ODD_MIN: usize = 0x3fff;
+
     /// Whether every server reads these bytes in a listpack. Of three sizes servers write and demand different forms:
     /// such a value belongs elsewhere (a plain node of a list, a type of single strings).
     pub fn is_portable(text: &[u8]) -> bool {

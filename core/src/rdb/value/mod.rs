@@ -9,6 +9,7 @@ mod blob;
 mod list;
 mod module;
 mod part;
+mod quick;
 mod rows;
 mod stream;
 mod string;
@@ -29,6 +30,7 @@ use string::LongString;
 pub(super) use list::{First, Quicklist};
 pub(super) use module::Ops;
 pub(super) use part::{Part, Scratch};
+pub(super) use quick::Quick;
 
 /// What the record of a key holds of its value.
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +165,15 @@ impl Running {
             self.long = Some(LongString::new(head, limits));
         }
         Ok(part)
+    }
+
+    /// The next part by the short way, if it takes it: advances `input` then.
+    #[inline]
+    pub(super) fn quick<'i>(&mut self, input: &mut &'i [u8], limits: &ReaderLimits) -> Option<Quick<'i>> {
+        match (&self.long, &mut self.what) {
+            (None, What::Rows(rows)) => rows.quick(input, limits),
+            _ => None,
+        }
     }
 
     /// The next piece of the long string, or its end.

@@ -1,6 +1,7 @@
 //! Types 1 to 5, 22, 24 and 32: elements one after the other, each a string or two with what belongs to them.
 
 use super::part::Name;
+use super::quick::{Quick, plain};
 use super::{Begun, Part};
 use crate::rdb::compact::{EXPIRY_MAX, number};
 use crate::rdb::cursor::{Cursor, Stop};
@@ -132,6 +133,32 @@ impl Rows {
         self.left -= 1;
         self.came += 1;
         Ok(part)
+    }
+
+    /// The next element by the short way.
+    #[inline]
+    pub(super) fn quick<'i>(&mut self, input: &mut &'i [u8], limits: &ReaderLimits) -> Option<Quick<'i>> {
+        let all = *input;
+        let left = self.left.checked_sub(1)?;
+        let (element, rest) = match self.form {
+            Form::List => plain(all, limits.value).map(|(member, rest)| (Quick::Member(member), rest))?,
+            Form::Set => plain(all, limits.whole).map(|(member, rest)| (Quick::Member(member), rest))?,
+            Form::Score => {
+                let (member, rest) = plain(all, limits.whole)?;
+                let (score, rest) = rest.split_first_chunk()?;
+                let score = Some(f64::from_le_bytes(*score)).filter(|score| !score.is_nan())?;
+                (Quick::Scored(member, score), rest)
+            }
+            Form::Hash => {
+                let (field, rest) = plain(all, limits.whole)?;
+                let (value, rest) = plain(rest, limits.value)?;
+                (Quick::Field(field, value), rest)
+            }
+            _ => return None,
+        };
+        (self.left, self.came) = (left, self.came + 1);
+        *input = rest;
+        Some(element)
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 use crate::machine::Turn;
-use crate::replication::ReplId;
+use crate::replication::{ReplId, capa};
 use crate::resp::{Command, Value, decimal, parse_u64};
 
 use super::event::{Event, LinkError};
@@ -112,7 +112,11 @@ impl Core {
         if let Some(ip) = &self.config.ip {
             link.ask(&Command::new(&["REPLCONF", "ip-address", ip]), Step::Ip, cx.out);
         }
-        link.ask(&Command::new(&["REPLCONF", "capa", "eof", "capa", "psync2"]), Step::Capa, cx.out);
+        link.ask(
+            &Command::new(&["REPLCONF", "capa", "eof", "capa", "psync2", "capa", &capa::rdb()]),
+            Step::Capa,
+            cx.out,
+        );
         Ok(())
     }
 

@@ -10,7 +10,11 @@ use crate::resp::{Args, parse_i64, parse_u64};
 use super::event::Event;
 use super::peer::{Content, Said, State};
 use super::{Emit, Key, Source};
+use crate::replication::capa;
 
+/// The highest version under the magic `REDIS` that a Valkey reads: all of them, to this day. (Those from 9.0 on read
+/// more under a magic of their own, which we do not write.)
+const VALKEY_READS: u16 = 11;
 /// An address given by `REPLCONF ip-address` is shorter than this, in bytes.
 const ADDRESS_MAX: usize = 256;
 
@@ -110,6 +114,13 @@ fn options(said: &mut Said, args: Args<'_>) -> Result<(), Answer> {
             // Capabilities that we do not know are passed over: that is how new ones come in.
             said.eof |= value.eq_ignore_ascii_case(b"eof");
             said.psync2 |= value.eq_ignore_ascii_case(b"psync2");
+            said.reads = capa::reads(value).or(said.reads);
+        } else if args.is(i, "version") {
+            if !is_version(value) {
+                let text = alloc::format!("ERR Unrecognized version format: {}", String::from_utf8_lossy(value));
+                return Err(Answer::Error(Cow::Owned(text)));
+            }
+            said.reads = said.reads.or(Some(VALKEY_READS));
         } else if args.is(i, "rdb-only") {
             said.rdb_only = match parse_i64(value).ok_or(NOT_AN_INTEGER)? {
                 0 => false,
@@ -125,6 +136,13 @@ fn options(said: &mut Said, args: Args<'_>) -> Result<(), Answer> {
         }
     }
     Ok(())
+}
+
+/// Whether `value` is a version as Valkey 8.0 and later announce theirs: three numbers of 8 bits.
+fn is_version(value: &[u8]) -> bool {
+    let mut parts = value.split(|&b| b == b'.');
+    let mut number = || parts.next().is_some_and(|n| parse_u64(n).is_some_and(|n| n <= 255));
+    number() && number() && number() && parts.next().is_none()
 }
 
 /// An announced address: short, and without anything that could forge a line of INFO or of a log.

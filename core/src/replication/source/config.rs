@@ -26,6 +26,10 @@ pub struct SourceConfig {
     pub output_soft: u64,
     /// See `output_soft`.
     pub output_soft_period: Duration,
+    /// The format version of snapshots (`rdb-version`), unless the data need a higher one; it also counts as the highest that
+    /// replicas read which do not say. `None`: for each snapshot the highest that all who wait for it are known to read, or
+    /// the lowest that will do if one of them does not say.
+    pub snapshot_version: Option<u16>,
     /// Bytes held for snapshots on their way: those of diskless ones for slow readers, and what the dataset holds for
     /// the one under production ([`Source::handed_over`](super::Source::handed_over)). The slowest readers are dropped
     /// beyond.
@@ -47,6 +51,7 @@ impl Default for SourceConfig {
             output_hard: 256 << 20,
             output_soft: 64 << 20,
             output_soft_period: Duration::from_secs(60),
+            snapshot_version: None,
             snapshot_buffer: 256 << 20,
             snapshot_ahead: 256 << 10,
         }

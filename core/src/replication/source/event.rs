@@ -130,6 +130,16 @@ pub enum Event {
         /// Why.
         why: Dropped,
     },
+    /// It needs a snapshot, and cannot read one of these data.
+    #[error("Replica {replica} reads snapshots up to version {reads}, and the data need version {needs}: refused")]
+    Unreadable {
+        /// Who.
+        replica: ReplicaName,
+        /// The highest version that it reads.
+        reads: u16,
+        /// The lowest that holds the data.
+        needs: u16,
+    },
     /// It sent a command that has an answer.
     #[error("Replica {replica} generated a reply to command '{command}', disconnecting it.")]
     Answered {
@@ -165,6 +175,7 @@ impl Event {
             | Self::Lost(_)
             | Self::Dropped { why: Dropped::Outrun, .. }
             | Self::SnapshotFailed { .. }
+            | Self::Unreadable { .. }
             | Self::Answered { .. }
             | Self::IdShifted { .. } => Level::Warning,
             _ => Level::Notice,

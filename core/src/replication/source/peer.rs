@@ -34,6 +34,8 @@ pub(super) struct Said {
     pub(super) eof: bool,
     /// `capa psync2`: takes a new id with `+CONTINUE`.
     pub(super) psync2: bool,
+    /// The highest version of the snapshot format that it reads, if it said.
+    pub(super) reads: Option<u16>,
     /// `rdb-only 1`: wants no stream.
     pub(super) rdb_only: bool,
     /// `rdb-filter-only`.

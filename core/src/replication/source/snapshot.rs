@@ -11,7 +11,7 @@ use crate::replication::ReplId;
 use crate::resp::decimal;
 
 use super::event::{Dropped, Event, Limit};
-use super::peer::{Content, FileTransfer, State, Transfer};
+use super::peer::{Content, FileTransfer, Peer, State, Transfer};
 use super::{Emit, Key, Source};
 
 /// How much of a file is read at once, in bytes.
@@ -35,6 +35,9 @@ pub struct SnapshotWanted {
     pub kind: SnapshotKind,
     /// What it shall hold.
     pub content: Content,
+    /// The version of the format to write it in: `None` for the lowest that has all that the data need. Data that need more
+    /// than this get what they need. Whoever begins it gives back the one that is written, if that is known.
+    pub version: Option<u16>,
 }
 
 /// One snapshot over the sockets.
@@ -50,6 +53,10 @@ struct Production {
     number: u64,
     kind: SnapshotKind,
     content: Content,
+    /// The version that is written.
+    version: Option<u16>,
+    /// Whether some replica takes it that did not say what it reads.
+    for_all: bool,
     /// The history that the data belong to.
     id: ReplId,
     /// The log's position that the data have.
@@ -119,14 +126,45 @@ impl Source {
         }
         let (since, content) = self.oldest_waiting()?;
         let group = || self.peers.values().filter(|p| p.is_waiting() && p.said.content == content);
+        let version = self.config.snapshot_version.or_else(|| lowest(group()));
         if !self.config.diskless || group().any(|p| !p.said.eof) {
             // A filtered snapshot never gets here without `capa eof`: PSYNC was refused.
             let kind = if content == Content::All { SnapshotKind::File } else { SnapshotKind::Socket };
-            return Some(SnapshotWanted { kind, content });
+            return Some(SnapshotWanted { kind, content, version });
         }
         let enough = self.config.diskless_max_replicas > 0 && group().count() >= self.config.diskless_max_replicas;
-        (enough || now >= since + self.config.diskless_delay)
-            .then_some(SnapshotWanted { kind: SnapshotKind::Socket, content })
+        (enough || now >= since + self.config.diskless_delay).then_some(SnapshotWanted {
+            kind: SnapshotKind::Socket,
+            content,
+            version,
+        })
+    }
+
+    /// Whether any replica waits for a snapshot to begin.
+    pub fn is_awaited(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// Refuses the replicas that wait for all the data and are known not to read version `needs`, the lowest that holds
+    /// them: they are told so in place of a snapshot, and let go. Ask before each [`Source::snapshot_wanted`].
+    pub fn refuse_unreadable<K: Key, E: Emit>(&mut self, needs: u16, cx: &mut Turn<'_, K, E>) {
+        let else_reads = self.config.snapshot_version;
+        let unable = |p: &Peer| p.said.reads.or(else_reads).filter(|&reads| reads < needs);
+        let all = |p: &Peer| p.is_waiting() && p.said.content == Content::All;
+        let refused: Vec<_> =
+            self.peers.iter().filter(|(_, p)| all(p)).filter_map(|(&conn, p)| Some((conn, unable(p)?))).collect();
+        for (conn, reads) in refused {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            announce(&mut peer.out, peer.pre_psync, &self.id, self.log.visible());
+            let text =
+                alloc::format!("-ERR the data need snapshot version {needs}, and this replica reads {reads}\r\n");
+            peer.out.append(text.as_bytes());
+            peer.become_leaving();
+            self.waiting -= 1;
+            self.dirty = true;
+            let event = Event::Unreadable { replica: peer.name(), reads, needs };
+            cx.out.event(crate::replication::Event::from(event));
+        }
     }
 
     /// Since when the oldest waiting replica waits, and what it wants. Costs nothing when none waits.
@@ -148,13 +186,14 @@ impl Source {
     /// such a snapshot are told (`+FULLRESYNC`), and the log stays from here on until they have it. The next write
     /// into the stream is preceded by SELECT. Call nothing else of the source between the capture and this.
     pub fn snapshot_begin<K: Key, E: Emit>(&mut self, wanted: SnapshotWanted, cx: &mut Turn<'_, K, E>) {
-        let SnapshotWanted { kind, content } = wanted;
+        let SnapshotWanted { kind, content, version } = wanted;
         self.snapshots.last += 1;
         let number = self.snapshots.last;
         let offset = self.log.visible();
         let mark = cx.rng.hex();
         self.selected = None;
-        self.snapshots.production = Some(Production { number, kind, content, id: self.id, offset, mark, handed: 0 });
+        let id = self.id;
+        let production = Production { number, kind, content, version, for_all: false, id, offset, mark, handed: 0 };
         if kind == SnapshotKind::Socket {
             let mut blocks = Blocks::new();
             blocks.append(b"$EOF:");
@@ -162,15 +201,17 @@ impl Source {
             blocks.append(b"\r\n");
             self.snapshots.shared.insert(number, Shared { blocks, finished: false });
         }
-        let mut replicas = 0;
+        let (mut replicas, mut for_all) = (0, false);
         for peer in self.peers.values_mut().filter(|p| p.is_waiting() && p.said.content == content) {
             if kind == SnapshotKind::Socket && !peer.said.eof {
                 continue;
             }
             announce(&mut peer.out, peer.pre_psync, &self.id, offset);
             peer.become_sending(Self::transfer(kind, number), offset);
+            for_all |= peer.said.reads.is_none();
             replicas += 1;
         }
+        self.snapshots.production = Some(Production { for_all, ..production });
         self.waiting -= replicas;
         self.dirty = true;
         cx.out.event(crate::replication::Event::from(match kind {
@@ -193,7 +234,11 @@ impl Source {
         let Some(peer) = self.peers.get_mut(&conn) else { return false };
         // Under another id the offset would name other data than the file's.
         let ours = p.id == self.id && self.log.holds(p.offset);
-        if p.kind != SnapshotKind::File || p.content != peer.said.content || !ours {
+        let readable = match peer.said.reads.or(self.config.snapshot_version) {
+            Some(reads) => p.version.is_none_or(|version| version <= reads),
+            None => p.for_all,
+        };
+        if p.kind != SnapshotKind::File || p.content != peer.said.content || !ours || !readable {
             return false;
         }
         announce(&mut peer.out, peer.pre_psync, &self.id, p.offset);
@@ -433,6 +478,12 @@ impl Source {
             self.drop_peer(conn, Dropped::Outrun, cx);
         }
     }
+}
+
+/// The highest version that all of these are known to read.
+fn lowest<'p>(peers: impl Iterator<Item = &'p Peer>) -> Option<u16> {
+    // One that did not say makes it none.
+    peers.map(|p| p.said.reads).min().flatten()
 }
 
 fn announce(out: &mut Blocks, pre_psync: bool, id: &ReplId, offset: u64) {

@@ -226,9 +226,15 @@ pub fn draw_from(from: Sources, seed: u64, scenario: &'static Scenario, nodes: u
     let Sources { ground: mut c, args: mut a, clients: mut l, deeds: mut d } = from;
     let (net, disks) = if scenario.swarm { (net(&mut c), disks(&mut c)) } else { Default::default() };
     let shared = if scenario.swarm { shared_args(&mut a) } else { Vec::new() };
-    let args = (0..nodes).map(|_| node_args(&mut a, &shared, scenario)).collect();
+    let mut args: Vec<Vec<String>> = (0..nodes).map(|_| node_args(&mut a, &shared, scenario)).collect();
     let keeps_role = a.chance(600);
     let named = a.chance(300);
+    if scenario.swarm && a.chance(200) {
+        // So little that keys give way all the time; the log tells when, and every answer has to agree.
+        let policy = pick(&mut a, &["allkeys-lru", "allkeys-lfu", "allkeys-random"]);
+        let memory = ["--maxmemory", "30kb", "--maxmemory-policy", &policy].map(String::from);
+        args.iter_mut().for_each(|args| args.extend_from_slice(&memory));
+    }
     let clients = if scenario.swarm { clients(&mut l, nodes) } else { load_clients(nodes) };
     let heal_ms = CALM_MS + d.between(scenario.lasts_ms.0, scenario.lasts_ms.1);
     let deeds = deeds(&mut d, scenario, nodes, heal_ms);

@@ -22,7 +22,6 @@ enum Rule {
 
 /// Each prefix of a command (upper case) with its rule and the reason.
 const ALLOWED: &[(&str, Rule, &str)] = &[
-    ("COMMAND INFO", Rule::SameType, "its key specifications and tips describe Redis's own implementation"),
     ("CLIENT WHAT", Rule::SameType, "the help text names the subcommands that are there"),
     ("KEYS", Rule::AnyOrder, "Redis promises no order"),
     ("HKEYS", Rule::AnyOrder, "Redis promises no order"),
