@@ -340,7 +340,12 @@ impl<D: Dataset> Node<D> {
             // Writes under way end first; the last of their answers ends the snapshot.
             Some(out) if !out.writes.is_empty() => {
                 out.failed = Some(reason.into());
+                let for_replicas = matches!(snap.target, Target::ReplicaFile);
                 self.snapshot = Some(snap);
+                // Nobody may join it from here on.
+                if for_replicas {
+                    self.source.snapshot_failed(reason, &mut turn!(self, cx));
+                }
             }
             _ => self.snapshot_given_up(&snap, reason, cx),
         }

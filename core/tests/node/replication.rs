@@ -37,6 +37,7 @@ over_both! {
     a_load_that_is_broken_off_is_the_end_of_the_old_history
     a_replicas_failing_disk_keeps_its_dataset
     a_masters_failing_disk_delays_a_snapshot_by_file
+    one_that_comes_while_a_snapshot_is_given_up_gets_its_own
     info_promises_no_command_that_there_is_not
 }
 
@@ -467,6 +468,27 @@ fn a_masters_failing_disk_delays_a_snapshot_by_file<D: Make>() {
     w.advance(10_000);
     assert_agree(&mut w);
     assert!(w.hosts[0].files.is_empty(), "what was sent is removed");
+}
+
+fn one_that_comes_while_a_snapshot_is_given_up_gets_its_own<D: Make>() {
+    let mut w = World::<D>::new(1);
+    w.add("--repl-diskless-sync no");
+    fill(&mut w, 0, 100);
+    w.hosts[0].disk_slow = true;
+    let first = w.client(0);
+    w.send(first, "PSYNC ? -1");
+    w.run();
+    // It is gone while the file is written, and the next one comes before the disk has answered.
+    w.hang_up(first);
+    let second = w.client(0);
+    w.send(second, "PSYNC ? -1");
+    w.run();
+    w.hosts[0].disk_slow = false;
+    w.advance(1000);
+    assert!(!w.closed(second), "{}", w.log(0));
+    let got = w.raw(second);
+    assert!(got.starts_with(b"+FULLRESYNC "), "{}", got.escape_ascii());
+    assert!(got.windows(5).any(|part| part == b"REDIS"), "the snapshot came");
 }
 
 /// Writes, cuts, deaths and promotions under a seed end in one state.
