@@ -7,6 +7,7 @@ use super::super::geo::{Form, Point, Shape};
 use super::super::hashed::HashKey;
 use super::super::pack::Text as _;
 use super::super::score;
+use super::super::store::Access;
 use super::super::zset::{Window, ZsetEdit, ZsetRef};
 use super::geo::{Refused, place, point, unit};
 use super::zsets::read;
@@ -312,15 +313,16 @@ fn store(
 ) {
     let key = ks.key(cx.db, name);
     let n = result.view().len();
-    let before = ks.delete(&key, cx);
+    let place = ks.find(&key, cx, Access::Write);
     if n == 0 {
-        if before {
+        if let Some(place) = place {
+            ks.remove(&key, place, cx);
             cx.effects.itself();
             cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
         }
         return cx.reply.int(0);
     }
-    ks.insert(&key, result.into_slot(name, None), cx);
+    ks.replace(&key, place, result.into_slot(name, None), cx);
     if scores.is_empty() {
         cx.effects.itself();
     } else {
