@@ -116,6 +116,46 @@ pub const ZSETS: Rules = &[
     "ZDIFFSTORE $z 2 { $z | $s } $z",
 ];
 
+/// Places on the globe.
+pub const PLACES: Rules = &[
+    "GEOADD $geo { NX | XX | } { CH | } ( $lon $lat $e )+",
+    "GEORADIUS $geo $lon $lat { 4$small00 km | 9$small00 mi } { COUNT 5 | } { ASC | DESC | } STORE $geo",
+    "GEORADIUSBYMEMBER $geo $e 9$small00 km STORE $geo",
+    "GEOSEARCHSTORE $geo $geo { FROMLONLAT $lon $lat | FROMMEMBER $e } { BYRADIUS 6$small00 mi | BYBOX 3$small00 9$small00 km } { ASC COUNT 4 | }",
+    "ZREM $geo ( $e )+",
+];
+
+/// Streams with their groups. The ids follow the clock, so that they mostly fit.
+pub const STREAMS: Rules = &[
+    "XADD $y { NOMKSTREAM | } { MAXLEN { = | ~ } 1$small | MINID { = | ~ } $near | } $up ( $e { $v | $n } )+",
+    "XADD $y $up a $n b $v",
+    "XADD $y $up a $n b $e",
+    "XTRIM $y { MAXLEN 1$small | MAXLEN ~ 1$small LIMIT 1$small | MINID { = | ~ } $near }",
+    "XDEL $y ( $near )+",
+    "XGROUP CREATE $y $g { 0 | $ | $near } { MKSTREAM | }",
+    "XGROUP SETID $y $g { $near | $ }",
+    // Not what a consumer got before: that counts as delivered once more, and replicas are not told.
+    "XREADGROUP GROUP $g $w { COUNT 3 | } { NOACK | } STREAMS { $y > | $y $y > > }",
+    "XREADGROUP GROUP $g $w { COUNT 5 | } STREAMS $y >",
+    "XACK $y $g ( $near )+",
+    "XCLAIM $y $g $w { 0 | 3600000 } ( $near )+ { FORCE | } { RETRYCOUNT $small | } { JUSTID | } { LASTID $near | }",
+    "XAUTOCLAIM $y $g $w 0 { - | $near } { COUNT 3 | } { JUSTID | }",
+];
+
+/// What a master decides by its clock, or servers answer in other ways: not to be compared, but replicas do the same.
+pub const APART: Rules = &[
+    "XADD ys:$small { MAXLEN ~ 9 | } * a $e",
+    "XADD ys:$small MAXLEN ~ 2$small * { a $e | b $v c $n }",
+    "XTRIM ys:$small MAXLEN { = | ~ } $small",
+    "XSETID $y $up { ENTRIESADDED 9$small MAXDELETEDID 0-1 | }",
+    "XGROUP DESTROY $y $g",
+    "XGROUP CREATECONSUMER $y $g $w",
+    "XGROUP DELCONSUMER $y $g $w",
+    "XGROUP CREATE ys:$small $g $ MKSTREAM ENTRIESREAD 0",
+    "XREADGROUP GROUP $g $w COUNT 9 STREAMS ys:$small >",
+    "DEL ys:$small",
+];
+
 /// Commands that may wait a little; Redis looks at its clocks ten times a second only.
 pub const WAITING: Rules = &[
     "{ BLPOP | BRPOP } ( $l )+ 0.001",
@@ -124,13 +164,14 @@ pub const WAITING: Rules = &[
     "BRPOPLPUSH $l $l 0.001",
     "{ BZPOPMIN | BZPOPMAX } ( $z )+ 0.001",
     "BZMPOP 0.001 2 $z $z { MIN | MAX } { COUNT 2 | }",
+    "XREADGROUP GROUP $g $w BLOCK 1 STREAMS $y >",
 ];
 
 /// All but those that wait.
-pub const AT_ONCE: &[Rules] = &[STRINGS, KEYS, LISTS, HASHES, SETS, ZSETS];
+pub const AT_ONCE: &[Rules] = &[STRINGS, KEYS, LISTS, HASHES, SETS, ZSETS, PLACES, STREAMS];
 
 fn all() -> impl Iterator<Item = &'static str> {
-    AT_ONCE.iter().copied().flatten().chain(WAITING).copied()
+    AT_ONCE.iter().copied().flatten().chain(WAITING).chain(APART).copied()
 }
 
 /// A random command of these rules.
@@ -168,7 +209,7 @@ fn sequence(words: &[&str], rng: &mut Rng, now_ms: i64, out: &mut Vec<Vec<u8>>) 
             }
             // A key of any type, its own or another's.
             "$any" => {
-                let word: &&str = rng.pick(&["$k", "$c", "$l", "$h", "$s", "$z", "$b", "$p"]);
+                let word: &&str = rng.pick(&["$k", "$c", "$l", "$h", "$s", "$z", "$b", "$p", "$geo", "$y"]);
                 out.push(word_of(word, rng, now_ms));
             }
 

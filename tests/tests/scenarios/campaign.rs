@@ -3,6 +3,7 @@
 //!
 //! `PRIMACY_FULL=1` makes it a million commands each way.
 
+use crate::interop::same_groups;
 use libtest_mimic::Trial;
 use primacy_tests::peers::Peer;
 use primacy_tests::program::Program;
@@ -40,6 +41,7 @@ pub(crate) fn all() -> Vec<Trial> {
 /// Commands that write and that no rule makes, each with the reason.
 const LEFT_OUT: &[(&str, &str)] = &[
     ("pfdebug", "its effects are Redis's own"),
+    ("restore-asking", "RESTORE by another name, of a cluster's"),
     ("restore", "the campaign makes its payloads by DUMP"),
     ("flushall", "the campaign says it between checkpoints"),
     ("flushdb", "the campaign says it between checkpoints"),
@@ -78,7 +80,7 @@ fn campaign(w: &World, master: &Program, replicas: &[&Program], count: usize) ->
     all.extend(behind.iter().map(|r| &**r));
     let mut c = m.client()?;
     c.set_patience(Duration::from_secs(60))?;
-    let (mut done, mut refused) = (0, 0);
+    let (mut done, mut refused, mut pending) = (0, 0, 0);
     while done < count {
         let until = (done + CHECKPOINT).min(count);
         while done < until {
@@ -86,6 +88,9 @@ fn campaign(w: &World, master: &Program, replicas: &[&Program], count: usize) ->
             done += BATCH;
         }
         wait::same(&all)?;
+        for r in &behind {
+            pending += same_groups(&m, r)?;
+        }
         for r in &behind {
             let words = ["MASTER <-> REPLICA sync started", "PRIMARY <-> REPLICA sync started"];
             ensure!(r.logged(&words) <= 1, "{} had to synchronize anew: the link broke", r.name);
@@ -96,7 +101,7 @@ fn campaign(w: &World, master: &Program, replicas: &[&Program], count: usize) ->
             c.run(line)?;
         }
     }
-    w.note(&format!("{done} commands, {refused} of them refused by the data"));
+    w.note(&format!("{done} commands, {refused} of them refused by the data; {pending} pending entries compared"));
     ensure!(refused * 2 < done, "{refused} of {done} commands were refused: too few did anything");
     Ok(())
 }
@@ -116,6 +121,7 @@ fn batch(c: &mut Client, rng: &mut Rng) -> Result<usize> {
         let args = match rng.below(500) {
             0..8 => vec![b"SELECT".to_vec(), b"0".to_vec()],
             8 => grammar::command(&[grammar::WAITING], rng, now),
+            9..30 => grammar::command(&[grammar::APART], rng, now),
             _ => grammar::command(grammar::AT_ONCE, rng, now),
         };
         c.push(&args);

@@ -330,3 +330,17 @@ fn a_dump_is_restored_with_its_groups() {
         }
     }
 }
+
+#[test]
+fn a_replica_sets_an_id_back_where_its_master_did() {
+    let mut w = World::new();
+    for line in ["XADD s 5-1 a 1", "XADD s 9-1 a 1", "XDEL s 9-1"] {
+        w.say(line);
+    }
+    let smaller = "-ERR The ID specified in XSETID is smaller than current max_deleted_entry_id\r\n";
+    assert_eq!(w.say("XSETID s 6-0"), smaller);
+    w.origin = Origin::Upstream;
+    assert_eq!(w.say("XSETID s 6-0"), "+OK\r\n", "Redis 7.0 answers so");
+    w.origin = Origin::Client;
+    assert_eq!(w.say("XADD s 6-1 a 1"), "$3\r\n6-1\r\n");
+}
