@@ -1,4 +1,4 @@
-//! What workload clients do to lists, hashes, sets, sorted sets, HyperLogLogs and bits.
+//! What workload clients do to lists, hashes, sets, sorted sets, streams, HyperLogLogs and bits.
 //!
 //! No model says what these hold: that nodes at one position of one history hold the same is what `same-data` sees, and
 //! a write that adds a marked element is found in the stream as any other.
@@ -11,11 +11,11 @@ use super::ops::Mark;
 use crate::rng::Rng;
 
 /// The first letters of the keys, each for one type.
-pub const LETTERS: &[u8] = b"lhuzpb";
+pub const LETTERS: &[u8] = b"lhuzpbx";
 
 /// Commands that may stand in a stream for what clients asked, besides those whose effects the ledger knows. Those in
 /// the first list add elements of the client's own, which may be marked.
-const ADD: &[&[u8]] = &[b"rpush", b"lpush", b"sadd", b"hset", b"zadd"];
+const ADD: &[&[u8]] = &[b"rpush", b"lpush", b"sadd", b"hset", b"zadd", b"xadd"];
 const CHANGE: &[&[u8]] = &[
     b"linsert",
     b"pfadd",
@@ -40,6 +40,9 @@ const CHANGE: &[&[u8]] = &[
     b"pfmerge",
     b"setbit",
     b"bitop",
+    b"xtrim",
+    b"xgroup",
+    b"xclaim",
     b"copy",
     b"rename",
     b"persist",
@@ -144,6 +147,21 @@ const RULES: &[(u8, &[&str])] = &[
         ],
     ),
     (b'p', &["PFADD $k $e $n", "PFADD $k $e $e", "PFMERGE $k $k $k"]),
+    (
+        b'x',
+        &[
+            "XADD $k * $e $m",
+            "XADD $k MAXLEN ~ 20 * $e $m $e $n",
+            "XADD $k NOMKSTREAM * $e $n",
+            "XTRIM $k MAXLEN 10",
+            "XGROUP CREATE $k g 0 MKSTREAM",
+            "XGROUP SETID $k g $",
+            "XREADGROUP GROUP g $e COUNT 2 STREAMS $k >",
+            "XREADGROUP GROUP g $e BLOCK 50 STREAMS $k >",
+            "XREAD BLOCK 50 STREAMS $k $",
+            "XAUTOCLAIM $k g $e 0 - COUNT 3",
+        ],
+    ),
     (b'b', &["SETBIT $k $n 1", "SETBIT $k $n 0", "BITOP OR $k $k $k"]),
 ];
 
