@@ -189,6 +189,8 @@ impl Play {
         self.ask(conn, &["AUTH", "secret"]);
         self.ask(conn, &["CONFIG", "SET", "rdb-key-save-delay", "0"]);
         self.ask(conn, &["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+        // A GET would make room.
+        self.ask(conn, &["CONFIG", "SET", "maxmemory", "0"]);
         let saved = self.ask(conn, &["SAVE"]);
         if !saved.is_some_and(|v| v.is("OK")) {
             return;
