@@ -16,8 +16,8 @@ if [ $# = 0 ]; then
     # With the latter, everything that the fuzzer runs holds over its seeds and over what it once found.
     cargo test --workspace --exclude primacy-tests --features primacy-core/sim,primacy-core/fuzz
 fi
-# The scenarios time whole programs: both they and the server are built as they are shipped.
+# The scenarios run whole programs for minutes: both they and the server are optimised.
 for runtime in ${PRIMACY_RUNTIME:-mio async-std}; do
     echo "--- the scenarios over $runtime"
-    PRIMACY_RUNTIME=$runtime cargo test --release --package primacy-tests -- "$@"
+    PRIMACY_RUNTIME=$runtime cargo test --profile scenarios --package primacy-tests -- "$@"
 done

@@ -1,6 +1,6 @@
 //! Whole programs on loopback ports, Primacy beside real servers and clients.
 //!
-//! `cargo test -p primacy-tests --release -- chain` runs those with `chain` in the name; `--list` lists them.
+//! `cargo test -p primacy-tests --profile scenarios -- chain` runs those with `chain` in the name; `--list` lists them.
 // The lints keep `core` free of `std`; here `std` is at home.
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
