@@ -159,7 +159,10 @@ impl<D: Dataset> Node<D> {
 
     fn try_again(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
         let Some(mut s) = self.clients.sessions.take(conn) else { return };
-        if let Some(Waiter { turn, command, .. }) = self.waiters.remove(conn, s.db) {
+        // Who says no more and is only owed what came before takes nothing with it.
+        if s.close == CloseWhen::Never
+            && let Some(Waiter { turn, command, .. }) = self.waiters.remove(conn, s.db)
+        {
             s.blocked = None;
             let mark = s.outbox.end();
             match self.find(command.args()) {

@@ -43,7 +43,7 @@ fn the_first_to_wait_is_the_first_to_be_served() {
 }
 
 #[test]
-fn one_that_was_passed_over_keeps_its_place() {
+fn what_is_gone_again_serves_nobody() {
     let (mut w, c) = W::one("");
     let first = waits(&mut w, "BLMPOP 0 1 k LEFT");
     let second = waits(&mut w, "BLPOP k 0");
@@ -53,6 +53,30 @@ fn one_that_was_passed_over_keeps_its_place() {
     assert_eq!((w.heard(first), w.heard(second)), ("[k, [a]]".into(), String::new()));
     w.ask(c, "RPUSH k b");
     assert_eq!(w.heard(second), "[k, b]");
+}
+
+#[test]
+fn one_that_was_passed_over_keeps_its_place() {
+    let (mut w, c) = W::one("");
+    w.ask(c, "XADD a 1-1 f v\nXADD a 2-1 f v\nXADD b 1-1 f v\nXGROUP CREATE a g $\nXGROUP CREATE b g $");
+    let first = waits(&mut w, "XREADGROUP GROUP g one BLOCK 0 STREAMS a b > >");
+    let second = waits(&mut w, "XREADGROUP GROUP g two BLOCK 0 STREAMS b >");
+    // The first is looked at, finds nothing new, and waits on.
+    w.ask(c, "XDEL a 1-1");
+    w.ask(c, "XADD b 3-1 f v");
+    assert_eq!((w.heard(first), w.heard(second)), ("[[b, [[3-1, [f, v]]]]]".into(), String::new()));
+}
+
+#[test]
+fn one_that_says_goodbye_takes_nothing() {
+    let (mut w, c) = W::one("");
+    let leaving = w.client(0);
+    w.window(leaving, 0);
+    // It is still owed an answer, so that its connection stays for a while.
+    w.ask(leaving, "PING\nBLPOP k 0");
+    w.half_close(leaving);
+    assert!(!w.closed(leaving));
+    assert_eq!(w.ask(c, "RPUSH k a\nLRANGE k 0 -1"), "1 | [a]");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a test does with a world: it speaks as a client, and looks.
 
 use primacy_core::ids::{ConnId, OpId};
-use primacy_core::machine::Endpoint;
+use primacy_core::machine::{Endpoint, Input};
 use primacy_core::node::What;
 use primacy_core::resp::{Command, Replies, ReplyLimits, Value};
 
@@ -56,6 +56,13 @@ impl<D: Make> World<D> {
             let frame = Command::new(&words).frame().clone();
             self.say(who, &frame);
         }
+    }
+
+    /// Says no more, and still listens.
+    pub fn half_close(&mut self, who: Who) {
+        let Client { node, conn, .. } = self.clients[who.0];
+        self.feed(node, Input::Eof { conn });
+        self.run();
     }
 
     pub fn hang_up(&mut self, who: Who) {
