@@ -1,4 +1,8 @@
 //! The file worker: one thread that carries out file jobs in the order they were started.
+//!
+//! A read that needs no disk is done at once instead ([`near`]) while the worker is idle.
+
+mod near;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -6,7 +10,7 @@ use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path as StdPath, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,6 +20,7 @@ use primacy_core::machine::{Job, JobError, JobErrorKind, Outcome, Path};
 use rustix::fs::{Access, access};
 
 use crate::{Completion, Deliver, job_error};
+use near::Near;
 
 /// Handles stay open between the pieces of one file for so long after the last one.
 const IDLE: Duration = Duration::from_secs(2);
@@ -23,6 +28,13 @@ const IDLE: Duration = Duration::from_secs(2);
 const MODE: u32 = 0o644;
 
 type Cancelled = Arc<Mutex<HashSet<OpId>>>;
+/// The files that are being read.
+type Handles = Arc<Mutex<HashMap<Path, Arc<File>>>>;
+
+/// What is behind a lock is whole at any time, whoever panicked with it.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The runtime's side of the worker.
 #[derive(Debug)]
@@ -30,6 +42,7 @@ pub(crate) struct Files {
     queue: Option<Sender<(OpId, Job)>>,
     thread: Option<JoinHandle<()>>,
     cancelled: Cancelled,
+    near: Near,
 }
 
 impl Files {
@@ -37,8 +50,19 @@ impl Files {
         let (queue, jobs) = channel();
         let cancelled = Cancelled::default();
         let seen = Arc::clone(&cancelled);
-        let thread = std::thread::Builder::new().name("files".into()).spawn(move || serve(&jobs, &seen, &deliver))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), cancelled })
+        let desk = Desk::default();
+        let near = Near::new(Arc::clone(&desk.reading));
+        let work = move || serve(desk, &jobs, &seen, &deliver);
+        let thread = std::thread::Builder::new().name("files".into()).spawn(work)?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), cancelled, near })
+    }
+
+    /// The outcome of a job that needs no disk. To be asked while no job is outstanding.
+    pub(crate) fn at_once(&mut self, job: &Job) -> Option<Outcome> {
+        match job {
+            Job::Read { file, at, len } => self.near.read(file, *at, *len).map(Outcome::Read),
+            _ => None,
+        }
     }
 
     pub(crate) fn start(&self, op: OpId, job: Job) {
@@ -50,7 +74,7 @@ impl Files {
 
     /// A job that the worker did not begin yet will be answered `Cancelled`; one that it did is finished.
     pub(crate) fn cancel(&self, op: OpId) {
-        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).insert(op);
+        lock(&self.cancelled).insert(op);
     }
 
     pub(crate) fn shut_down(&mut self) {
@@ -67,8 +91,7 @@ impl Drop for Files {
     }
 }
 
-fn serve(jobs: &Receiver<(OpId, Job)>, cancelled: &Cancelled, deliver: &Deliver) {
-    let mut desk = Desk::default();
+fn serve(mut desk: Desk, jobs: &Receiver<(OpId, Job)>, cancelled: &Cancelled, deliver: &Deliver) {
     loop {
         let (op, job) = match jobs.recv_timeout(IDLE) {
             Ok(next) => next,
@@ -82,10 +105,10 @@ fn serve(jobs: &Receiver<(OpId, Job)>, cancelled: &Cancelled, deliver: &Deliver)
             }
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        let dropped = cancelled.lock().unwrap_or_else(PoisonError::into_inner).remove(&op);
+        let dropped = lock(cancelled).remove(&op);
         let result = if dropped { Outcome::Cancelled } else { desk.carry_out(job).unwrap_or_else(Outcome::Failed) };
         // A cancel that came while it ran finds nothing to cancel any more.
-        cancelled.lock().unwrap_or_else(PoisonError::into_inner).remove(&op);
+        lock(cancelled).remove(&op);
         deliver(Completion::Done { op, result });
     }
 }
@@ -100,7 +123,7 @@ struct Writing {
 /// The open handles.
 #[derive(Debug, Default)]
 struct Desk {
-    reading: HashMap<Path, File>,
+    reading: Handles,
     writing: HashMap<Path, Writing>,
 }
 
@@ -123,25 +146,30 @@ impl Desk {
     }
 
     fn close_all(&mut self) {
-        *self = Self::default();
+        lock(&self.reading).clear();
+        self.writing.clear();
     }
 
     fn close(&mut self, file: &Path) {
-        self.reading.remove(file);
+        lock(&self.reading).remove(file);
         self.writing.remove(file);
     }
 
     /// Reading from the start opens the file anew: it may have been replaced since.
     fn read(&mut self, path: &Path, at: u64, len: usize) -> Result<Bytes, JobError> {
         let fail = |e: &io::Error| job_error(format_args!("read {path} at offset {at}"), e);
-        if at == 0 || !self.reading.contains_key(path) {
-            let file = File::open(&**path).map_err(|e| fail(&e))?;
-            self.reading.insert(path.clone(), file);
-        }
-        let Some(file) = self.reading.get_mut(path) else { return Ok(Bytes::new()) };
-        let bytes = read_piece(file, at, len).map_err(|e| fail(&e))?;
+        let open = lock(&self.reading).get(path).filter(|_| at > 0).cloned();
+        let file = match open {
+            Some(file) => file,
+            None => {
+                let file = Arc::new(File::open(&**path).map_err(|e| fail(&e))?);
+                lock(&self.reading).insert(path.clone(), Arc::clone(&file));
+                file
+            }
+        };
+        let bytes = read_piece(&file, at, len).map_err(|e| fail(&e))?;
         if bytes.len() < len {
-            self.reading.remove(path);
+            lock(&self.reading).remove(path);
         }
         Ok(bytes)
     }
@@ -169,7 +197,7 @@ impl Desk {
 
     fn open_for_append(&mut self, path: &Path, at: u64) -> Result<(), JobError> {
         if at == 0 {
-            self.reading.remove(path);
+            lock(&self.reading).remove(path);
             let file = File::options().write(true).create(true).truncate(true).mode(MODE).open(&**path);
             let file = file.map_err(|e| job_error(format_args!("create {path}"), &e))?;
             self.writing.insert(path.clone(), Writing { file, len: 0 });
@@ -235,7 +263,7 @@ impl Desk {
     }
 }
 
-fn read_piece(file: &mut File, at: u64, len: usize) -> io::Result<Bytes> {
+fn read_piece(mut file: &File, at: u64, len: usize) -> io::Result<Bytes> {
     let left = file.metadata()?.len().saturating_sub(at);
     let mut piece = Vec::with_capacity(usize::try_from(left).unwrap_or(usize::MAX).min(len));
     file.seek(SeekFrom::Start(at))?;

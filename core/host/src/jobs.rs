@@ -37,6 +37,8 @@ enum Place {
 #[derive(Debug)]
 pub struct Jobs {
     outstanding: HashMap<OpId, Place>,
+    /// How many of them are the file worker's.
+    in_files: usize,
     files: Files,
     resolver: Resolver,
     deliver: Worker,
@@ -59,6 +61,7 @@ impl Jobs {
     pub fn new(deliver: Deliver) -> io::Result<Self> {
         Ok(Self {
             outstanding: HashMap::new(),
+            in_files: 0,
             files: Files::new(deliver.clone())?,
             resolver: Resolver::new(deliver.clone()),
             deliver: Worker(deliver),
@@ -84,7 +87,13 @@ impl Jobs {
                 }
             }
             file => {
+                if self.in_files == 0
+                    && let Some(outcome) = self.files.at_once(&file)
+                {
+                    return Started::Done(outcome);
+                }
                 self.files.start(op, file);
+                self.in_files += 1;
                 Place::File
             }
         };
@@ -109,7 +118,9 @@ impl Jobs {
 
     /// Whether a `Done` from the inbox is still waited for; to be asked once, before it is fed.
     pub fn finish(&mut self, op: OpId) -> bool {
-        self.outstanding.remove(&op).is_some()
+        let place = self.outstanding.remove(&op);
+        self.in_files -= usize::from(matches!(place, Some(Place::File)));
+        place.is_some()
     }
 
     /// Waits until every file job that was started is done, and ends the file worker. Scripts and lookups are left to
