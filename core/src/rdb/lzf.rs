@@ -138,39 +138,67 @@ struct Head {
     used: usize,
 }
 
+/// What a control byte says by itself.
+#[derive(Clone, Copy)]
+struct Control {
+    /// Bytes that come out at least.
+    n: u8,
+    /// Bytes that the item takes.
+    used: u8,
+    /// All bits, if the next byte is added to `n`.
+    long: u8,
+    is_copy: bool,
+}
+
+const CONTROLS: [Control; 256] = {
+    let mut all = [Control { n: 0, used: 0, long: 0, is_copy: false }; 256];
+    let mut control = 0;
+    while control < 256 {
+        let (low, len) = (control as u8 & 31, (control >> 5) as u8);
+        all[control] = match len {
+            0 => Control { n: low + 1, used: low + 2, long: 0, is_copy: false },
+            7 => Control { n: 9, used: 3, long: 0xff, is_copy: true },
+            _ => Control { n: len + 2, used: 2, long: 0, is_copy: true },
+        };
+        control += 1;
+    }
+    all
+};
+
 impl Head {
     /// Without a jump: which kind of item comes next cannot be predicted.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call for each few bytes costs more than the item itself")]
     fn of(&[control, first, second, ..]: &[u8; WINDOW]) -> Self {
-        let (is_copy, is_long) = (usize::from(control) >= LITERALS, control >> 5 == 7);
-        let more = select_unpredictable(is_long, first, 0);
-        let low = select_unpredictable(is_long, second, first);
-        let literals = usize::from(control) + 1;
+        let Control { n, used, long, is_copy } = CONTROLS[usize::from(control)];
+        let low = (second & long) | (first & !long);
         Self {
             is_copy,
-            n: select_unpredictable(is_copy, usize::from(control >> 5) + usize::from(more) + 2, literals),
+            n: usize::from(n) + usize::from(first & long),
             distance: (usize::from(control & 31) << 8 | usize::from(low)) + 1,
-            used: select_unpredictable(is_copy, 2 + usize::from(is_long), 1 + literals),
+            used: usize::from(used),
         }
     }
 }
 
-/// Writes what an item makes to `at`. Returns how many bytes count then.
+/// Writes what an item makes to `at`, behind which `out` has [`ROOM`]. Returns how many bytes count then.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "a call for each few bytes costs more than the item itself")]
 fn item(head: Head, window: &[u8; WINDOW], out: &mut [u8], at: usize, len: usize) -> Result<usize, LzfError> {
     let Head { is_copy, n, distance, .. } = head;
     // Literals reach back to where they go, so to speak.
-    let Some(from) = at.checked_sub(select_unpredictable(is_copy, distance, 0)) else {
+    let back = select_unpredictable(is_copy, distance, 0);
+    let Some(from) = at.checked_sub(back) else {
         return Err(LzfError::Reach { distance, at: at as u64 });
     };
     let [_, literals @ ..] = window;
-    if n <= select_unpredictable(is_copy, distance.min(LITERALS), LITERALS) {
-        // Most items by far: one step, whichever kind it is.
-        if let Some(old) = out.get(from..).and_then(<[u8]>::first_chunk) {
+    if n <= LITERALS && n - 1 <= back.wrapping_sub(1) {
+        // Most items by far: one step, whichever kind it is. What is copied ends before what is written begins.
+        if let Some(reach) = out.get_mut(from..at + LITERALS)
+            && let Some(old) = reach.first_chunk()
+        {
             let bytes: [u8; LITERALS] = *select_unpredictable(is_copy, old, literals);
-            if let Some(to) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+            if let Some(to) = reach.last_chunk_mut() {
                 *to = bytes;
             }
         }
@@ -220,18 +248,6 @@ fn reference(control: u8, tail: &[u8]) -> Option<(usize, usize, &[u8])> {
         (7, &[more, low, ref tail @ ..]) => Some((usize::from(more) + 9, (high | usize::from(low)) + 1, tail)),
         (n @ 1..7, &[low, ref tail @ ..]) => Some((usize::from(n) + 2, (high | usize::from(low)) + 1, tail)),
         _ => None,
-    }
-}
-
-/// Appends `n` bytes from `distance` back (1 to `out.len()`); where the two overlap the bytes repeat.
-#[inline]
-fn repeat(out: &mut Vec<u8>, distance: usize, mut n: usize) {
-    let from = out.len() - distance;
-    // Everything from `from` on is a repetition of the first `distance` bytes, so each round may double.
-    while n > 0 {
-        let take = n.min(out.len() - from);
-        out.extend_from_within(from..from + take);
-        n -= take;
     }
 }
 

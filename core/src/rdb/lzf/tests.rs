@@ -143,5 +143,5 @@ fn memory_of_parts_is_bounded() {
         n += unpack.part().len();
     }
     assert_eq!(n, bytes.len());
-    assert!(unpack.memory() <= REACH + 4096 + LONGEST, "{}", unpack.memory());
+    assert!(unpack.memory() <= REACH + 4096 + ROOM, "{}", unpack.memory());
 }
