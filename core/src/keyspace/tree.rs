@@ -7,6 +7,7 @@
 //!
 //! All operations take O(log n) unless said otherwise.
 
+mod build;
 mod find;
 mod insert;
 mod iter;
@@ -276,14 +277,6 @@ impl<E: Entry> Tree<E> {
 impl<E: Entry> Extend<E> for Tree<E> {
     fn extend<I: IntoIterator<Item = E>>(&mut self, entries: I) {
         entries.into_iter().for_each(|entry| self.push(entry));
-    }
-}
-
-impl<E: Entry> FromIterator<E> for Tree<E> {
-    fn from_iter<I: IntoIterator<Item = E>>(entries: I) -> Self {
-        let mut tree = Self::new();
-        tree.extend(entries);
-        tree
     }
 }
 

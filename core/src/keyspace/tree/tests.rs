@@ -183,6 +183,19 @@ quickcheck! {
         true
     }
 
+    fn is_built_at_once_and_grows_on(n: u16, more: Vec<u32>) -> bool {
+        let mut model: Vec<Item> = (0..u32::from(n) % 4096).map(item).collect();
+        let mut tree: Tree<Item> = model.iter().cloned().collect();
+        check_against(&tree, &model);
+        for id in more.into_iter().map(|id| id % 4096) {
+            model.insert(model.partition_point(|e| e.id < id), item(id));
+            tree.insert(tree.lower_bound(&ById(id)), item(id));
+            check_searches(&tree, &model, id);
+        }
+        check_against(&tree, &model);
+        true
+    }
+
     fn dismantles_to_nothing(n: u16, slice: u8, shared: bool) -> bool {
         let n = usize::from(n) % 4000;
         let mut tree: Tree<Item> = (0..n as u32).map(item).collect();
@@ -280,10 +293,11 @@ fn a_write_copies_its_own_path_only() {
 
 #[test]
 fn growth_at_either_end_fills_nodes_to_the_brim() {
-    let up: Tree<Item> = (0..48_000).map(item).collect();
-    let mut down = Tree::new();
+    let built: Tree<Item> = (0..48_000).map(item).collect();
+    let (mut up, mut down) = (Tree::new(), Tree::new());
+    up.extend((0..48_000).map(item));
     (0..48_000).rev().for_each(|id| down.insert(0, item(id)));
-    for tree in [up, down] {
+    for tree in [built, up, down] {
         tree.check();
         let mut leaves = 0;
         count(&tree.root, &mut leaves);
