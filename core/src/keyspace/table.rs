@@ -34,7 +34,7 @@ use stamps::Stamps;
 /// Buckets of a segment.
 const SEGMENT: usize = 128;
 /// Keys for each bucket beyond which the table grows, and below which it shrinks.
-const GROW: usize = 5;
+const GROW: usize = 6;
 const SHRINK: usize = 2;
 /// And below which an eviction lets it shrink.
 const TIGHT: usize = 4;

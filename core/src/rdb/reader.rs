@@ -126,6 +126,15 @@ struct Said {
     meta: bool,
 }
 
+impl Said {
+    /// The entry of which all this was said.
+    #[inline]
+    fn entry<'a>(self, key: &'a [u8], value: Value<'a>) -> Item<'a> {
+        let Self { db, expire_at_ms, idle_s, freq, .. } = self;
+        Item::Entry(Entry { db, key, expire_at_ms, idle_s, freq, value })
+    }
+}
+
 /// A record, and its bytes if they lie in the input; else they are held.
 type Found<'i> = (Step, Option<&'i [u8]>);
 
@@ -206,10 +215,19 @@ impl Reader {
             self.crc.update(&input[self.summed..]);
             self.summed = input.len();
         }
-        if matches!(self.state, State::Value(_))
-            && let Some(element) = self.quick(input)
-        {
-            return Ok(Some(element.item(&mut self.names, &mut self.values)));
+        match self.state {
+            State::Records => {
+                if let Some((said, key, value)) = self.quick_string(input) {
+                    let (key, value) = (key.bytes(&mut self.names), value.bytes(&mut self.values));
+                    return Ok(Some(said.entry(key, Value::String(value))));
+                }
+            }
+            State::Value(_) => {
+                if let Some(element) = self.quick(input) {
+                    return Ok(Some(element.item(&mut self.names, &mut self.values)));
+                }
+            }
+            _ => {}
         }
         match self.state {
             State::Done => Ok(None),
@@ -383,8 +401,7 @@ impl Reader {
     fn hand_out<'a>(&'a mut self, step: Step, lying: Option<&'a [u8]>) -> Result<Item<'a>, RdbError> {
         let (names, values, templates) = (&mut self.names, &mut self.values, &mut self.templates);
         let record = lying.unwrap_or(&self.held);
-        let Said { db, expire_at_ms, idle_s, freq, .. } = self.said;
-        let entry = |key, value| Item::Entry(Entry { db, key, expire_at_ms, idle_s, freq, value });
+        let (said, db) = (self.said, self.said.db);
         let item = match step {
             Step::Part(part) => {
                 let running = if let State::Value(running) = &self.state { Some(running) } else { None };
@@ -413,7 +430,7 @@ impl Reader {
                             self.state = State::Done;
                         }
                         self.said = Said { db, ..Said::default() };
-                        Ok(entry(key, worth))
+                        Ok(said.entry(key, worth))
                     }
                     (Err(stop), _) | (_, Err(stop)) => Err(stop),
                 }
@@ -424,7 +441,7 @@ impl Reader {
                     self.state = State::Value(running);
                 }
                 self.said = Said { db, ..Said::default() };
-                Ok(entry(&self.key, Value::Elements(super::Kind::List, list.left())))
+                Ok(said.entry(&self.key, Value::Elements(super::Kind::List, list.left())))
             }
             Step::EntryEnd => {
                 if self.key.capacity() > KEPT {

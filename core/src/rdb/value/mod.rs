@@ -30,7 +30,7 @@ use string::LongString;
 pub(super) use list::{First, Quicklist};
 pub(super) use module::Ops;
 pub(super) use part::{Part, Scratch};
-pub(super) use quick::Quick;
+pub(super) use quick::{Plain, Quick, plain};
 
 /// What the record of a key holds of its value.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! The short way for elements of types 1, 2, 4 and 5 that lie whole in the input, raw or as integers: nearly all of
+//! The short way for strings, and for elements of types 1, 2, 4 and 5, that lie whole in the input, raw or as integers: nearly all of
 //! them. Whatever is different in any way is left to the long way, untouched.
 
 use alloc::vec::Vec;
@@ -24,7 +24,7 @@ pub(in crate::rdb) enum Quick<'i> {
 
 /// Takes a string of at most `limit` bytes; what is behind it.
 #[inline]
-pub(super) fn plain(input: &[u8], limit: usize) -> Option<(Plain<'_>, &[u8])> {
+pub(in crate::rdb) fn plain(input: &[u8], limit: usize) -> Option<(Plain<'_>, &[u8])> {
     let (n, rest) = match *input {
         [n @ 0..0x40, ref rest @ ..] => (usize::from(n), rest),
         [n @ 0x40..0x80, low, ref rest @ ..] => (usize::from(n & 0x3f) << 8 | usize::from(low), rest),
@@ -39,7 +39,7 @@ pub(super) fn plain(input: &[u8], limit: usize) -> Option<(Plain<'_>, &[u8])> {
 
 impl<'i> Plain<'i> {
     #[inline]
-    fn bytes<'a>(self, scratch: &'a mut Vec<u8>) -> &'a [u8]
+    pub(in crate::rdb) fn bytes<'a>(self, scratch: &'a mut Vec<u8>) -> &'a [u8]
     where
         'i: 'a,
     {
