@@ -3,6 +3,8 @@
 //! The order is as good as random for whoever does not know the key, and the same as long as an element is there. So a
 //! position in it is a cursor for `HSCAN` and `SSCAN`, and an element at a random index is a random element.
 
+use alloc::vec;
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::hash::Hasher as _;
 
@@ -19,6 +21,10 @@ pub(super) struct HashKey(pub(super) [u64; 2]);
 
 /// Bits of a hash that positions do without: numbers below 2^53 are exact in every client's language.
 const UNUSED: u32 = 12;
+/// Up to so many elements are sorted without being spread first.
+const FEW: usize = 16;
+/// Steps for each element after which an insertion sort gives up.
+const STEPS: usize = 8;
 
 impl HashKey {
     /// The hash of `bytes`.
@@ -122,6 +128,108 @@ pub(super) fn are_different<E: Hashed>(entries: &[E]) -> bool {
 
 /// Sorts elements as a tree has them.
 pub(super) fn sort<E: Hashed>(entries: &mut [E]) {
-    entries
-        .sort_unstable_by(|a, b| a.mark().cmp(&b.mark()).then_with(|| compare(a.name().scalar(), b.name().scalar())));
+    if entries.len() > FEW {
+        spread(entries);
+    }
+    if !insertion_sort(entries) {
+        entries.sort_unstable_by(order);
+    }
+}
+
+fn order<E: Hashed>(a: &E, b: &E) -> Ordering {
+    a.mark().cmp(&b.mark()).then_with(|| compare(a.name().scalar(), b.name().scalar()))
+}
+
+/// Brings elements about to where they belong: positions are as good as random, so few share a part of their range.
+fn spread<E: Hashed>(entries: &mut [E]) {
+    let bits = entries.len().ilog2();
+    // Below 2^bits: a position has no other bits than these.
+    let part = |entry: &E| (entry.mark() >> (u64::BITS - UNUSED - bits)) as usize;
+    let mut places = vec![0; 1 << bits];
+    entries.iter().for_each(|entry| places[part(entry)] += 1);
+    let mut before = 0;
+    for place in &mut places {
+        before += core::mem::replace(place, before);
+    }
+    let aim = |entry: &E| {
+        let place = &mut places[part(entry)];
+        *place += 1;
+        *place - 1
+    };
+    let mut aims: Vec<usize> = entries.iter().map(aim).collect();
+    for i in 0..entries.len() {
+        // Each turn brings one element home.
+        while aims[i] != i {
+            let home = aims[i];
+            entries.swap(i, home);
+            aims.swap(i, home);
+        }
+    }
+}
+
+/// Sorts what is nearly in order; gives up, whether or not it is in order then, on what is far from it.
+fn insertion_sort<E: Hashed>(entries: &mut [E]) -> bool {
+    let mut steps = STEPS * entries.len();
+    for i in 1..entries.len() {
+        let mut at = i;
+        while at > 0 && order(&entries[at - 1], &entries[at]).is_gt() {
+            if steps == 0 {
+                return false;
+            }
+            steps -= 1;
+            entries.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quickcheck::quickcheck;
+
+    #[derive(Clone, Debug)]
+    struct Named(u64, Blob);
+
+    impl Entry for Named {
+        type Mark = u64;
+
+        fn mark(&self) -> u64 {
+            self.0
+        }
+    }
+
+    impl Hashed for Named {
+        fn name(&self) -> &Blob {
+            &self.1
+        }
+    }
+
+    /// Compares with the sort of the standard library.
+    fn sorts(mut entries: Vec<Named>) -> bool {
+        let mut expected = entries.clone();
+        expected.sort_by(order);
+        sort(&mut entries);
+        entries.iter().zip(&expected).all(|(a, b)| order(a, b).is_eq())
+    }
+
+    quickcheck! {
+        fn sorts_by_hash(n: u16, key: u64) -> bool {
+            let key = HashKey([key, 1]);
+            sorts((0..n % 5000).map(|i| Named(key.position(&i.to_le_bytes()), Blob::new(&i.to_le_bytes()))).collect())
+        }
+
+        fn sorts_what_has_few_positions(names: Vec<(u8, u32)>, shift: u8) -> bool {
+            let position = |near: u8| u64::from(near) << (u32::from(shift) % (u64::BITS - UNUSED - 8));
+            sorts(names.iter().map(|(near, name)| Named(position(*near), Blob::new(&name.to_le_bytes()))).collect())
+        }
+    }
+
+    #[test]
+    fn sorts_what_is_all_in_one_place() {
+        let last = u64::MAX >> UNUSED;
+        assert!(sorts((0..3000u32).rev().map(|i| Named(last, Blob::new(&i.to_be_bytes()))).collect()));
+        assert!(sorts((0..3000u32).rev().map(|i| Named(u64::from(i), Blob::new(b""))).collect()));
+    }
 }
