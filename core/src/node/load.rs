@@ -125,11 +125,17 @@ impl<D: Dataset> Node<D> {
         cx.out.push(Action::Start { op, job: Job::Read { file: file.path.clone(), at: file.at, len } });
     }
 
-    /// How long `key-load-delay` makes the load pause now.
-    pub(super) fn load_pause(&mut self) -> Option<Duration> {
-        let us = u64::try_from(self.config.settings.key_load_delay).ok().filter(|us| *us > 0)?;
-        let keys = core::mem::take(&mut self.load.as_mut()?.fresh_keys);
-        Some(Duration::from_micros(us.saturating_mul(keys).max(1)))
+    /// Adds to the pause of the load what `key-load-delay` says for the keys taken in since; whether there is a pause.
+    pub(super) fn delay_load(&mut self, cx: &Cx<'_>) -> bool {
+        let us = u64::try_from(self.config.settings.key_load_delay).unwrap_or(0);
+        let Some(load) = &mut self.load else { return false };
+        let keys = core::mem::take(&mut load.fresh_keys);
+        let from = self.timers.get(Key::LoadStep);
+        if us > 0 && (keys > 0 || from.is_none()) {
+            let pause = Duration::from_micros(us.saturating_mul(keys).max(1));
+            self.timers.set(Key::LoadStep, from.unwrap_or(cx.now.mono).max(cx.now.mono) + pause);
+        }
+        us > 0 || from.is_some()
     }
 
     /// Whether `DEBUG RELOAD` is under way: all others wait, for what they wrote meanwhile would be lost.
@@ -199,11 +205,7 @@ impl<D: Dataset> Node<D> {
                         });
                         self.load_failed(why.unwrap_or_default(), cx);
                     }
-                    Ok(false) if slow => {
-                        if let Some(pause) = self.load_pause() {
-                            self.timers.set(Key::LoadStep, cx.now.mono + pause);
-                        }
-                    }
+                    Ok(false) if slow => drop(self.delay_load(cx)),
                     Ok(false) => {}
                     Err(why) => self.load_failed(why, cx),
                 }

@@ -268,10 +268,25 @@ impl<D: Dataset> Node<D> {
     }
 
     pub(super) fn upstream_tick(&mut self, timer: follower::Timer, cx: &mut Cx<'_>) {
-        if let Some(up) = &mut self.upstream
-            && up.link.tick(timer, &mut turn!(self, cx)).is_some()
-        {
+        let Some(up) = &mut self.upstream else { return };
+        if up.link.tick(timer, &mut turn!(self, cx)).is_some() {
             self.link_lost(cx);
+        } else if timer == follower::Timer::Ack {
+            self.read_on(cx);
+        }
+    }
+
+    /// Reads have stopped within a snapshot: once a second one is made all the same, since a master lets go who takes nothing
+    /// for `repl-timeout`.
+    fn read_on(&mut self, cx: &mut Cx<'_>) {
+        let Some(up) = &mut self.upstream else { return };
+        let room = match up.incoming.as_ref().map(|i| &i.way) {
+            Some(Way::Spool(spool)) => !spool.is_full(),
+            Some(_) => true,
+            None => false,
+        };
+        if room && up.link.transfer_is_paused() {
+            up.link.set_reading(true, &mut turn!(self, cx));
         }
     }
 
@@ -380,23 +395,25 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    /// With `key-load-delay` the link is read no further until the keys that came have had their delay.
+    /// With `key-load-delay` the link is read no further until the keys that came have had their delay (but for what
+    /// [`Node::read_on`] takes).
     fn slow_load(&mut self, cx: &mut Cx<'_>) {
-        if !self.load.as_ref().is_some_and(|l| l.what == Purpose::Socket) {
-            return;
-        }
-        if let Some(pause) = self.load_pause()
+        if self.load.as_ref().is_some_and(|l| l.what == Purpose::Socket)
+            && self.delay_load(cx)
             && let Some(up) = &mut self.upstream
         {
             up.link.set_reading(false, &mut turn!(self, cx));
-            self.timers.set(Key::LoadStep, cx.now.mono + pause);
         }
     }
 
     /// The delay is over.
     pub(super) fn load_step(&mut self, cx: &mut Cx<'_>) {
         match (self.load.as_ref().map(|l| l.what), &mut self.upstream) {
-            (Some(Purpose::Socket), Some(up)) => up.link.set_reading(true, &mut turn!(self, cx)),
+            (Some(Purpose::Socket), Some(up)) if up.link.progress().is_some() => {
+                up.link.set_reading(true, &mut turn!(self, cx));
+            }
+            // All of it came meanwhile.
+            (Some(Purpose::Socket), _) => self.loaded(cx),
             (Some(_), _) => self.load_read(cx),
             (None, _) => {}
         }
@@ -433,6 +450,8 @@ impl<D: Dataset> Node<D> {
                 self.spool_step(cx);
             }
             _ => match self.load_bytes(&[]) {
+                // The stream behind it waits for the delay of its last keys, too.
+                Ok(true) if self.delay_load(cx) => {}
                 Ok(true) => self.loaded(cx),
                 Ok(false) => self.load_failed("the snapshot ends before its end mark".into(), cx),
                 Err(why) => self.load_failed(why, cx),

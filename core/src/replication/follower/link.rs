@@ -19,7 +19,7 @@ use super::handshake::Step;
 use super::{Emit, Key, Resume, Timer};
 
 /// Time between two acknowledgements.
-const ACK_PERIOD: Duration = Duration::from_secs(1);
+pub(super) const ACK_PERIOD: Duration = Duration::from_secs(1);
 /// A link that breaks is made anew at once, but not twice within this time.
 const QUICK_PERIOD: Duration = Duration::from_secs(1);
 /// Between two attempts there is this at least, and twice this at most, in milliseconds.
@@ -345,14 +345,20 @@ impl Core {
         cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
     }
 
-    /// Once a second: an acknowledgement, or a newline while the host loads.
+    /// Once a second: an acknowledgement, or a newline while the host loads or has stopped reading.
     pub(super) fn beat<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
         match self.state {
             State::Streaming => self.acknowledge(cx),
             State::Loading => self.newline(cx),
+            _ if self.transfer_is_paused() => self.newline(cx),
             _ => return,
         }
         cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
+    }
+
+    /// Whether the host has stopped reading in the middle of a snapshot.
+    pub(super) fn transfer_is_paused(&self) -> bool {
+        self.progress().is_some() && self.link.as_ref().is_some_and(|l| !l.is_reading())
     }
 
     pub(super) fn acknowledge<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {

@@ -44,7 +44,7 @@ pub enum Timer {
     Retry,
     /// The link has been silent too long.
     Silence,
-    /// An acknowledgement, or a newline while the host loads.
+    /// An acknowledgement, or a newline while the host loads or has stopped reading.
     Ack,
 }
 
@@ -302,11 +302,21 @@ impl Follower {
         self.core.newline(cx);
     }
 
-    /// Stops or resumes reading from the master: for a host that writes the snapshot to a slow disk.
+    /// Stops or resumes reading from the master: for a host that writes the snapshot to a slow disk, or is slow to load
+    /// it. While it has stopped within a snapshot [`Timer::Ack`] comes once a second, and the master is told that we
+    /// live. One that only counts what is taken (Redis and Valkey, while they stream a snapshot) needs more: a host that
+    /// can should read a little then.
     pub fn set_reading<K: Key, E: Emit>(&mut self, reading: bool, cx: &mut Turn<'_, K, E>) {
-        if let Some(link) = &mut self.core.link {
-            link.set_reading(reading, cx.out);
+        let Some(link) = &mut self.core.link else { return };
+        link.set_reading(reading, cx.out);
+        if self.core.transfer_is_paused() && cx.timers.get(Timer::Ack.into()).is_none() {
+            cx.timers.set(Timer::Ack.into(), cx.now.mono + link::ACK_PERIOD);
         }
+    }
+
+    /// Whether the host has stopped reading in the middle of a snapshot.
+    pub fn transfer_is_paused(&self) -> bool {
+        self.core.transfer_is_paused()
     }
 
     /// The snapshot is in place: the stream goes on, and the master is told so at once. Call [`Follower::next`] then,

@@ -311,8 +311,7 @@ fn node_args(c: &mut Choices, shared: &[String], scenario: &Scenario) -> Vec<Str
         set("repl-diskless-load", pick(c, &["disabled", "on-empty-db", "swapdb"]));
         set("save", pick(c, &["", "1 1", "3 20"]));
         set("rdb-key-save-delay", pick(c, &[0, 0, 500, 5_000, 20_000]));
-        // 16 KB that were received may be 250 keys: they have to be in place within the shortest repl-timeout.
-        set("key-load-delay", pick(c, &[0, 0, 500, 5_000, 5_000]));
+        set("key-load-delay", pick(c, &[0, 0, 500, 5_000, 20_000]));
         set("replica-serve-stale-data", pick(c, &["yes", "yes", "yes", "no"]));
         set("stop-writes-on-bgsave-error", pick(c, &["yes", "no"]));
         // Small ones are packed, large ones are trees: each node draws its own line.
