@@ -129,10 +129,20 @@ words! {
         OnEmptyDb = "on-empty-db",
         /// Always, beside the old dataset, which is kept until the new one is whole.
         SwapDb = "swapdb",
-        /// Always, after the old dataset is dropped (Redis 8).
+        /// Always, after the old dataset is dropped, as Valkey calls it.
         FlushBeforeLoad = "flush-before-load",
+        /// The same, as Redis 8 calls it.
+        FlushDb = "flushdb",
     }
 }
+
+impl DisklessLoad {
+    /// Whether the old dataset goes before the new one comes.
+    pub fn flushes(self) -> bool {
+        matches!(self, Self::FlushBeforeLoad | Self::FlushDb)
+    }
+}
+
 words! {
     /// `rdb-version`: the format version of snapshots, unless the data need a higher one.
     RdbVersion {

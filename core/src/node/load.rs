@@ -55,6 +55,8 @@ struct File {
 pub(super) struct Load {
     pub(super) what: Purpose,
     pub(super) mode: LoadMode,
+    /// Beside a dataset that clients read on meanwhile.
+    serves: bool,
     reader: Reader,
     file: Option<File>,
     pub(super) position: Position,
@@ -71,12 +73,19 @@ pub(super) struct Load {
 impl<D: Dataset> Node<D> {
     /// Whether clients have to wait for a dataset.
     pub(super) fn loading(&self) -> bool {
-        self.load.as_ref().is_some_and(|l| l.mode == LoadMode::Replace)
+        self.load.as_ref().is_some_and(|l| !l.serves)
     }
 
     /// Whether a dataset grows beside the one that is served.
     pub(super) fn loading_beside(&self) -> bool {
-        self.load.as_ref().is_some_and(|l| l.mode == LoadMode::Beside)
+        self.load.as_ref().is_some_and(|l| l.serves)
+    }
+
+    /// A load beside the old dataset: clients read that one on.
+    pub(super) fn serve_meanwhile(&mut self) {
+        if let Some(load) = &mut self.load {
+            load.serves = load.mode == LoadMode::Beside;
+        }
     }
 
     /// Begins to load; the present keys go first if `mode` says so.
@@ -94,6 +103,7 @@ impl<D: Dataset> Node<D> {
         self.load = Some(Box::new(Load {
             what,
             mode,
+            serves: false,
             reader: Reader::new(ReaderLimits::default()),
             file: None,
             position: Position::default(),
@@ -136,6 +146,13 @@ impl<D: Dataset> Node<D> {
             self.timers.set(Key::LoadStep, from.unwrap_or(cx.now.mono).max(cx.now.mono) + pause);
         }
         us > 0 || from.is_some()
+    }
+
+    /// `key-load-delay` changed: what it was is not waited for any more.
+    pub(super) fn end_load_pause(&mut self, cx: &Cx<'_>) {
+        if self.timers.get(Key::LoadStep).is_some() {
+            self.timers.set(Key::LoadStep, cx.now.mono + Duration::from_micros(1));
+        }
     }
 
     /// Whether `DEBUG RELOAD` is under way: all others wait, for what they wrote meanwhile would be lost.

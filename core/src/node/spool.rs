@@ -12,7 +12,7 @@ use crate::blocks::Blocks;
 use crate::dataset::Dataset;
 use crate::ids::{Ids, OpId};
 use crate::machine::{Action, Actions, Job, Outcome, Path};
-use crate::rdb::{Reader, ReaderLimits};
+use crate::rdb::{Item, Reader, ReaderLimits};
 
 /// Bytes of one write, and how many writes may be under way before reading stops.
 const WRITE_BYTES: u64 = 512 * 1024;
@@ -31,6 +31,8 @@ pub(super) struct Spool {
     /// The writes under way, with the bytes of each.
     writes: BTreeMap<OpId, u64>,
     finished: bool,
+    /// Keys that came.
+    keys: u64,
 }
 
 impl Spool {
@@ -42,6 +44,7 @@ impl Spool {
             at: 0,
             writes: BTreeMap::new(),
             finished: false,
+            keys: 0,
         }
     }
 
@@ -60,6 +63,7 @@ impl Spool {
         let mut input = bytes;
         while let Some(item) = self.check.next(&mut input).map_err(|e| Box::from(format!("{e}")))? {
             data.accepts(&item).map_err(|e| Box::from(format!("{e}")))?;
+            self.keys += u64::from(matches!(item, Item::Entry(_)));
         }
         self.waiting.append(bytes);
         if self.waiting.len() >= WRITE_BYTES {
@@ -99,6 +103,10 @@ impl Spool {
             Outcome::Failed(e) => Err(e.message),
             _ => Ok(()),
         }
+    }
+
+    pub(super) fn keys(&self) -> u64 {
+        self.keys
     }
 
     pub(super) fn is_finished(&self) -> bool {

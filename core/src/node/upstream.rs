@@ -6,9 +6,11 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::guard::{Refused, ResyncRefusal};
 use super::load::Purpose;
+use super::peek::Peek;
 use super::spool::Spool;
-use super::{Cx, Key, Node, Run, What, turn};
+use super::{Cx, Node, Run, What, turn};
 use crate::blocks::Blocks;
 use crate::client::{Dispatch as _, Server as _};
 use crate::config::DisklessLoad;
@@ -40,6 +42,8 @@ pub(super) struct Upstream {
     /// Where the first link may go on.
     resume: Option<Resume>,
     last_fault: Option<Instant>,
+    /// The master whose full resync was refused.
+    pub(super) refused: Option<Refused>,
 }
 
 /// What the stream of the master is in the middle of.
@@ -63,6 +67,8 @@ struct Incoming {
 enum Way {
     /// Nothing has come yet.
     Announced,
+    /// Looked at until it is known to be good, straight into a dataset then.
+    Peek(Box<Peek>),
     /// Straight into a dataset.
     Socket,
     /// Into a file, from which it is loaded then.
@@ -82,7 +88,11 @@ struct Fault {
 enum Step {
     /// Nothing more is there.
     Dry,
+    /// A snapshot of this history is refused.
+    GuardRefuses(ReplId, ResyncRefusal),
     SnapshotBegins(Option<u64>),
+    /// What was looked at is good.
+    SnapshotGood,
     SnapshotEnds,
     SnapshotBad(Box<str>),
     Fault(Fault),
@@ -148,7 +158,8 @@ impl<D: Dataset> Node<D> {
     pub(super) fn prepare_link(&mut self, host: Box<str>, port: u16, resume: Option<Resume>, cx: &mut Cx<'_>) {
         let link = Follower::new(self.follower_config());
         let (stream, incoming) = (Stream::default(), None);
-        self.upstream = Some(Box::new(Upstream { host, port, link, stream, incoming, resume, last_fault: None }));
+        self.upstream =
+            Some(Box::new(Upstream { host, port, link, stream, incoming, resume, last_fault: None, refused: None }));
         self.master = false;
         self.source.set_role(Role::Replica { linked: false }, &mut turn!(self, cx));
     }
@@ -279,7 +290,8 @@ impl<D: Dataset> Node<D> {
     /// Reads have stopped within a snapshot: once a second one is made all the same, since a master lets go who takes nothing
     /// for `repl-timeout`.
     fn read_on(&mut self, cx: &mut Cx<'_>) {
-        let Some(up) = &mut self.upstream else { return };
+        let reloading = self.reloading();
+        let Some(up) = self.upstream.as_mut().filter(|_| !reloading) else { return };
         let room = match up.incoming.as_ref().map(|i| &i.way) {
             Some(Way::Spool(spool)) => !spool.is_full(),
             Some(_) => true,
@@ -322,7 +334,9 @@ impl<D: Dataset> Node<D> {
             self.upstream = Some(up);
             match step {
                 Step::Dry => return self.slow_load(cx),
+                Step::GuardRefuses(id, why) => self.refuse_resync(id, why, cx),
                 Step::SnapshotBegins(size) => self.snapshot_begins(size, cx),
+                Step::SnapshotGood => self.snapshot_good(cx),
                 Step::SnapshotEnds => self.snapshot_ends(cx),
                 Step::SnapshotBad(why) => self.load_failed_or_spool(why, cx),
                 Step::Fault(fault) => self.stream_fault(fault, cx),
@@ -338,6 +352,7 @@ impl<D: Dataset> Node<D> {
             let Some(delivery) = up.link.next(input, &mut turn!(self, cx)) else { return Step::Dry };
             match delivery {
                 Delivery::Continue { new_id } => {
+                    up.refused = None;
                     if let Some(id) = new_id {
                         self.source.follow_id(id, &mut turn!(self, cx));
                     }
@@ -348,6 +363,9 @@ impl<D: Dataset> Node<D> {
                     }
                 }
                 Delivery::FullResync { id, offset } => {
+                    if let Some(why) = self.refuses(up, id, offset) {
+                        return Step::GuardRefuses(id, why);
+                    }
                     up.incoming = Some(Incoming { id, offset, way: Way::Announced });
                     if self.failover.is_some() {
                         return Step::HandedOver;
@@ -363,6 +381,11 @@ impl<D: Dataset> Node<D> {
                             }
                             taken
                         }
+                        Some(Way::Peek(peek)) => match peek.take(bytes, &self.data) {
+                            Ok(true) => return Step::SnapshotGood,
+                            Ok(false) => Ok(()),
+                            Err(why) => Err(why),
+                        },
                         _ => self.load_bytes(bytes).map(|_| ()),
                     };
                     if let Err(why) = result {
@@ -421,14 +444,19 @@ impl<D: Dataset> Node<D> {
 
     /// The snapshot's bytes begin: where they go depends on what we hold.
     fn snapshot_begins(&mut self, size: Option<u64>, cx: &mut Cx<'_>) {
-        let empty = (0..self.data.databases()).all(|db| self.data.stats(db).keys == 0);
-        let beside = self.config.settings.repl_diskless_load == DisklessLoad::SwapDb;
-        let way = if empty || beside {
-            let mode = if empty { LoadMode::Replace } else { LoadMode::Beside };
-            let how = if empty { "straight from the socket" } else { "beside the old dataset" };
-            self.event(cx, What::LoadingSnapshot { how });
-            self.begin_load(Purpose::Socket, mode, size, cx);
+        let mode = self.config.settings.repl_diskless_load;
+        let way = if self.keys() == 0 {
+            self.load_socket(LoadMode::Replace, size, cx);
             Way::Socket
+        } else if mode == DisklessLoad::SwapDb {
+            self.load_socket(LoadMode::Beside, size, cx);
+            // What is served meanwhile is stale, and not of another history.
+            if self.upstream.as_ref().and_then(|u| u.incoming.as_ref()).is_some_and(|i| i.id == self.source.id()) {
+                self.serve_meanwhile();
+            }
+            Way::Socket
+        } else if mode.flushes() {
+            Way::Peek(Box::new(Peek::new(size)))
         } else {
             let tag: [u8; 16] = self.rng.hex();
             let name = format!("temp-{}-{}.sync.rdb", self.clients.about.pid, super::snapshot::text(&tag));
@@ -439,8 +467,49 @@ impl<D: Dataset> Node<D> {
         }
     }
 
+    fn load_socket(&mut self, mode: LoadMode, size: Option<u64>, cx: &mut Cx<'_>) {
+        let how = if mode == LoadMode::Replace { "straight from the socket" } else { "beside the old dataset" };
+        self.event(cx, What::LoadingSnapshot { how });
+        self.begin_load(Purpose::Socket, mode, size, cx);
+    }
+
+    /// What was looked at is good: the old dataset goes for it.
+    fn snapshot_good(&mut self, cx: &mut Cx<'_>) {
+        let Some(incoming) = self.upstream.as_mut().and_then(|u| u.incoming.as_mut()) else { return };
+        let Way::Peek(peek) = core::mem::replace(&mut incoming.way, Way::Socket) else { return };
+        self.load_socket(LoadMode::Replace, peek.size, cx);
+        if let Err(why) = self.load_bytes(&peek.into_bytes()) {
+            self.load_failed(why, cx);
+        }
+    }
+
+    /// Bytes that a full resync under way holds beside the datasets: what waits for the disk or was looked at, and the stream
+    /// behind the snapshot.
+    pub(super) fn incoming_memory(&self) -> usize {
+        let Some(up) = &self.upstream else { return 0 };
+        let before = match up.incoming.as_ref().map(|i| &i.way) {
+            Some(Way::Spool(spool)) => usize::try_from(spool.held()).unwrap_or(usize::MAX),
+            Some(Way::Peek(peek)) => peek.held(),
+            _ => 0,
+        };
+        before.saturating_add(up.link.held())
+    }
+
+    /// Keys of the snapshot that came whole and is not in place yet.
+    fn incoming_keys(&self) -> u64 {
+        match self.upstream.as_ref().and_then(|u| u.incoming.as_ref()).map(|i| &i.way) {
+            Some(Way::Spool(spool)) => spool.keys(),
+            Some(Way::Peek(_)) => 0,
+            _ => self.data.load_counts().0,
+        }
+    }
+
     /// The last byte of the snapshot came.
     fn snapshot_ends(&mut self, cx: &mut Cx<'_>) {
+        let id = self.upstream.as_ref().and_then(|u| u.incoming.as_ref()).map(|i| i.id);
+        if let Some((id, why)) = id.zip(self.refuses_empty(self.incoming_keys())) {
+            return self.refuse_resync(id, why, cx);
+        }
         let way = self.upstream.as_mut().and_then(|u| u.incoming.as_mut()).map(|i| &mut i.way);
         match way {
             Some(Way::Spool(spool)) => {
@@ -448,6 +517,13 @@ impl<D: Dataset> Node<D> {
                     return self.load_failed_or_spool(why, cx);
                 }
                 self.spool_step(cx);
+            }
+            Some(Way::Peek(peek)) if !peek.is_whole() => {
+                self.resync_failed("the snapshot ends before its end mark", cx);
+            }
+            Some(Way::Peek(_)) => {
+                self.snapshot_good(cx);
+                self.snapshot_ends(cx);
             }
             _ => match self.load_bytes(&[]) {
                 // The stream behind it waits for the delay of its last keys, too.
@@ -502,6 +578,7 @@ impl<D: Dataset> Node<D> {
         self.event(cx, What::SnapshotLoaded { keys });
         let Some(up) = &mut self.upstream else { return };
         up.stream = Stream { db: db.unwrap_or(0), multi: None };
+        up.refused = None;
         up.link.snapshot_loaded(&mut turn!(self, cx));
         self.pump(&[], cx);
     }
@@ -536,7 +613,7 @@ impl<D: Dataset> Node<D> {
     }
 
     /// The link is gone; it comes back by itself. What was not applied will come again.
-    fn link_lost(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn link_lost(&mut self, cx: &mut Cx<'_>) {
         self.drop_incoming(cx);
         if let Some(up) = &mut self.upstream {
             up.stream.multi = None;

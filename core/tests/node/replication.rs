@@ -50,14 +50,14 @@ pub(crate) fn assert_agree<D: Make>(w: &mut World<D>) {
     }
 }
 
-fn fill<D: Make>(w: &mut World<D>, node: usize, n: usize) -> Who {
+pub(crate) fn fill<D: Make>(w: &mut World<D>, node: usize, n: usize) -> Who {
     let c = w.client(node);
     let lines: Vec<String> = (0..n).map(|i| format!("SET key:{i} v{}", "x".repeat(i % 200))).collect();
     w.ask(c, &lines.join("\n"));
     c
 }
 
-fn full<D: Make>(w: &World<D>, i: usize) -> usize {
+pub(crate) fn full<D: Make>(w: &World<D>, i: usize) -> usize {
     w.count(i, |e| matches!(e, What::SnapshotLoaded { .. }))
 }
 

@@ -8,7 +8,7 @@ use crate::client::{Blocked, Connections as _, Session, Timer};
 use crate::dataset::Dataset;
 use crate::ids::ConnId;
 use crate::replication::source::Answer;
-use crate::resp::{Args, parse_i64};
+use crate::resp::{Args, Reply, parse_i64};
 
 impl<D: Dataset> Node<D> {
     pub(in super::super) fn cmd_replconf(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {

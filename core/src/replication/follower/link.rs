@@ -132,6 +132,8 @@ pub(super) struct Core {
     /// Bytes of the stream that came.
     pub(super) read: u64,
     /// The offset behind the last frame that was handed out.
+    /// Where PSYNC asked to go on, on the link that gets a full resync instead.
+    pub(super) asked: Option<Resume>,
     pub(super) parsed: u64,
     /// Bytes behind `parsed` that the parser has taken.
     pub(super) pending: u64,
@@ -171,6 +173,7 @@ impl Core {
             pending: 0,
             applied: 0,
             fresh: 0,
+            asked: None,
             pre_psync: false,
             broken: false,
             last_io: Instant::ZERO,
@@ -260,15 +263,10 @@ impl Core {
         } else {
             Event::Connecting { host, port }
         }));
-        cx.out.push(Action::Connect {
-            conn,
-            to: Endpoint::Tcp(SocketAddr::new(ip, port)),
-            from: self.config.from,
-            tls: self.config.tls,
-            options: self.config.options,
-        });
+        cx.out.push(Action::Connect { conn, to, from, tls: self.config.tls, options: self.config.options });
         cx.out.event(crate::replication::Event::from(Event::Started));
         let limits = ReplyLimits { bytes: ANSWER_MAX, depth: 2, line: ANSWER_MAX };
+        let from = self.config.from.filter(|_| to.tcp().is_some());
         self.link = Some(Link::new(conn, limits));
         self.state = State::Connecting;
     }

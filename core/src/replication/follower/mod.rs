@@ -204,6 +204,11 @@ impl Follower {
         self.core.progress()
     }
 
+    /// Bytes of the stream that came behind a snapshot and wait until it is loaded; at most [`HELD_MAX`].
+    pub fn held(&self) -> usize {
+        self.held.len() - self.held_at
+    }
+
     /// When the master was last heard, while a connection stands: `master_last_io_seconds_ago`.
     pub fn last_io(&self) -> Option<crate::time::Instant> {
         self.core.conn().map(|_| self.core.last_io)
@@ -337,6 +342,27 @@ impl Follower {
         self.core.broken = true;
         self.core.lose(error.clone(), false, cx);
         error
+    }
+
+    /// The host takes no full resync of this master, and keeps its data: the link is closed, and made anew after `rest`. It
+    /// asks then for what it asked for this time.
+    pub fn refuse<K: Key, E: Emit>(
+        &mut self,
+        reason: &str,
+        rest: core::time::Duration,
+        cx: &mut Turn<'_, K, E>,
+    ) -> LinkError {
+        let error = LinkError::Host(reason.into());
+        self.forget();
+        self.core.lose(error.clone(), false, cx);
+        self.core.resume = self.core.asked.take();
+        cx.timers.set(Timer::Retry.into(), cx.now.mono + rest);
+        error
+    }
+
+    /// Makes the next attempt now, if one is waited for.
+    pub fn retry<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        self.core.start(false, cx);
     }
 
     /// Closes the link, which is made anew by itself and goes on where it was (`CLIENT KILL TYPE master`).
