@@ -32,6 +32,9 @@ const SECTIONS: [(&str, bool); 13] = [
     ("keyspace", true),
 ];
 
+/// Keys that are looked at for `expired_not_deleted_keys`, which counts no further: well under a millisecond.
+const EXPIRED_LOOKED_AT: usize = 10_000;
+
 /// The section of our own, behind Redis's, in `everything` and by its name.
 const OWN: &str = "primacy";
 
@@ -255,6 +258,8 @@ impl<D: Dataset> Node<D> {
         f.put("loop_turn_longest_cpu_usec", turns.longest_cpu_us);
         f.put("loop_turn_average_usec", turns.total_us / turns.count.max(1));
         self.resync_fields(f, now);
+        // On a replica: what is hidden until the master deletes it.
+        f.put("expired_not_deleted_keys", self.data.expired_present(now, EXPIRED_LOOKED_AT));
         for (i, r) in self.source.replicas(now.mono).enumerate() {
             f.put(
                 &format!("replica{i}"),
