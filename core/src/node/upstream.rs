@@ -142,7 +142,7 @@ impl<D: Dataset> Node<D> {
             timeout: Duration::from_secs(u64::from(set.repl_timeout)),
             tls: false,
             from: set.bind_source_addr.parse().ok(),
-            options: SocketOptions { nodelay: !set.repl_disable_tcp_nodelay, keepalive_s: set.tcp_keepalive },
+            options: SocketOptions { nodelay: true, keepalive_s: set.tcp_keepalive },
         }
     }
 

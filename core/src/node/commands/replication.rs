@@ -7,6 +7,7 @@ use super::info::address;
 use crate::client::{Blocked, Connections as _, Session, Timer};
 use crate::dataset::Dataset;
 use crate::ids::ConnId;
+use crate::machine::{Action, SocketOptions};
 use crate::replication::source::Answer;
 use crate::resp::{Args, Reply, parse_i64};
 
@@ -59,6 +60,11 @@ impl<D: Dataset> Node<D> {
             Ok(_) => {
                 s.replica = true;
                 self.replicas.insert(s.conn);
+                let set = &self.config.settings;
+                if set.repl_disable_tcp_nodelay && s.peer.tcp().is_some() {
+                    let options = SocketOptions { nodelay: false, keepalive_s: set.tcp_keepalive };
+                    cx.out.push(Action::Options { conn: s.conn, options });
+                }
             }
             Err(text) => s.reply().error(&text),
         }
