@@ -329,7 +329,8 @@ fn take_replicaof(s: &mut Settings, words: &[&str]) -> Result<(), String> {
         [] => None,
         [no, one] if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") => None,
         [host, port] => match port.parse::<u16>() {
-            Ok(port) if port > 0 => Some(MasterAddress { host: (*host).into(), port }),
+            // A Unix socket has no port.
+            Ok(port) if port > 0 || host.starts_with('/') => Some(MasterAddress { host: (*host).into(), port }),
             _ => return Err("Invalid master port".into()),
         },
         _ => return Err("wrong number of arguments".into()),

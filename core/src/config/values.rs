@@ -238,9 +238,9 @@ impl fmt::Display for SaveRule {
 /// The master of `replicaof`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MasterAddress {
-    /// A name or an IP address.
+    /// A name or an IP address, or the absolute path of a Unix socket.
     pub host: String,
-    /// Its TCP port.
+    /// Its TCP port; 0 for a Unix socket.
     pub port: u16,
 }
 

@@ -304,6 +304,8 @@ pub(super) fn address(r: &ReplicaInfo<'_>) -> String {
     match (r.ip, r.endpoint) {
         (Some(ip), _) => ip.into(),
         (None, Endpoint::Tcp(a)) => format!("{}", a.ip()),
+        // Who connects to a Unix socket has no name of its own.
+        (None, Endpoint::Unix(path)) if path.is_empty() => "unix".into(),
         (None, Endpoint::Unix(path)) => path.as_ref().into(),
     }
 }

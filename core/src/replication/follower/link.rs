@@ -32,10 +32,17 @@ const ANSWER_MAX: usize = 16 * 1024;
 /// Whom a replica follows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// A name or an address, as configured.
+    /// A name or an address, as configured, or the absolute path of a Unix socket.
     pub host: Box<str>,
-    /// Its port.
+    /// Its port; without meaning for a Unix socket.
     pub port: u16,
+}
+
+impl Target {
+    /// Whether the master is reached by a Unix socket.
+    fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
 }
 
 /// The state of the link, in ROLE's words.
@@ -228,8 +235,11 @@ impl Core {
         cx.timers.clear(Timer::Retry.into());
         self.again = again;
         self.last_io = cx.now.mono;
-        if let Ok(ip) = target.host.parse::<IpAddr>() {
-            self.connect(ip, cx);
+        if target.is_socket() {
+            let path = (*target.host).into();
+            self.connect(Endpoint::Unix(path), cx);
+        } else if let Ok(ip) = target.host.parse::<IpAddr>() {
+            self.connect_to(ip, cx);
         } else {
             let op = cx.ids.op();
             cx.out.push(Action::Start { op, job: Job::Resolve { host: target.host.clone() } });
@@ -243,7 +253,7 @@ impl Core {
             Outcome::Resolved(list) if !list.is_empty() => {
                 // Another address with each attempt, so that one that is down does not hide the others.
                 if let Some(&ip) = list.get(self.attempts % list.len()) {
-                    self.connect(ip, cx);
+                    self.connect_to(ip, cx);
                 }
                 return;
             }
@@ -255,7 +265,12 @@ impl Core {
         self.lose(LinkError::Resolve(error), false, cx);
     }
 
-    fn connect<K: Key, E: Emit>(&mut self, ip: IpAddr, cx: &mut Turn<'_, K, E>) {
+    fn connect_to<K: Key, E: Emit>(&mut self, ip: IpAddr, cx: &mut Turn<'_, K, E>) {
+        let port = self.target.as_ref().map_or(0, |t| t.port);
+        self.connect(Endpoint::Tcp(SocketAddr::new(ip, port)), cx);
+    }
+
+    fn connect<K: Key, E: Emit>(&mut self, to: Endpoint, cx: &mut Turn<'_, K, E>) {
         let Some(Target { host, port }) = self.target.clone() else { return };
         let conn = cx.ids.conn();
         cx.out.event(crate::replication::Event::from(if self.again {
