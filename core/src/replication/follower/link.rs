@@ -132,6 +132,8 @@ pub(super) struct Core {
     pub(super) link: Option<Link<Step>>,
     /// Where to go on; the offset is kept in `applied` while a stream flows.
     pub(super) resume: Option<Resume>,
+    /// Where PSYNC asked to go on, on the link that gets a full resync instead.
+    pub(super) asked: Option<Resume>,
     /// Our master is to become it by our asking.
     pub(super) takeover: Option<Takeover>,
     /// The history that the snapshot or the stream belongs to.
@@ -139,8 +141,6 @@ pub(super) struct Core {
     /// Bytes of the stream that came.
     pub(super) read: u64,
     /// The offset behind the last frame that was handed out.
-    /// Where PSYNC asked to go on, on the link that gets a full resync instead.
-    pub(super) asked: Option<Resume>,
     pub(super) parsed: u64,
     /// Bytes behind `parsed` that the parser has taken.
     pub(super) pending: u64,
@@ -173,6 +173,7 @@ impl Core {
             state: State::Idle,
             link: None,
             resume: None,
+            asked: None,
             takeover: None,
             id: ReplId::ZERO,
             read: 0,
@@ -180,7 +181,6 @@ impl Core {
             pending: 0,
             applied: 0,
             fresh: 0,
-            asked: None,
             pre_psync: false,
             broken: false,
             last_io: Instant::ZERO,
@@ -272,6 +272,7 @@ impl Core {
 
     fn connect<K: Key, E: Emit>(&mut self, to: Endpoint, cx: &mut Turn<'_, K, E>) {
         let Some(Target { host, port }) = self.target.clone() else { return };
+        let from = self.config.from.filter(|_| to.tcp().is_some());
         let conn = cx.ids.conn();
         cx.out.event(crate::replication::Event::from(if self.again {
             Event::Reconnecting { host, port }
@@ -281,7 +282,6 @@ impl Core {
         cx.out.push(Action::Connect { conn, to, from, tls: self.config.tls, options: self.config.options });
         cx.out.event(crate::replication::Event::from(Event::Started));
         let limits = ReplyLimits { bytes: ANSWER_MAX, depth: 2, line: ANSWER_MAX };
-        let from = self.config.from.filter(|_| to.tcp().is_some());
         self.link = Some(Link::new(conn, limits));
         self.state = State::Connecting;
     }
