@@ -28,6 +28,10 @@ use crate::time::Instant;
 /// somebody says REPLICAOF again, so that a master is not asked for snapshots for ever.
 const FAULT_REST: Duration = Duration::from_secs(300);
 
+/// Bytes that are taken off a master each second although reads have stopped. The kernel tells a sender that there is room only
+/// when a third of its buffer is free, and that has 4 MB.
+const READ_ON: usize = 2 << 20;
+
 /// Bytes of a MULTI block of the stream that wait for their EXEC.
 const MULTI_MAX: usize = 1 << 30;
 
@@ -42,6 +46,8 @@ pub(super) struct Upstream {
     /// Where the first link may go on.
     resume: Option<Resume>,
     last_fault: Option<Instant>,
+    /// Bytes that are still to be taken before reads may stop again.
+    read_on: usize,
     /// The master whose full resync was refused.
     pub(super) refused: Option<Refused>,
 }
@@ -158,8 +164,17 @@ impl<D: Dataset> Node<D> {
     pub(super) fn prepare_link(&mut self, host: Box<str>, port: u16, resume: Option<Resume>, cx: &mut Cx<'_>) {
         let link = Follower::new(self.follower_config());
         let (stream, incoming) = (Stream::default(), None);
-        self.upstream =
-            Some(Box::new(Upstream { host, port, link, stream, incoming, resume, last_fault: None, refused: None }));
+        self.upstream = Some(Box::new(Upstream {
+            host,
+            port,
+            link,
+            stream,
+            incoming,
+            resume,
+            last_fault: None,
+            read_on: 0,
+            refused: None,
+        }));
         self.master = false;
         self.source.set_role(Role::Replica { linked: false }, &mut turn!(self, cx));
     }
@@ -287,8 +302,8 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    /// Reads have stopped within a snapshot: once a second one is made all the same, since a master lets go who takes nothing
-    /// for `repl-timeout`.
+    /// Reads have stopped within a snapshot: each second something is read all the same, since a master lets go who takes
+    /// nothing for `repl-timeout`.
     fn read_on(&mut self, cx: &mut Cx<'_>) {
         let reloading = self.reloading();
         let Some(up) = self.upstream.as_mut().filter(|_| !reloading) else { return };
@@ -298,6 +313,7 @@ impl<D: Dataset> Node<D> {
             None => false,
         };
         if room && up.link.transfer_is_paused() {
+            up.read_on = READ_ON;
             up.link.set_reading(true, &mut turn!(self, cx));
         }
     }
@@ -317,6 +333,9 @@ impl<D: Dataset> Node<D> {
     pub(super) fn upstream_received(&mut self, conn: ConnId, bytes: &[u8], cx: &mut Cx<'_>) {
         if self.upstream.as_ref().is_none_or(|u| u.link.conn() != Some(conn)) {
             return;
+        }
+        if let Some(up) = &mut self.upstream {
+            up.read_on = up.read_on.saturating_sub(bytes.len());
         }
         self.stats.repl_in += bytes.len() as u64;
         self.clients.stats.net_in += bytes.len() as u64;
@@ -367,6 +386,7 @@ impl<D: Dataset> Node<D> {
                         return Step::GuardRefuses(id, why);
                     }
                     up.incoming = Some(Incoming { id, offset, way: Way::Announced });
+                    up.read_on = 0;
                     if self.failover.is_some() {
                         return Step::HandedOver;
                     }
@@ -376,7 +396,7 @@ impl<D: Dataset> Node<D> {
                     let result = match up.incoming.as_mut().map(|i| &mut i.way) {
                         Some(Way::Spool(spool)) => {
                             let taken = spool.take(bytes, &self.data, &mut self.ids, cx.out);
-                            if !spool.has_room() {
+                            if !spool.has_room() && (up.read_on == 0 || spool.is_full()) {
                                 up.link.set_reading(false, &mut turn!(self, cx));
                             }
                             taken
@@ -423,7 +443,7 @@ impl<D: Dataset> Node<D> {
     fn slow_load(&mut self, cx: &mut Cx<'_>) {
         if self.load.as_ref().is_some_and(|l| l.what == Purpose::Socket)
             && self.delay_load(cx)
-            && let Some(up) = &mut self.upstream
+            && let Some(up) = self.upstream.as_mut().filter(|u| u.read_on == 0)
         {
             up.link.set_reading(false, &mut turn!(self, cx));
         }
@@ -556,7 +576,7 @@ impl<D: Dataset> Node<D> {
                 self.begin_load_file(Purpose::Spool, LoadMode::Replace, file, cx);
             }
         } else if !spool.is_finished() {
-            let room = spool.has_room();
+            let room = spool.has_room() || (up.read_on > 0 && !spool.is_full());
             up.link.set_reading(room, &mut turn!(self, cx));
         }
     }

@@ -100,6 +100,8 @@ fn refused(w: &World, peer: &Program) -> Result<()> {
     let follows = format!("replicaof 127.0.0.1 {}", m.port);
     let r = w.server("replica", &w.primacy()?, &[&follows, "replica-resync-guard yes"])?;
     wait::link_up(&r)?;
+    // So that there is a place in the history to be behind of.
+    large(&m, 100, 100)?;
     wait::same(&[&m, &r])?;
     m.kill();
     m.start()?;
