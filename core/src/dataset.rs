@@ -246,6 +246,13 @@ pub trait Dataset: Send {
     /// effect. `Done`: nothing more is due now; see [`Dataset::next_expiry`].
     fn expire(&mut self, now: Now, budget: usize, effects: &mut Effects) -> Progress;
 
+    /// How many keys have expired and are not deleted, looking at about `budget` of them at most: on a replica those that
+    /// are hidden until their master says so. For INFO alone.
+    fn expired_present(&self, now: Now, budget: usize) -> u64 {
+        let _ = (now, budget);
+        0
+    }
+
     /// When [`Dataset::expire`] is worth calling again, if ever: `None` while no key has an expiry.
     fn next_expiry(&self, now: Now) -> Option<Instant>;
 

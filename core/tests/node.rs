@@ -26,6 +26,8 @@ mod memory;
 mod pubsub;
 #[path = "node/replication.rs"]
 mod replication;
+#[path = "node/resync.rs"]
+mod resync;
 #[path = "node/saving.rs"]
 mod saving;
 #[path = "node/stream.rs"]

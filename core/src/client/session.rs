@@ -53,8 +53,10 @@ pub struct Transaction {
 /// Why a client's further commands wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Blocked {
-    /// `WAIT`: until so many replicas acknowledged this offset.
+    /// `WAIT`: until so many replicas acknowledged this offset; `WAITAOF`: that it is in their append-only file.
     Wait {
+        /// Whether it is the second.
+        aof: bool,
         /// The client's last write.
         offset: u64,
         /// How many replicas.

@@ -104,6 +104,8 @@ pub struct Settings {
     pub replica_announce_port: u16,
     /// Whether a replica leaves eviction to its master.
     pub replica_ignore_maxmemory: bool,
+    /// Whether a replica that holds keys refuses a full resync of a master that is empty or rewound.
+    pub replica_resync_guard: bool,
     /// Whether a replica frees its old dataset in the background.
     pub replica_lazy_flush: bool,
     /// Whether a master streams a snapshot to replicas without a file.
@@ -114,6 +116,10 @@ pub struct Settings {
     pub repl_diskless_sync_max_replicas: u32,
     /// Whether a replica parses a snapshot as it comes in.
     pub repl_diskless_load: DisklessLoad,
+    /// Full resyncs that a master serves at once, others are put off; 0 for no such number.
+    pub repl_max_full_syncs: u32,
+    /// Bytes that a replica may be behind before writers are slowed down; 0 for never.
+    pub repl_write_throttle: u64,
     /// Bytes of the stream that are kept for partial resyncs, 16 KB or more.
     pub repl_backlog_size: u64,
     /// Seconds after which a master without replicas drops them; 0 for never.
@@ -256,6 +262,9 @@ impl Default for Settings {
             repl_diskless_sync_delay: 5,
             repl_diskless_sync_max_replicas: 0,
             repl_diskless_load: DisklessLoad::Disabled,
+            replica_resync_guard: false,
+            repl_max_full_syncs: 0,
+            repl_write_throttle: 0,
             repl_backlog_size: 1 << 20,
             repl_backlog_ttl: 3600,
             repl_ping_replica_period: 10,

@@ -129,10 +129,20 @@ words! {
         OnEmptyDb = "on-empty-db",
         /// Always, beside the old dataset, which is kept until the new one is whole.
         SwapDb = "swapdb",
-        /// Always, after the old dataset is dropped (Redis 8).
+        /// Always, after the old dataset is dropped, as Valkey calls it.
         FlushBeforeLoad = "flush-before-load",
+        /// The same, as Redis 8 calls it.
+        FlushDb = "flushdb",
     }
 }
+
+impl DisklessLoad {
+    /// Whether the old dataset goes before the new one comes.
+    pub fn flushes(self) -> bool {
+        matches!(self, Self::FlushBeforeLoad | Self::FlushDb)
+    }
+}
+
 words! {
     /// `rdb-version`: the format version of snapshots, unless the data need a higher one.
     RdbVersion {
@@ -228,9 +238,9 @@ impl fmt::Display for SaveRule {
 /// The master of `replicaof`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MasterAddress {
-    /// A name or an IP address.
+    /// A name or an IP address, or the absolute path of a Unix socket.
     pub host: String,
-    /// Its TCP port.
+    /// Its TCP port; 0 for a Unix socket.
     pub port: u16,
 }
 

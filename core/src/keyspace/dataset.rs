@@ -129,6 +129,11 @@ impl Dataset for Keyspace {
         self.expire_slice(now, budget, effects)
     }
 
+    fn expired_present(&self, now: Now, mut budget: usize) -> u64 {
+        let now = i64::try_from(now.unix_ms).unwrap_or(i64::MAX);
+        self.dbs.iter().map(|table| table.count_expired(now, &mut budget)).sum()
+    }
+
     fn next_expiry(&self, now: Now) -> Option<Instant> {
         self.next_expiry_after(now)
     }

@@ -6,6 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::commands::write_acknowledged;
 use super::serve::Executed;
 use super::{Cx, Node, Run};
 use crate::client::{Blocked, CloseWhen, Connections as _, Dispatch as _, Session, Timer};
@@ -191,11 +192,11 @@ impl<D: Dataset> Node<D> {
     pub(super) fn end_wait(&mut self, conn: ConnId, error: Option<&str>, cx: &mut Cx<'_>) {
         let Some(mut s) = self.clients.sessions.take(conn) else { return };
         match s.blocked {
-            Some(Blocked::Wait { offset, .. }) => {
-                let acked = self.source.acked(offset);
+            Some(Blocked::Wait { aof, offset, .. }) => {
+                let acked = self.acknowledged(offset, aof);
                 s.late(|r| match error {
                     Some(text) => r.error(text),
-                    None => r.int(acked as i64),
+                    None => write_acknowledged(r, acked, aof),
                 });
                 self.unblock(&mut s);
             }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
+use super::guard::ResyncRefusal;
 use crate::client;
 use crate::config::LogLevel;
 use crate::machine::{Endpoint, Level, LogLine, Signal};
@@ -143,6 +144,21 @@ pub enum What {
         /// Why, with the offset.
         why: Box<str>,
     },
+    /// A full resync of the master was refused by `replica-resync-guard`.
+    ResyncRefused {
+        /// Why.
+        why: ResyncRefusal,
+    },
+    /// Writers are slowed down from here on (`repl-write-throttle`).
+    ThrottleBegan {
+        /// Bytes that the last replica is behind.
+        behind: u64,
+    },
+    /// And are not any more.
+    ThrottleEnded {
+        /// For how long they were, ms.
+        ms: u64,
+    },
     /// A snapshot from the master is being taken in.
     LoadingSnapshot {
         /// Straight from the socket, beside the old dataset, or from a file.
@@ -222,6 +238,8 @@ impl LogLine for Event {
             | What::LoadFailed { .. }
             | What::StreamFault { .. }
             | What::SnapshotFault { .. }
+            | What::ResyncRefused { .. }
+            | What::ThrottleBegan { .. }
             | What::SaveFailed { .. }
             | What::ShutdownAsked(_)
             | What::ShutdownFailed { .. }
@@ -295,6 +313,14 @@ impl fmt::Display for Event {
                 }
             ),
             What::SnapshotFault { why } => write!(f, "Internal error in RDB: {why}. Failed trying to load the MASTER synchronization DB"),
+            What::ResyncRefused { why } => write!(
+                f,
+                "Full resync from MASTER refused: {why}. The data are kept; CONFIG SET replica-resync-guard no takes the master as it is"
+            ),
+            What::ThrottleBegan { behind } => {
+                write!(f, "Writers are slowed down: a replica is {behind} bytes behind, more than repl-write-throttle")
+            }
+            What::ThrottleEnded { ms } => write!(f, "Writers are not slowed down any more, after {ms} ms"),
             What::LoadingSnapshot { how } => write!(f, "MASTER <-> REPLICA sync: Loading DB in memory ({how})"),
             What::SnapshotLoaded { keys } => {
                 write!(f, "MASTER <-> REPLICA sync: {keys} keys are in place")

@@ -55,6 +55,8 @@ struct File {
 pub(super) struct Load {
     pub(super) what: Purpose,
     pub(super) mode: LoadMode,
+    /// Beside a dataset that clients read on meanwhile.
+    serves: bool,
     reader: Reader,
     file: Option<File>,
     pub(super) position: Position,
@@ -71,12 +73,19 @@ pub(super) struct Load {
 impl<D: Dataset> Node<D> {
     /// Whether clients have to wait for a dataset.
     pub(super) fn loading(&self) -> bool {
-        self.load.as_ref().is_some_and(|l| l.mode == LoadMode::Replace)
+        self.load.as_ref().is_some_and(|l| !l.serves)
     }
 
     /// Whether a dataset grows beside the one that is served.
     pub(super) fn loading_beside(&self) -> bool {
-        self.load.as_ref().is_some_and(|l| l.mode == LoadMode::Beside)
+        self.load.as_ref().is_some_and(|l| l.serves)
+    }
+
+    /// A load beside the old dataset: clients read that one on.
+    pub(super) fn serve_meanwhile(&mut self) {
+        if let Some(load) = &mut self.load {
+            load.serves = load.mode == LoadMode::Beside;
+        }
     }
 
     /// Begins to load; the present keys go first if `mode` says so.
@@ -94,6 +103,7 @@ impl<D: Dataset> Node<D> {
         self.load = Some(Box::new(Load {
             what,
             mode,
+            serves: false,
             reader: Reader::new(ReaderLimits::default()),
             file: None,
             position: Position::default(),
@@ -125,11 +135,24 @@ impl<D: Dataset> Node<D> {
         cx.out.push(Action::Start { op, job: Job::Read { file: file.path.clone(), at: file.at, len } });
     }
 
-    /// How long `key-load-delay` makes the load pause now.
-    pub(super) fn load_pause(&mut self) -> Option<Duration> {
-        let us = u64::try_from(self.config.settings.key_load_delay).ok().filter(|us| *us > 0)?;
-        let keys = core::mem::take(&mut self.load.as_mut()?.fresh_keys);
-        Some(Duration::from_micros(us.saturating_mul(keys).max(1)))
+    /// Adds to the pause of the load what `key-load-delay` says for the keys taken in since; whether there is a pause.
+    pub(super) fn delay_load(&mut self, cx: &Cx<'_>) -> bool {
+        let us = u64::try_from(self.config.settings.key_load_delay).unwrap_or(0);
+        let Some(load) = &mut self.load else { return false };
+        let keys = core::mem::take(&mut load.fresh_keys);
+        let from = self.timers.get(Key::LoadStep);
+        if us > 0 && (keys > 0 || from.is_none()) {
+            let pause = Duration::from_micros(us.saturating_mul(keys).max(1));
+            self.timers.set(Key::LoadStep, from.unwrap_or(cx.now.mono).max(cx.now.mono) + pause);
+        }
+        us > 0 || from.is_some()
+    }
+
+    /// `key-load-delay` changed: what it was is not waited for any more.
+    pub(super) fn end_load_pause(&mut self, cx: &Cx<'_>) {
+        if self.timers.get(Key::LoadStep).is_some() {
+            self.timers.set(Key::LoadStep, cx.now.mono + Duration::from_micros(1));
+        }
     }
 
     /// Whether `DEBUG RELOAD` is under way: all others wait, for what they wrote meanwhile would be lost.
@@ -199,11 +222,7 @@ impl<D: Dataset> Node<D> {
                         });
                         self.load_failed(why.unwrap_or_default(), cx);
                     }
-                    Ok(false) if slow => {
-                        if let Some(pause) = self.load_pause() {
-                            self.timers.set(Key::LoadStep, cx.now.mono + pause);
-                        }
-                    }
+                    Ok(false) if slow => drop(self.delay_load(cx)),
                     Ok(false) => {}
                     Err(why) => self.load_failed(why, cx),
                 }

@@ -9,9 +9,11 @@ mod call;
 mod commands;
 mod event;
 mod failover;
+mod guard;
 mod load;
 mod memory;
 mod notify;
+mod peek;
 mod propagate;
 mod save;
 mod serve;
@@ -20,6 +22,7 @@ mod snapshot;
 mod spool;
 mod start;
 mod stats;
+mod throttle;
 mod upstream;
 mod watch;
 
@@ -31,6 +34,7 @@ use core::time::Duration;
 pub use crate::client::About;
 pub use call::Call;
 pub use event::{Event, What};
+pub use guard::ResyncRefusal;
 
 use crate::blocks::Blocks;
 use crate::client::{self, Clients, Connections as _, Dispatch as _, Handler};
@@ -68,6 +72,8 @@ pub(crate) enum Key {
     SnapshotStep,
     /// The next keys of a load that `key-load-delay` slows down.
     LoadStep,
+    /// The next window of writers that are slowed down.
+    Throttle,
 }
 
 impl From<source::Timer> for Key {
@@ -156,6 +162,8 @@ pub struct Node<D: Dataset> {
     load: Option<Box<load::Load>>,
     shutdown: Option<shutdown::Shutdown>,
     failover: Option<failover::Failover>,
+    /// Writers are being slowed down for a replica.
+    throttle: Option<throttle::Throttle>,
     listeners: start::Listeners,
     stats: stats::Stats,
     slowlog: stats::SlowLog,
@@ -213,6 +221,7 @@ impl<D: Dataset> Node<D> {
             load: None,
             shutdown: None,
             failover: None,
+            throttle: None,
             listeners: start::Listeners::default(),
             stats: stats::Stats::default(),
             timers,
@@ -320,6 +329,7 @@ impl<D: Dataset> Node<D> {
                 Key::Failover => self.failover_late(cx),
                 Key::SnapshotStep => self.snapshot_slice(cx),
                 Key::LoadStep => self.load_step(cx),
+                Key::Throttle => self.throttle_step(cx),
             }
         }
     }
@@ -351,6 +361,7 @@ impl<D: Dataset> Node<D> {
 
     /// The end of every input: what became due by it is told to the runtime in one go.
     fn settle(&mut self, cx: &mut Cx<'_>) {
+        self.ease_throttle(cx);
         // Whatever runs held commands or ends clients comes first, and what that stirs is told before the input ends.
         loop {
             self.wake_waiters(cx);
@@ -371,6 +382,7 @@ impl<D: Dataset> Node<D> {
             self.source.handed_over(self.data.snapshot_pending());
         }
         self.source.settle(&mut turn!(self, cx));
+        self.check_throttle(cx);
         self.sync_replicas(cx);
         self.check_snapshot(cx);
         self.arm_expiry(cx);

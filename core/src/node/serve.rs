@@ -124,11 +124,16 @@ impl<D: Dataset> Server for Node<D> {
         if self.shutdown.is_some() && write && !s.replica {
             return Some(Refusal::Held);
         }
+        // As in a pause, a transaction is held as a whole, at its EXEC.
+        if write && !s.replica && (s.multi.is_none() || flags.has(Flags::IN_MULTI)) && self.holds_writers() {
+            return Some(Refusal::Held);
+        }
         None
     }
 
     #[inline]
     fn make_room(&mut self, s: &mut Session, found: &Found<Run<D>>, cx: &mut Cx<'_>) {
+        self.check_throttle(cx);
         if self.config.settings.maxmemory > 0 {
             if s.authenticated && !self.administers(s, found) {
                 self.evict_slice(Some(s), cx);

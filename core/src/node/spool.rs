@@ -2,7 +2,7 @@
 //! readable one.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -12,11 +12,13 @@ use crate::blocks::Blocks;
 use crate::dataset::Dataset;
 use crate::ids::{Ids, OpId};
 use crate::machine::{Action, Actions, Job, Outcome, Path};
-use crate::rdb::{Reader, ReaderLimits};
+use crate::rdb::{Item, Reader, ReaderLimits};
 
 /// Bytes of one write, and how many writes may be under way before reading stops.
 const WRITE_BYTES: u64 = 512 * 1024;
 const WRITES_MAX: usize = 8;
+/// Bytes that may wait for a disk which stands still, so that something is read while it does.
+const HELD_MAX: u64 = 64 << 20;
 
 /// A snapshot that is being written to a file.
 #[derive(Debug)]
@@ -26,8 +28,11 @@ pub(super) struct Spool {
     waiting: Blocks,
     /// Bytes handed to jobs.
     at: u64,
-    writes: BTreeSet<OpId>,
+    /// The writes under way, with the bytes of each.
+    writes: BTreeMap<OpId, u64>,
     finished: bool,
+    /// Keys that came.
+    keys: u64,
 }
 
 impl Spool {
@@ -37,8 +42,9 @@ impl Spool {
             check: Reader::new(ReaderLimits::default()),
             waiting: Blocks::new(),
             at: 0,
-            writes: BTreeSet::new(),
+            writes: BTreeMap::new(),
             finished: false,
+            keys: 0,
         }
     }
 
@@ -57,6 +63,7 @@ impl Spool {
         let mut input = bytes;
         while let Some(item) = self.check.next(&mut input).map_err(|e| Box::from(format!("{e}")))? {
             data.accepts(&item).map_err(|e| Box::from(format!("{e}")))?;
+            self.keys += u64::from(matches!(item, Item::Entry(_)));
         }
         self.waiting.append(bytes);
         if self.waiting.len() >= WRITE_BYTES {
@@ -82,11 +89,11 @@ impl Spool {
         let op = ids.op();
         out.push(Action::Start { op, job: Job::Append { file: self.file.clone(), at: self.at, bytes, sync: false } });
         self.at += len;
-        self.writes.insert(op);
+        self.writes.insert(op, len);
     }
 
     pub(super) fn owns(&self, op: OpId) -> bool {
-        self.writes.contains(&op)
+        self.writes.contains_key(&op)
     }
 
     /// A write ended.
@@ -96,6 +103,10 @@ impl Spool {
             Outcome::Failed(e) => Err(e.message),
             _ => Ok(()),
         }
+    }
+
+    pub(super) fn keys(&self) -> u64 {
+        self.keys
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -109,6 +120,16 @@ impl Spool {
 
     pub(super) fn has_room(&self) -> bool {
         self.writes.len() < WRITES_MAX
+    }
+
+    /// Bytes that are not in the file yet.
+    pub(super) fn held(&self) -> u64 {
+        self.waiting.len() + self.writes.values().sum::<u64>()
+    }
+
+    /// Whether nothing more may wait for the disk.
+    pub(super) fn is_full(&self) -> bool {
+        self.held() >= HELD_MAX
     }
 
     /// Removes the file, behind the writes that are still under way.

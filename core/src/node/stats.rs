@@ -32,6 +32,11 @@ pub(super) struct Stats {
     /// For how long the dataset was above `maxmemory`, and since when it is.
     pub(super) exceeded: Duration,
     pub(super) exceeded_since: Option<Instant>,
+    /// Full resyncs that `replica-resync-guard` refused.
+    pub(super) resyncs_refused: u64,
+    /// How often writers were slowed down, and for how long in all (but for the present time).
+    pub(super) throttled: u64,
+    pub(super) throttled_for: Duration,
     /// Keys that the last load put in place, and dropped as expired.
     pub(super) load_keys: (u64, u64),
 }

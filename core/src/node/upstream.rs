@@ -6,9 +6,11 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::guard::{Refused, ResyncRefusal};
 use super::load::Purpose;
+use super::peek::Peek;
 use super::spool::Spool;
-use super::{Cx, Key, Node, Run, What, turn};
+use super::{Cx, Node, Run, What, turn};
 use crate::blocks::Blocks;
 use crate::client::{Dispatch as _, Server as _};
 use crate::config::DisklessLoad;
@@ -26,6 +28,10 @@ use crate::time::Instant;
 /// somebody says REPLICAOF again, so that a master is not asked for snapshots for ever.
 const FAULT_REST: Duration = Duration::from_secs(300);
 
+/// Bytes that are taken off a master each second although reads have stopped. The kernel tells a sender that there is room only
+/// when a third of its buffer is free, and that has 4 MB.
+const READ_ON: usize = 2 << 20;
+
 /// Bytes of a MULTI block of the stream that wait for their EXEC.
 const MULTI_MAX: usize = 1 << 30;
 
@@ -40,6 +46,10 @@ pub(super) struct Upstream {
     /// Where the first link may go on.
     resume: Option<Resume>,
     last_fault: Option<Instant>,
+    /// Bytes that are still to be taken before reads may stop again.
+    read_on: usize,
+    /// The master whose full resync was refused.
+    pub(super) refused: Option<Refused>,
 }
 
 /// What the stream of the master is in the middle of.
@@ -63,6 +73,8 @@ struct Incoming {
 enum Way {
     /// Nothing has come yet.
     Announced,
+    /// Looked at until it is known to be good, straight into a dataset then.
+    Peek(Box<Peek>),
     /// Straight into a dataset.
     Socket,
     /// Into a file, from which it is loaded then.
@@ -82,7 +94,11 @@ struct Fault {
 enum Step {
     /// Nothing more is there.
     Dry,
+    /// A snapshot of this history is refused.
+    GuardRefuses(ReplId, ResyncRefusal),
     SnapshotBegins(Option<u64>),
+    /// What was looked at is good.
+    SnapshotGood,
     SnapshotEnds,
     SnapshotBad(Box<str>),
     Fault(Fault),
@@ -132,7 +148,7 @@ impl<D: Dataset> Node<D> {
             timeout: Duration::from_secs(u64::from(set.repl_timeout)),
             tls: false,
             from: set.bind_source_addr.parse().ok(),
-            options: SocketOptions { nodelay: !set.repl_disable_tcp_nodelay, keepalive_s: set.tcp_keepalive },
+            options: SocketOptions { nodelay: true, keepalive_s: set.tcp_keepalive },
         }
     }
 
@@ -148,7 +164,17 @@ impl<D: Dataset> Node<D> {
     pub(super) fn prepare_link(&mut self, host: Box<str>, port: u16, resume: Option<Resume>, cx: &mut Cx<'_>) {
         let link = Follower::new(self.follower_config());
         let (stream, incoming) = (Stream::default(), None);
-        self.upstream = Some(Box::new(Upstream { host, port, link, stream, incoming, resume, last_fault: None }));
+        self.upstream = Some(Box::new(Upstream {
+            host,
+            port,
+            link,
+            stream,
+            incoming,
+            resume,
+            last_fault: None,
+            read_on: 0,
+            refused: None,
+        }));
         self.master = false;
         self.source.set_role(Role::Replica { linked: false }, &mut turn!(self, cx));
     }
@@ -268,10 +294,27 @@ impl<D: Dataset> Node<D> {
     }
 
     pub(super) fn upstream_tick(&mut self, timer: follower::Timer, cx: &mut Cx<'_>) {
-        if let Some(up) = &mut self.upstream
-            && up.link.tick(timer, &mut turn!(self, cx)).is_some()
-        {
+        let Some(up) = &mut self.upstream else { return };
+        if up.link.tick(timer, &mut turn!(self, cx)).is_some() {
             self.link_lost(cx);
+        } else if timer == follower::Timer::Ack {
+            self.read_on(cx);
+        }
+    }
+
+    /// Reads have stopped within a snapshot: each second something is read all the same, since a master lets go who takes
+    /// nothing for `repl-timeout`.
+    fn read_on(&mut self, cx: &mut Cx<'_>) {
+        let reloading = self.reloading();
+        let Some(up) = self.upstream.as_mut().filter(|_| !reloading) else { return };
+        let room = match up.incoming.as_ref().map(|i| &i.way) {
+            Some(Way::Spool(spool)) => !spool.is_full(),
+            Some(_) => true,
+            None => false,
+        };
+        if room && up.link.transfer_is_paused() {
+            up.read_on = READ_ON;
+            up.link.set_reading(true, &mut turn!(self, cx));
         }
     }
 
@@ -291,6 +334,9 @@ impl<D: Dataset> Node<D> {
         if self.upstream.as_ref().is_none_or(|u| u.link.conn() != Some(conn)) {
             return;
         }
+        if let Some(up) = &mut self.upstream {
+            up.read_on = up.read_on.saturating_sub(bytes.len());
+        }
         self.stats.repl_in += bytes.len() as u64;
         self.clients.stats.net_in += bytes.len() as u64;
         self.pump(bytes, cx);
@@ -307,7 +353,9 @@ impl<D: Dataset> Node<D> {
             self.upstream = Some(up);
             match step {
                 Step::Dry => return self.slow_load(cx),
+                Step::GuardRefuses(id, why) => self.refuse_resync(id, why, cx),
                 Step::SnapshotBegins(size) => self.snapshot_begins(size, cx),
+                Step::SnapshotGood => self.snapshot_good(cx),
                 Step::SnapshotEnds => self.snapshot_ends(cx),
                 Step::SnapshotBad(why) => self.load_failed_or_spool(why, cx),
                 Step::Fault(fault) => self.stream_fault(fault, cx),
@@ -323,6 +371,7 @@ impl<D: Dataset> Node<D> {
             let Some(delivery) = up.link.next(input, &mut turn!(self, cx)) else { return Step::Dry };
             match delivery {
                 Delivery::Continue { new_id } => {
+                    up.refused = None;
                     if let Some(id) = new_id {
                         self.source.follow_id(id, &mut turn!(self, cx));
                     }
@@ -333,7 +382,11 @@ impl<D: Dataset> Node<D> {
                     }
                 }
                 Delivery::FullResync { id, offset } => {
+                    if let Some(why) = self.refuses(up, id, offset) {
+                        return Step::GuardRefuses(id, why);
+                    }
                     up.incoming = Some(Incoming { id, offset, way: Way::Announced });
+                    up.read_on = 0;
                     if self.failover.is_some() {
                         return Step::HandedOver;
                     }
@@ -343,11 +396,16 @@ impl<D: Dataset> Node<D> {
                     let result = match up.incoming.as_mut().map(|i| &mut i.way) {
                         Some(Way::Spool(spool)) => {
                             let taken = spool.take(bytes, &self.data, &mut self.ids, cx.out);
-                            if !spool.has_room() {
+                            if !spool.has_room() && (up.read_on == 0 || spool.is_full()) {
                                 up.link.set_reading(false, &mut turn!(self, cx));
                             }
                             taken
                         }
+                        Some(Way::Peek(peek)) => match peek.take(bytes, &self.data) {
+                            Ok(true) => return Step::SnapshotGood,
+                            Ok(false) => Ok(()),
+                            Err(why) => Err(why),
+                        },
                         _ => self.load_bytes(bytes).map(|_| ()),
                     };
                     if let Err(why) = result {
@@ -380,23 +438,25 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    /// With `key-load-delay` the link is read no further until the keys that came have had their delay.
+    /// With `key-load-delay` the link is read no further until the keys that came have had their delay (but for what
+    /// [`Node::read_on`] takes).
     fn slow_load(&mut self, cx: &mut Cx<'_>) {
-        if !self.load.as_ref().is_some_and(|l| l.what == Purpose::Socket) {
-            return;
-        }
-        if let Some(pause) = self.load_pause()
-            && let Some(up) = &mut self.upstream
+        if self.load.as_ref().is_some_and(|l| l.what == Purpose::Socket)
+            && self.delay_load(cx)
+            && let Some(up) = self.upstream.as_mut().filter(|u| u.read_on == 0)
         {
             up.link.set_reading(false, &mut turn!(self, cx));
-            self.timers.set(Key::LoadStep, cx.now.mono + pause);
         }
     }
 
     /// The delay is over.
     pub(super) fn load_step(&mut self, cx: &mut Cx<'_>) {
         match (self.load.as_ref().map(|l| l.what), &mut self.upstream) {
-            (Some(Purpose::Socket), Some(up)) => up.link.set_reading(true, &mut turn!(self, cx)),
+            (Some(Purpose::Socket), Some(up)) if up.link.progress().is_some() => {
+                up.link.set_reading(true, &mut turn!(self, cx));
+            }
+            // All of it came meanwhile.
+            (Some(Purpose::Socket), _) => self.loaded(cx),
             (Some(_), _) => self.load_read(cx),
             (None, _) => {}
         }
@@ -404,14 +464,19 @@ impl<D: Dataset> Node<D> {
 
     /// The snapshot's bytes begin: where they go depends on what we hold.
     fn snapshot_begins(&mut self, size: Option<u64>, cx: &mut Cx<'_>) {
-        let empty = (0..self.data.databases()).all(|db| self.data.stats(db).keys == 0);
-        let beside = self.config.settings.repl_diskless_load == DisklessLoad::SwapDb;
-        let way = if empty || beside {
-            let mode = if empty { LoadMode::Replace } else { LoadMode::Beside };
-            let how = if empty { "straight from the socket" } else { "beside the old dataset" };
-            self.event(cx, What::LoadingSnapshot { how });
-            self.begin_load(Purpose::Socket, mode, size, cx);
+        let mode = self.config.settings.repl_diskless_load;
+        let way = if self.keys() == 0 {
+            self.load_socket(LoadMode::Replace, size, cx);
             Way::Socket
+        } else if mode == DisklessLoad::SwapDb {
+            self.load_socket(LoadMode::Beside, size, cx);
+            // What is served meanwhile is stale, and not of another history.
+            if self.upstream.as_ref().and_then(|u| u.incoming.as_ref()).is_some_and(|i| i.id == self.source.id()) {
+                self.serve_meanwhile();
+            }
+            Way::Socket
+        } else if mode.flushes() {
+            Way::Peek(Box::new(Peek::new(size)))
         } else {
             let tag: [u8; 16] = self.rng.hex();
             let name = format!("temp-{}-{}.sync.rdb", self.clients.about.pid, super::snapshot::text(&tag));
@@ -422,8 +487,49 @@ impl<D: Dataset> Node<D> {
         }
     }
 
+    fn load_socket(&mut self, mode: LoadMode, size: Option<u64>, cx: &mut Cx<'_>) {
+        let how = if mode == LoadMode::Replace { "straight from the socket" } else { "beside the old dataset" };
+        self.event(cx, What::LoadingSnapshot { how });
+        self.begin_load(Purpose::Socket, mode, size, cx);
+    }
+
+    /// What was looked at is good: the old dataset goes for it.
+    fn snapshot_good(&mut self, cx: &mut Cx<'_>) {
+        let Some(incoming) = self.upstream.as_mut().and_then(|u| u.incoming.as_mut()) else { return };
+        let Way::Peek(peek) = core::mem::replace(&mut incoming.way, Way::Socket) else { return };
+        self.load_socket(LoadMode::Replace, peek.size, cx);
+        if let Err(why) = self.load_bytes(&peek.into_bytes()) {
+            self.load_failed(why, cx);
+        }
+    }
+
+    /// Bytes that a full resync under way holds beside the datasets: what waits for the disk or was looked at, and the stream
+    /// behind the snapshot.
+    pub(super) fn incoming_memory(&self) -> usize {
+        let Some(up) = &self.upstream else { return 0 };
+        let before = match up.incoming.as_ref().map(|i| &i.way) {
+            Some(Way::Spool(spool)) => usize::try_from(spool.held()).unwrap_or(usize::MAX),
+            Some(Way::Peek(peek)) => peek.held(),
+            _ => 0,
+        };
+        before.saturating_add(up.link.held())
+    }
+
+    /// Keys of the snapshot that came whole and is not in place yet.
+    fn incoming_keys(&self) -> u64 {
+        match self.upstream.as_ref().and_then(|u| u.incoming.as_ref()).map(|i| &i.way) {
+            Some(Way::Spool(spool)) => spool.keys(),
+            Some(Way::Peek(_)) => 0,
+            _ => self.data.load_counts().0,
+        }
+    }
+
     /// The last byte of the snapshot came.
     fn snapshot_ends(&mut self, cx: &mut Cx<'_>) {
+        let id = self.upstream.as_ref().and_then(|u| u.incoming.as_ref()).map(|i| i.id);
+        if let Some((id, why)) = id.zip(self.refuses_empty(self.incoming_keys())) {
+            return self.refuse_resync(id, why, cx);
+        }
         let way = self.upstream.as_mut().and_then(|u| u.incoming.as_mut()).map(|i| &mut i.way);
         match way {
             Some(Way::Spool(spool)) => {
@@ -432,7 +538,16 @@ impl<D: Dataset> Node<D> {
                 }
                 self.spool_step(cx);
             }
+            Some(Way::Peek(peek)) if !peek.is_whole() => {
+                self.resync_failed("the snapshot ends before its end mark", cx);
+            }
+            Some(Way::Peek(_)) => {
+                self.snapshot_good(cx);
+                self.snapshot_ends(cx);
+            }
             _ => match self.load_bytes(&[]) {
+                // The stream behind it waits for the delay of its last keys, too.
+                Ok(true) if self.delay_load(cx) => {}
                 Ok(true) => self.loaded(cx),
                 Ok(false) => self.load_failed("the snapshot ends before its end mark".into(), cx),
                 Err(why) => self.load_failed(why, cx),
@@ -461,7 +576,7 @@ impl<D: Dataset> Node<D> {
                 self.begin_load_file(Purpose::Spool, LoadMode::Replace, file, cx);
             }
         } else if !spool.is_finished() {
-            let room = spool.has_room();
+            let room = spool.has_room() || (up.read_on > 0 && !spool.is_full());
             up.link.set_reading(room, &mut turn!(self, cx));
         }
     }
@@ -483,6 +598,7 @@ impl<D: Dataset> Node<D> {
         self.event(cx, What::SnapshotLoaded { keys });
         let Some(up) = &mut self.upstream else { return };
         up.stream = Stream { db: db.unwrap_or(0), multi: None };
+        up.refused = None;
         up.link.snapshot_loaded(&mut turn!(self, cx));
         self.pump(&[], cx);
     }
@@ -517,7 +633,7 @@ impl<D: Dataset> Node<D> {
     }
 
     /// The link is gone; it comes back by itself. What was not applied will come again.
-    fn link_lost(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn link_lost(&mut self, cx: &mut Cx<'_>) {
         self.drop_incoming(cx);
         if let Some(up) = &mut self.upstream {
             up.stream.multi = None;

@@ -1,5 +1,6 @@
 //! A master and a replica wired to each other: bytes in random pieces, links that break, time that passes.
 
+mod alive;
 mod found;
 mod versions;
 

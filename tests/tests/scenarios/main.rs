@@ -16,6 +16,7 @@ mod dumps;
 mod events;
 mod failover;
 mod functions;
+mod guards;
 mod interop;
 mod memory;
 mod program;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         events::all(),
         failover::all(),
         functions::all(),
+        guards::all(),
         interop::all(),
         memory::all(),
         program::all(),

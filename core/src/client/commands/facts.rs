@@ -110,7 +110,7 @@ const TIPS: &[(&str, &str)] = &[
     ("request_policy:all_shards nondeterministic_output", "randomkey"),
     ("request_policy:all_shards nondeterministic_output_order", "keys"),
     ("request_policy:all_shards response_policy:agg_logical_and", "script|exists"),
-    ("request_policy:all_shards response_policy:agg_min", "wait"),
+    ("request_policy:all_shards response_policy:agg_min", "wait waitaof"),
     ("request_policy:all_shards response_policy:agg_sum", "dbsize"),
     ("request_policy:multi_shard", "mget"),
     ("request_policy:multi_shard response_policy:agg_min", "msetnx"),
@@ -123,7 +123,7 @@ const CATEGORIES: &[(&str, &str)] = &[
     (
         "@connection",
         "command command|count command|docs command|getkeys command|getkeysandflags command|help command|info \
-         command|list wait",
+         command|list wait waitaof",
     ),
     ("@dangerous", "flushall flushdb info keys lastsave restore restore-asking role sort sort_ro swapdb"),
     ("@keyspace", "dbsize flushall flushdb restore-asking swapdb"),

@@ -82,8 +82,9 @@ fn category_of(group: &str) -> Option<&'static str> {
 fn categories(spec: &Spec) -> Vec<&'static str> {
     let f = spec.flags;
     // A container is none of its subcommands; SORT has the types that it sorts.
-    let plain =
-        !f.has(Flags::CONTAINER) && !spec.name.starts_with("sort") && !matches!(spec.name, "wait" | "pubsub|help");
+    let plain = !f.has(Flags::CONTAINER)
+        && !spec.name.starts_with("sort")
+        && !matches!(spec.name, "wait" | "waitaof" | "pubsub|help");
     let mut found: Vec<&str> = category_of(spec.group).filter(|_| plain).into_iter().collect();
     found.extend(facts::categories(spec.name));
     for (flag, category) in [

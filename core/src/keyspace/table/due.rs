@@ -104,6 +104,25 @@ impl Table {
         true
     }
 
+    /// How many keys whose expiry is before `now` are still here, looking at `budget` keys at most, which is counted down.
+    pub(in super::super) fn count_expired(&self, now: i64, budget: &mut usize) -> u64 {
+        if self.earliest() >= now {
+            return 0;
+        }
+        let mut found = 0;
+        for (s, segment) in self.segments.iter().enumerate() {
+            let due = (0..SEGMENT).filter(|&b| self.segment_due[s] < now && segment.due[b] < now);
+            for (_, slot) in due.flat_map(|b| self.entries(s * SEGMENT + b)) {
+                if *budget == 0 {
+                    return found;
+                }
+                *budget -= 1;
+                found += u64::from(slot.expiry().is_some_and(|at| at < now));
+            }
+        }
+        found
+    }
+
     /// The same for one bucket. Keys of a bucket are few and go together; the fields of one key may be many.
     fn expire_bucket(&mut self, home: usize, now: i64, budget: &mut usize, f: &mut impl FnMut(Gone<'_>)) -> bool {
         let mut due;

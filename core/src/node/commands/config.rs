@@ -93,6 +93,8 @@ impl<D: Dataset> Node<D> {
                     self.evicting = true;
                     self.want_resume(cx);
                 }
+                "key-load-delay" => self.end_load_pause(cx),
+                "replica-resync-guard" => self.guard_switched(cx),
                 "timeout" => self.arm_idle(cx),
                 "loglevel" => self.event(cx, What::LogLevel(self.config.settings.loglevel)),
                 _ => {}

@@ -32,6 +32,9 @@ const SECTIONS: [(&str, bool); 13] = [
     ("keyspace", true),
 ];
 
+/// Keys that are looked at for `expired_not_deleted_keys`, which counts no further: well under a millisecond.
+const EXPIRED_LOOKED_AT: usize = 10_000;
+
 /// The section of our own, behind Redis's, in `everything` and by its name.
 const OWN: &str = "primacy";
 
@@ -254,7 +257,9 @@ impl<D: Dataset> Node<D> {
         f.put("loop_turn_longest_usec", turns.longest_us);
         f.put("loop_turn_longest_cpu_usec", turns.longest_cpu_us);
         f.put("loop_turn_average_usec", turns.total_us / turns.count.max(1));
-        f.put("snapshot_handed_over_bytes", self.data.snapshot_pending());
+        self.resync_fields(f, now);
+        // On a replica: what is hidden until the master deletes it.
+        f.put("expired_not_deleted_keys", self.data.expired_present(now, EXPIRED_LOOKED_AT));
         for (i, r) in self.source.replicas(now.mono).enumerate() {
             f.put(
                 &format!("replica{i}"),
@@ -270,11 +275,37 @@ impl<D: Dataset> Node<D> {
     }
 }
 
+impl<D: Dataset> Node<D> {
+    /// Guards and memory of full resyncs.
+    fn resync_fields(&self, f: &mut Fields, now: Now) {
+        let set = &self.config.settings;
+        let refused = self.upstream.as_ref().and_then(|u| u.refused.as_ref());
+        f.put("resync_guard", if set.replica_resync_guard { "yes" } else { "no" });
+        f.put("resyncs_refused", self.stats.resyncs_refused);
+        f.put("resync_refused_reason", refused.map(|r| format!("{}", r.why)).unwrap_or_default());
+        f.put("full_syncs_under_way", self.source.full_syncs());
+        f.put("full_syncs_put_off", self.source.counters().put_off);
+        let throttled = self.throttle.map_or(core::time::Duration::ZERO, |t| now.mono - t.since());
+        f.put("write_throttle_active", u8::from(self.throttle.is_some()));
+        f.put("write_throttle_count", self.stats.throttled);
+        f.put("write_throttle_total_msec", (self.stats.throttled_for + throttled).as_millis());
+        // What a full resync holds beside the data and the log: old values, what slow replicas have not taken, what comes in.
+        let (handed, out, coming) = (self.data.snapshot_pending(), self.source.memory().1, self.incoming_memory());
+        f.put("snapshot_handed_over_bytes", handed);
+        f.put("snapshot_buffer_bytes", out);
+        f.put("snapshot_buffer_limit_bytes", self.source.config().snapshot_buffer);
+        f.put("snapshot_incoming_bytes", coming);
+        f.put("resync_memory_bytes", handed + out + coming);
+    }
+}
+
 /// The address that a replica announced, or the one that it connects from.
 pub(super) fn address(r: &ReplicaInfo<'_>) -> String {
     match (r.ip, r.endpoint) {
         (Some(ip), _) => ip.into(),
         (None, Endpoint::Tcp(a)) => format!("{}", a.ip()),
+        // Who connects to a Unix socket has no name of its own.
+        (None, Endpoint::Unix(path)) if path.is_empty() => "unix".into(),
         (None, Endpoint::Unix(path)) => path.as_ref().into(),
     }
 }

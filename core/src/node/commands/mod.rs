@@ -15,6 +15,7 @@ mod transaction;
 use alloc::vec::Vec;
 
 pub(super) use config::Rewrite;
+pub(super) use replication::write_acknowledged;
 
 use super::{Node, Run};
 use crate::client::commands::row::{A, AUTH, BUSY, C, F, L, N, NONE, NOW, P, rows};
@@ -33,6 +34,7 @@ const SYNC: Flags = Flags::NO_ASYNC_LOADING;
 const ST: Flags = Flags::STALE;
 const NOLOG: Flags = Flags::SKIP_SLOWLOG;
 const TELL: Flags = Flags::MAY_REPLICATE;
+const WAITS: Flags = Flags::BLOCKING;
 const HIDDEN: Flags = Flags::SKIP_MONITOR;
 const MOVABLE: Flags = Flags::MOVABLE_KEYS;
 const KEYLESS: Flags = Flags::NO_MANDATORY_KEYS;
@@ -92,6 +94,7 @@ fn server_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
     }
     rows! { list, Node<D>, in [Node::<D>], "generic":
         "wait" 3 [N] NONE "3.0.0" cmd_wait "Waits until replicas have the client's writes.";
+        "waitaof" 4 [WAITS] NONE "7.2.0" cmd_waitaof "Waits until the client's writes are in append-only files.";
     }
 }
 

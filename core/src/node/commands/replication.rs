@@ -7,8 +7,9 @@ use super::info::address;
 use crate::client::{Blocked, Connections as _, Session, Timer};
 use crate::dataset::Dataset;
 use crate::ids::ConnId;
+use crate::machine::{Action, SocketOptions};
 use crate::replication::source::Answer;
-use crate::resp::{Args, parse_i64};
+use crate::resp::{Args, Reply, parse_i64};
 
 impl<D: Dataset> Node<D> {
     pub(in super::super) fn cmd_replconf(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
@@ -59,6 +60,11 @@ impl<D: Dataset> Node<D> {
             Ok(_) => {
                 s.replica = true;
                 self.replicas.insert(s.conn);
+                let set = &self.config.settings;
+                if set.repl_disable_tcp_nodelay && s.peer.tcp().is_some() {
+                    let options = SocketOptions { nodelay: false, keepalive_s: set.tcp_keepalive };
+                    cx.out.push(Action::Options { conn: s.conn, options });
+                }
             }
             Err(text) => s.reply().error(&text),
         }
@@ -181,12 +187,48 @@ impl<D: Dataset> Node<D> {
             return s.reply().error("ERR timeout is not an integer or out of range");
         };
         let Ok(ms) = u64::try_from(ms) else { return s.reply().error("ERR timeout is negative") };
-        let acked = self.source.acked(s.last_write);
+        self.wait_for(s, replicas, ms, false, cx);
+    }
+
+    /// There is no append-only file here, and replicas may have theirs: what they have written to it is told as it is, our
+    /// own part is always 0 (checked against Valkey 9.1 with `appendonly no`).
+    pub(in super::super) fn cmd_waitaof(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
+        let Some(local) = super::int(args, 1) else { return s.reply().error(super::NOT_AN_INTEGER) };
+        if !(0..=1).contains(&local) {
+            return s.reply().error("ERR value is out of range, value must between 0 and 1");
+        }
+        let Some(replicas) = super::int(args, 2).filter(|n| *n >= 0) else {
+            return s.reply().error("ERR value is out of range, must be positive");
+        };
+        let Some(ms) = super::int(args, 3) else {
+            return s.reply().error("ERR timeout is not an integer or out of range");
+        };
+        let Ok(ms) = u64::try_from(ms) else { return s.reply().error("ERR timeout is negative") };
+        if !self.is_master() {
+            return s.reply().error(
+                "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local \
+                 and are not propagated.",
+            );
+        }
+        if local > 0 {
+            return s.reply().error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+        }
+        self.wait_for(s, replicas, ms, true, cx);
+    }
+
+    /// How many replicas have what WAIT, or WAITAOF, asks for.
+    pub(in super::super) fn acknowledged(&self, offset: u64, aof: bool) -> usize {
+        if aof { self.source.fsynced(offset) } else { self.source.acked(offset) }
+    }
+
+    /// Waits until so many replicas have the client's last write, `ms` at most (0: for ever).
+    fn wait_for(&mut self, s: &mut Session, replicas: i64, ms: u64, aof: bool, cx: &mut Cx<'_>) {
+        let acked = self.acknowledged(s.last_write, aof);
         if acked as i64 >= replicas || self.unit.is_some() {
-            return s.reply().int(acked as i64);
+            return write_acknowledged(&mut s.reply(), acked, aof);
         }
         let until = (ms > 0).then(|| cx.now.mono + Duration::from_millis(ms));
-        s.blocked = Some(Blocked::Wait { offset: s.last_write, replicas: replicas as usize, until });
+        s.blocked = Some(Blocked::Wait { aof, offset: s.last_write, replicas: replicas as usize, until });
         self.clients.waiting.insert(s.conn);
         if let Some(at) = until {
             self.timers.set(Timer::Wait(s.conn).into(), at);
@@ -202,7 +244,7 @@ impl<D: Dataset> Node<D> {
         let waiting: alloc::vec::Vec<ConnId> = self.clients.waiting.iter().copied().collect();
         for conn in waiting {
             let enough = self.clients.sessions.get(conn).is_some_and(|s| match s.blocked {
-                Some(Blocked::Wait { offset, replicas, .. }) => self.source.acked(offset) >= replicas,
+                Some(Blocked::Wait { aof, offset, replicas, .. }) => self.acknowledged(offset, aof) >= replicas,
                 _ => false,
             });
             if enough {
@@ -232,6 +274,15 @@ impl<D: Dataset> Node<D> {
         }
         self.snapshot_wanted_more(cx);
     }
+}
+
+/// The answer of WAIT, or of WAITAOF.
+pub(in super::super) fn write_acknowledged(r: &mut Reply<'_>, acked: usize, aof: bool) {
+    if aof {
+        r.array(2);
+        r.int(0);
+    }
+    r.int(acked as i64);
 }
 
 /// The words of FAILOVER.

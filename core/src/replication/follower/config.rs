@@ -23,7 +23,7 @@ pub struct FollowerConfig {
     pub tls: bool,
     /// The local address to come from (`bind-source-addr`).
     pub from: Option<IpAddr>,
-    /// Socket options of the link (`repl-disable-tcp-nodelay`, `tcp-keepalive`).
+    /// Socket options of the link (`tcp-keepalive`).
     pub options: SocketOptions,
 }
 

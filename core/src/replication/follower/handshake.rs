@@ -223,7 +223,7 @@ impl Core {
     }
 
     fn begin_transfer(&mut self, id: ReplId, offset: u64) -> Delivery<'static> {
-        self.resume = None;
+        self.asked = self.resume.take();
         self.enter(id, offset);
         self.state = State::Header { line: Vec::new() };
         Delivery::FullResync { id, offset }

@@ -19,7 +19,7 @@ use super::handshake::Step;
 use super::{Emit, Key, Resume, Timer};
 
 /// Time between two acknowledgements.
-const ACK_PERIOD: Duration = Duration::from_secs(1);
+pub(super) const ACK_PERIOD: Duration = Duration::from_secs(1);
 /// A link that breaks is made anew at once, but not twice within this time.
 const QUICK_PERIOD: Duration = Duration::from_secs(1);
 /// Between two attempts there is this at least, and twice this at most, in milliseconds.
@@ -32,10 +32,17 @@ const ANSWER_MAX: usize = 16 * 1024;
 /// Whom a replica follows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// A name or an address, as configured.
+    /// A name or an address, as configured, or the absolute path of a Unix socket.
     pub host: Box<str>,
-    /// Its port.
+    /// Its port; without meaning for a Unix socket.
     pub port: u16,
+}
+
+impl Target {
+    /// Whether the master is reached by a Unix socket.
+    fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
 }
 
 /// The state of the link, in ROLE's words.
@@ -125,6 +132,8 @@ pub(super) struct Core {
     pub(super) link: Option<Link<Step>>,
     /// Where to go on; the offset is kept in `applied` while a stream flows.
     pub(super) resume: Option<Resume>,
+    /// Where PSYNC asked to go on, on the link that gets a full resync instead.
+    pub(super) asked: Option<Resume>,
     /// Our master is to become it by our asking.
     pub(super) takeover: Option<Takeover>,
     /// The history that the snapshot or the stream belongs to.
@@ -164,6 +173,7 @@ impl Core {
             state: State::Idle,
             link: None,
             resume: None,
+            asked: None,
             takeover: None,
             id: ReplId::ZERO,
             read: 0,
@@ -225,8 +235,11 @@ impl Core {
         cx.timers.clear(Timer::Retry.into());
         self.again = again;
         self.last_io = cx.now.mono;
-        if let Ok(ip) = target.host.parse::<IpAddr>() {
-            self.connect(ip, cx);
+        if target.is_socket() {
+            let path = (*target.host).into();
+            self.connect(Endpoint::Unix(path), cx);
+        } else if let Ok(ip) = target.host.parse::<IpAddr>() {
+            self.connect_to(ip, cx);
         } else {
             let op = cx.ids.op();
             cx.out.push(Action::Start { op, job: Job::Resolve { host: target.host.clone() } });
@@ -240,7 +253,7 @@ impl Core {
             Outcome::Resolved(list) if !list.is_empty() => {
                 // Another address with each attempt, so that one that is down does not hide the others.
                 if let Some(&ip) = list.get(self.attempts % list.len()) {
-                    self.connect(ip, cx);
+                    self.connect_to(ip, cx);
                 }
                 return;
             }
@@ -252,21 +265,21 @@ impl Core {
         self.lose(LinkError::Resolve(error), false, cx);
     }
 
-    fn connect<K: Key, E: Emit>(&mut self, ip: IpAddr, cx: &mut Turn<'_, K, E>) {
+    fn connect_to<K: Key, E: Emit>(&mut self, ip: IpAddr, cx: &mut Turn<'_, K, E>) {
+        let port = self.target.as_ref().map_or(0, |t| t.port);
+        self.connect(Endpoint::Tcp(SocketAddr::new(ip, port)), cx);
+    }
+
+    fn connect<K: Key, E: Emit>(&mut self, to: Endpoint, cx: &mut Turn<'_, K, E>) {
         let Some(Target { host, port }) = self.target.clone() else { return };
+        let from = self.config.from.filter(|_| to.tcp().is_some());
         let conn = cx.ids.conn();
         cx.out.event(crate::replication::Event::from(if self.again {
             Event::Reconnecting { host, port }
         } else {
             Event::Connecting { host, port }
         }));
-        cx.out.push(Action::Connect {
-            conn,
-            to: Endpoint::Tcp(SocketAddr::new(ip, port)),
-            from: self.config.from,
-            tls: self.config.tls,
-            options: self.config.options,
-        });
+        cx.out.push(Action::Connect { conn, to, from, tls: self.config.tls, options: self.config.options });
         cx.out.event(crate::replication::Event::from(Event::Started));
         let limits = ReplyLimits { bytes: ANSWER_MAX, depth: 2, line: ANSWER_MAX };
         self.link = Some(Link::new(conn, limits));
@@ -345,14 +358,20 @@ impl Core {
         cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
     }
 
-    /// Once a second: an acknowledgement, or a newline while the host loads.
+    /// Once a second: an acknowledgement, or a newline while the host loads or has stopped reading.
     pub(super) fn beat<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
         match self.state {
             State::Streaming => self.acknowledge(cx),
             State::Loading => self.newline(cx),
+            _ if self.transfer_is_paused() => self.newline(cx),
             _ => return,
         }
         cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
+    }
+
+    /// Whether the host has stopped reading in the middle of a snapshot.
+    pub(super) fn transfer_is_paused(&self) -> bool {
+        self.progress().is_some() && self.link.as_ref().is_some_and(|l| !l.is_reading())
     }
 
     pub(super) fn acknowledge<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {

@@ -44,7 +44,7 @@ pub enum Timer {
     Retry,
     /// The link has been silent too long.
     Silence,
-    /// An acknowledgement, or a newline while the host loads.
+    /// An acknowledgement, or a newline while the host loads or has stopped reading.
     Ack,
 }
 
@@ -204,6 +204,11 @@ impl Follower {
         self.core.progress()
     }
 
+    /// Bytes of the stream that came behind a snapshot and wait until it is loaded; at most [`HELD_MAX`].
+    pub fn held(&self) -> usize {
+        self.held.len() - self.held_at
+    }
+
     /// When the master was last heard, while a connection stands: `master_last_io_seconds_ago`.
     pub fn last_io(&self) -> Option<crate::time::Instant> {
         self.core.conn().map(|_| self.core.last_io)
@@ -302,11 +307,21 @@ impl Follower {
         self.core.newline(cx);
     }
 
-    /// Stops or resumes reading from the master: for a host that writes the snapshot to a slow disk.
+    /// Stops or resumes reading from the master: for a host that writes the snapshot to a slow disk, or is slow to load
+    /// it. While it has stopped within a snapshot [`Timer::Ack`] comes once a second, and the master is told that we
+    /// live. One that only counts what is taken (Redis and Valkey, while they stream a snapshot) needs more: a host that
+    /// can should read a little then.
     pub fn set_reading<K: Key, E: Emit>(&mut self, reading: bool, cx: &mut Turn<'_, K, E>) {
-        if let Some(link) = &mut self.core.link {
-            link.set_reading(reading, cx.out);
+        let Some(link) = &mut self.core.link else { return };
+        link.set_reading(reading, cx.out);
+        if self.core.transfer_is_paused() && cx.timers.get(Timer::Ack.into()).is_none() {
+            cx.timers.set(Timer::Ack.into(), cx.now.mono + link::ACK_PERIOD);
         }
+    }
+
+    /// Whether the host has stopped reading in the middle of a snapshot.
+    pub fn transfer_is_paused(&self) -> bool {
+        self.core.transfer_is_paused()
     }
 
     /// The snapshot is in place: the stream goes on, and the master is told so at once. Call [`Follower::next`] then,
@@ -327,6 +342,27 @@ impl Follower {
         self.core.broken = true;
         self.core.lose(error.clone(), false, cx);
         error
+    }
+
+    /// The host takes no full resync of this master, and keeps its data: the link is closed, and made anew after `rest`. It
+    /// asks then for what it asked for this time.
+    pub fn refuse<K: Key, E: Emit>(
+        &mut self,
+        reason: &str,
+        rest: core::time::Duration,
+        cx: &mut Turn<'_, K, E>,
+    ) -> LinkError {
+        let error = LinkError::Host(reason.into());
+        self.forget();
+        self.core.lose(error.clone(), false, cx);
+        self.core.resume = self.core.asked.take();
+        cx.timers.set(Timer::Retry.into(), cx.now.mono + rest);
+        error
+    }
+
+    /// Makes the next attempt now, if one is waited for.
+    pub fn retry<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        self.core.start(false, cx);
     }
 
     /// Closes the link, which is made anew by itself and goes on where it was (`CLIENT KILL TYPE master`).

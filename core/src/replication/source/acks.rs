@@ -92,6 +92,19 @@ impl Source {
         })
     }
 
+    /// How many bytes of the stream the last of the replicas has not been sent; those that wait for a snapshot to begin
+    /// miss none of it.
+    pub fn furthest_behind(&self) -> u64 {
+        let visible = self.log.visible();
+        self.peers.values().filter_map(Peer::pin).map(|at| visible.saturating_sub(at)).max().unwrap_or(0)
+    }
+
+    /// How many replicas are between their request for a full resync and the stream.
+    pub fn full_syncs(&self) -> usize {
+        let syncs = |p: &&Peer| matches!(p.state, State::Waiting { .. } | State::Sending(_) | State::Held);
+        self.peers.values().filter(syncs).count()
+    }
+
     /// How many online replicas acknowledged `offset`: what WAIT counts. One that came back on another connection, and
     /// whose former one nobody closed yet, is one replica.
     pub fn acked(&self, offset: u64) -> usize {

@@ -87,7 +87,9 @@ impl Source {
             self.acks = true;
         }
         if args.is(3, "fack") {
-            peer.fsynced = parse_u64(args.at(4)).or(peer.fsynced);
+            let fsynced = parse_u64(args.at(4)).or(peer.fsynced);
+            self.acks |= fsynced != peer.fsynced;
+            peer.fsynced = fsynced;
         }
         if matches!(peer.state, State::Held) {
             peer.become_online(cx.now.mono);

@@ -30,6 +30,9 @@ pub struct SourceConfig {
     /// replicas read which do not say. `None`: for each snapshot the highest that all who wait for it are known to read, or
     /// the lowest that will do if one of them does not say.
     pub snapshot_version: Option<u16>,
+    /// So many full resyncs at once; further replicas are answered `NOMASTERLINK` and try again by themselves
+    /// (`repl-max-full-syncs`, a directive of our own); 0: no limit.
+    pub max_full_syncs: usize,
     /// Bytes held for snapshots on their way: those of diskless ones for slow readers, and what the dataset holds for
     /// the one under production ([`Source::handed_over`](super::Source::handed_over)). The slowest readers are dropped
     /// beyond.
@@ -52,6 +55,7 @@ impl Default for SourceConfig {
             output_soft: 64 << 20,
             output_soft_period: Duration::from_secs(60),
             snapshot_version: None,
+            max_full_syncs: 0,
             snapshot_buffer: 256 << 20,
             snapshot_ahead: 256 << 10,
         }
@@ -62,6 +66,11 @@ impl SourceConfig {
     /// The hard limit as it acts: never below the backlog; `None`: no limit.
     pub(super) fn hard_limit(&self) -> Option<u64> {
         (self.output_hard > 0).then(|| self.output_hard.max(self.backlog_size))
+    }
+
+    /// The bytes behind beyond which a replica is dropped, at once or after a while; `None`: never.
+    pub fn drops_beyond(&self) -> Option<u64> {
+        [self.hard_limit(), self.soft_limit()].into_iter().flatten().min()
     }
 
     /// The soft limit as it acts.

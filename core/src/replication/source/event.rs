@@ -24,6 +24,14 @@ pub enum Event {
     /// It asked for everything.
     #[error("Full resync requested by replica {0}")]
     FullRequested(ReplicaName),
+    /// It asked for everything while as many did as may.
+    #[error("Full resync of replica {replica} put off: {under_way} are under way")]
+    PutOff {
+        /// Who.
+        replica: ReplicaName,
+        /// How many are.
+        under_way: usize,
+    },
     /// It asked to go on where it was, and cannot.
     #[error("{why}")]
     PartialRefused {

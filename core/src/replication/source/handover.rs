@@ -58,8 +58,7 @@ impl Source {
             }
             Err(None) => cx.out.event(crate::replication::Event::from(Event::FullRequested(peer.name()))),
         }
-        self.start_over(conn, peer, cx);
-        Ok(Taken::Full)
+        self.start_over(conn, peer, cx).map(|()| Taken::Full)
     }
 
     /// Whether a PSYNC with these arguments asks the node to be the master first (FAILOVER, Redis 6.2): its master hands
@@ -88,8 +87,7 @@ impl Source {
     ) -> Result<Taken, SyncError> {
         self.admit(conn, &endpoint, cx)?;
         let peer = self.new_peer(conn, endpoint, true, cx);
-        self.start_over(conn, peer, cx);
-        Ok(Taken::Full)
+        self.start_over(conn, peer, cx).map(|()| Taken::Full)
     }
 
     /// Whether the connection is a replica's.
@@ -182,7 +180,20 @@ impl Source {
         self.install(conn, peer, cx);
     }
 
-    fn start_over<K: Key, E: Emit>(&mut self, conn: ConnId, mut peer: Peer, cx: &mut Turn<'_, K, E>) {
+    fn start_over<K: Key, E: Emit>(
+        &mut self,
+        conn: ConnId,
+        mut peer: Peer,
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<(), SyncError> {
+        let (limit, under_way) = (self.config.max_full_syncs, self.full_syncs());
+        if limit > 0 && under_way >= limit {
+            self.counters.put_off += 1;
+            cx.out.event(crate::replication::Event::from(Event::PutOff { replica: peer.name(), under_way }));
+            self.said.insert(conn, peer.said);
+            // Replicas of Redis and Valkey try again after this word, and keep what they have.
+            return Err(Cow::Borrowed("NOMASTERLINK Can't SYNC now: as many full resyncs as allowed are under way"));
+        }
         self.counters.full += 1;
         peer.become_waiting(cx.now.mono);
         self.install(conn, peer, cx);
@@ -191,6 +202,7 @@ impl Source {
         } else if self.snapshot_wanted(cx.now.mono).is_none() && self.snapshot_under_way().is_none() {
             cx.out.event(crate::replication::Event::from(Event::SnapshotDelayed));
         }
+        Ok(())
     }
 
     fn install<K: Key, E: Emit>(&mut self, conn: ConnId, peer: Peer, cx: &mut Turn<'_, K, E>) {

@@ -83,6 +83,8 @@ pub struct Counters {
     pub partial_ok: u64,
     /// `sync_partial_err`.
     pub partial_err: u64,
+    /// Full resyncs that were put off since enough others were under way.
+    pub put_off: u64,
 }
 
 /// `REPLCONF GETACK *`: 37 bytes of the stream.

@@ -141,7 +141,9 @@ impl Source {
     /// When a replica counts as silent if it is not heard before.
     fn silent_at(&self, peer: &Peer) -> Option<Instant> {
         let timeout = self.config.timeout;
-        let stuck = (peer.unsent(&self.log, &self.snapshots) > 0).then(|| peer.progress_at + timeout);
+        // One that takes nothing of its snapshot may be slow to load it, and says then that it lives.
+        let alive_at = peer.progress_at.max(peer.acked_at);
+        let stuck = (peer.unsent(&self.log, &self.snapshots) > 0).then(|| alive_at + timeout);
         match peer.state {
             State::Online | State::Held if !peer.pre_psync => Some(peer.acked_at + timeout),
             // One that came by SYNC never acknowledges; a stream it does not take is caught by the output limits.
