@@ -4,6 +4,7 @@
 // The lints keep `core` free of `std`; here `std` is at home.
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+mod acknowledged;
 mod bad_input;
 mod campaign;
 mod chain;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     // The scenarios are whole groups of processes: more than a few at once only wait for each other.
     args.test_threads = args.test_threads.or(Some(2));
     let all = [
+        acknowledged::all(),
         bad_input::all(),
         campaign::all(),
         chain::all(),
