@@ -18,6 +18,7 @@ mod events;
 mod failover;
 mod functions;
 mod interop;
+mod matrix;
 mod memory;
 mod program;
 mod record;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
         failover::all(),
         functions::all(),
         interop::all(),
+        // With a filter all cells are there to be chosen from.
+        matrix::all(args.filter.is_some()),
         memory::all(),
         program::all(),
         record::all(),
@@ -54,5 +57,7 @@ fn main() -> ExitCode {
         sentinel::all(),
         waiting::all(),
     ];
-    libtest_mimic::run(&args, all.into_iter().flatten().collect()).exit_code()
+    let conclusion = libtest_mimic::run(&args, all.into_iter().flatten().collect());
+    matrix::write();
+    conclusion.exit_code()
 }
