@@ -209,8 +209,12 @@ pub(super) fn master_restarted(w: &World, found: &Found, forgets: bool) -> Resul
 }
 
 /// The end of the chain is of the master's kind behind Primacy, and Primacy behind a real server.
+pub(super) fn end_of_chain(w: &World, found: &Found) -> Result<Program> {
+    if found.replica.is_primacy() { Ok(found.master.clone()) } else { w.primacy() }
+}
+
 pub(super) fn chain(w: &World, found: &Found) -> Result<Outcome> {
-    let end = if found.replica.is_primacy() { found.master.clone() } else { w.primacy()? };
+    let end = end_of_chain(w, found)?;
     let known = known(found).and(Known::by(&found.replica, &[&end]));
     let mut group = Group::join(w, found, known, &[])?;
     let (m, r) = (Arc::clone(&group.m), Arc::clone(&group.r));
@@ -279,4 +283,14 @@ pub(super) fn carried(w: &World, found: &Found, column: Column, due: Option<Why>
         ensure!(pending > 0, "nothing is pending: the data is no test of it");
     }
     Ok(Outcome::Works)
+}
+
+/// A replica that reads no snapshot of this master.
+pub(super) fn refused(w: &World, master: &Program, replica: &Program) -> Result<Outcome> {
+    let m = w.server("master", master, &QUIET)?;
+    let follow = format!("replicaof 127.0.0.1 {}", m.port);
+    let r = w.server("replica", replica, &[&QUIET[..], &[&follow]].concat())?;
+    let phrases = ["Can't handle RDB format version", "Wrong signature trying to load DB"];
+    wait::until(PATIENCE, "the replica refuses the snapshot", || Ok(r.logged(&phrases) > 0))?;
+    Ok(Outcome::Cannot(format!("{} reads no snapshot of {}", replica.name, master.name)))
 }

@@ -255,7 +255,24 @@ fn cell([master, replica]: Pair, column: Column) -> Trial {
     })
 }
 
+/// Whether a real server reads no snapshot of another one, which is newer or of the other family.
+fn foreign(master: Kind, replica: Kind) -> bool {
+    match (master, replica) {
+        (Kind::Redis(a, _), Kind::Redis(b, _)) => a > b,
+        (Kind::Valkey(..), Kind::Redis(..)) => true,
+        _ => false,
+    }
+}
+
 fn run(w: &World, found: &Found, column: Column) -> Result<Outcome> {
+    // With a real server in Primacy's place no cell of such a pair is possible.
+    if foreign(found.master.kind, found.replica.kind) {
+        return cells::refused(w, &found.master, &found.replica);
+    }
+    let end = cells::end_of_chain(w, found)?;
+    if column == Column::Chain && foreign(found.replica.kind, end.kind) {
+        return cells::refused(w, &found.replica, &end);
+    }
     let due = column.cannot(found.master.kind, found.replica.kind);
     let outcome = match column {
         Column::Disk | Column::Diskless => cells::full_resync(w, found, column),
