@@ -1,6 +1,6 @@
 //! Asking a program whether it knows the resync with two channels.
 
-use primacy_tests::resp::{Client, encode};
+use primacy_tests::resp::{Client, Value, encode};
 use primacy_tests::server::Server;
 use primacy_tests::world::World;
 use primacy_tests::{Result, ports, program::Program};
@@ -39,7 +39,7 @@ pub(super) fn offered_by(w: &World, program: &Program) -> Result<bool> {
     loop {
         // A command is an array of texts, as a reply may be.
         let command = c.read()?;
-        let words: Vec<String> = command.items().iter().map(|word| word.text()).collect();
+        let words: Vec<String> = command.items().iter().map(Value::text).collect();
         match words.first().map(|w| w.to_uppercase()).as_deref() {
             Some("PING") => c.send_raw(b"+PONG\r\n")?,
             Some("REPLCONF") => {

@@ -96,14 +96,15 @@ fn name([master, replica]: Pair) -> String {
 fn table(out: &mut String, shown: &Shown, columns: &[Column]) {
     let _ = write!(out, "\n{}\n|{}\n", head(columns), "---|".repeat(columns.len() + 1));
     for pair in pairs() {
-        *out += &format!("| {} |", name(pair));
+        let _ = write!(out, "| {} |", name(pair));
         for column in columns {
             let found = shown.outcomes.iter().rfind(|(p, c, _)| *p == pair && c == column);
-            *out += &match found.map(|(.., outcome)| outcome) {
-                Some(Outcome::Works) => " ✓ |".to_owned(),
-                Some(Outcome::Cannot(why)) => format!(" cannot: {why} |"),
-                Some(Outcome::Unverified(why)) => format!(" unverified: {why} |"),
-                None => " unverified |".to_owned(),
+            // Writing to a text cannot fail.
+            let _ = match found.map(|(.., outcome)| outcome) {
+                Some(Outcome::Works) => write!(out, " ✓ |"),
+                Some(Outcome::Cannot(why)) => write!(out, " cannot: {why} |"),
+                Some(Outcome::Unverified(why)) => write!(out, " unverified: {why} |"),
+                None => write!(out, " unverified |"),
             };
         }
         out.push('\n');
