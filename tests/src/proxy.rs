@@ -23,6 +23,7 @@ struct State {
     /// Bytes a second in each direction of each connection; 0 is unlimited.
     rate: AtomicU64,
     passed: AtomicU64,
+    begun: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -41,6 +42,7 @@ impl Proxy {
             ended: AtomicBool::new(false),
             rate: AtomicU64::new(0),
             passed: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
             open: Mutex::new(Vec::new()),
         });
         let shared = Arc::clone(&state);
@@ -80,6 +82,12 @@ impl Proxy {
     pub fn passed(&self) -> u64 {
         self.state.passed.load(Ordering::SeqCst)
     }
+
+    /// The connections that were passed on so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.state.begun.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Proxy {
@@ -113,6 +121,7 @@ impl State {
         }
         near.set_nonblocking(false)?;
         let far = TcpStream::connect(("127.0.0.1", self.to))?;
+        self.begun.fetch_add(1, Ordering::SeqCst);
         for s in [&near, &far] {
             s.set_nodelay(true)?;
         }

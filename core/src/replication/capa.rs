@@ -5,6 +5,10 @@ use alloc::string::String;
 use crate::rdb::Writer;
 use crate::resp::parse_u64;
 
+/// The Valkey whose snapshots a replica reads (`REPLCONF version`). A Valkey from 9.1 on sends version 80 to whoever reads it,
+/// and else 11, in which it cannot write fields that expire: such a replica would never be in sync.
+pub(super) const AS_VALKEY: &str = "9.0.0";
+
 /// What stands before the version.
 const RDB: &[u8] = b"primacy-rdb-";
 

@@ -2,17 +2,15 @@
 //! one master after it, and it costs a partial resync.
 
 use libtest_mimic::Trial;
+use primacy_tests::count::Counter;
 use primacy_tests::fill;
 use primacy_tests::peers::Peer;
 use primacy_tests::program::Program;
-use primacy_tests::resp::{Client, Value};
 use primacy_tests::server::Server;
 use primacy_tests::wait;
 use primacy_tests::world::{World, scenario};
 use primacy_tests::{Result, ensure, full, scaled};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Clients that count.
@@ -27,6 +25,8 @@ pub(crate) fn all() -> Vec<Trial> {
         scenario("failover::primacy_to_primacy", limit, || Ok(()), |w, ()| to_and_fro(w, &w.primacy()?)),
         scenario("failover::what_is_given_up", limit, || Ok(()), |w, ()| given_up(w, &w.primacy()?)),
     ];
+    let both = || Ok([Peer::Redis70.find()?, Peer::Valkey91.find()?]);
+    all.push(scenario("failover::in_a_group_of_three", limit, both, |w, peers| group_of_three(w, &peers)));
     for peer in [Peer::Redis70, Peer::Redis62, Peer::Valkey91] {
         let name = format!("failover::primacy_and_{}", peer.name());
         all.push(scenario(&name, limit, move || peer.find(), |w, peer| to_and_fro(w, &peer)));
@@ -34,48 +34,6 @@ pub(crate) fn all() -> Vec<Trial> {
         all.push(scenario(&name, limit, move || peer.find(), |w, peer| given_up(w, &peer)));
     }
     all
-}
-
-/// A client that counts at whichever of the two is the master.
-struct Counter {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Result<(i64, i64)>>,
-}
-
-impl Counter {
-    fn start(key: String, ports: [u16; 2]) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || count(&key, ports, &flag));
-        Self { stop, thread }
-    }
-
-    /// What was acknowledged, and what nobody answered.
-    fn end(self) -> Result<(i64, i64)> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_| "a counter panicked")?
-    }
-}
-
-fn count(key: &str, ports: [u16; 2], stop: &AtomicBool) -> Result<(i64, i64)> {
-    let (mut acknowledged, mut unsure, mut at) = (0, 0, 0);
-    let mut client = Client::connect(ports[at])?;
-    while !stop.load(Ordering::Relaxed) {
-        match client.ask(&["INCR", key]) {
-            Ok(Value::Int(_)) => acknowledged += 1,
-            Ok(Value::Error(e)) if e.starts_with("READONLY") => {
-                at = 1 - at;
-                client = Client::connect(ports[at])?;
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            Ok(other) => return Err(format!("INCR is answered {other:?}").into()),
-            Err(_) => {
-                unsure += 1;
-                client = Client::connect(ports[at])?;
-            }
-        }
-    }
-    Ok((acknowledged, unsure))
 }
 
 fn field(s: &Server, name: &str) -> Result<String> {
@@ -97,7 +55,7 @@ fn to_and_fro(w: &World, other: &Program) -> Result<()> {
     let mut rng = w.rng();
     let group = group(w, other)?;
     let ports = [group[0].port, group[1].port];
-    let counters: Vec<Counter> = (0..COUNTERS).map(|n| Counter::start(format!("counter:{n}"), ports)).collect();
+    let counters = (0..COUNTERS).map(|n| Counter::start(format!("counter:{n}"), &ports, 0)).collect::<Vec<_>>();
     let rounds = scaled(10, 200);
     for round in 0..rounds {
         let (old, new) = (&group[round % 2], &group[1 - round % 2]);
@@ -118,15 +76,48 @@ fn to_and_fro(w: &World, other: &Program) -> Result<()> {
     let ended = counters.into_iter().map(Counter::end).collect::<Result<Vec<_>>>()?;
     wait::same(&[&group[0], &group[1]])?;
     let mut master = group[rounds % 2].client()?;
-    let mut all = 0;
-    for (n, (acknowledged, unsure)) in ended.into_iter().enumerate() {
-        let value: i64 = master.text(&format!("GET counter:{n}"))?.parse()?;
-        let sound = (acknowledged..=acknowledged + unsure).contains(&value);
-        ensure!(sound, "counter:{n} is {value}; {acknowledged} were acknowledged, {unsure} not answered");
-        ensure!(acknowledged > 0, "counter:{n} counted nothing");
-        all += acknowledged;
+    for counted in &ended {
+        counted.check(&mut master)?;
+        ensure!(counted.acknowledged > 0, "{} counted nothing", counted.key);
     }
+    let all: i64 = ended.iter().map(|c| c.acknowledged).sum();
     w.note(&format!("{rounds} failovers, {all} acknowledged writes, none lost"));
+    Ok(())
+}
+
+/// Primacy hands over to one of two replicas of other kinds and gets the role back; the third follows whoever has it.
+fn group_of_three(w: &World, peers: &[Program; 2]) -> Result<()> {
+    let mut rng = w.rng();
+    let [a, b] = group(w, &peers[0])?;
+    let c = w.server("third", &peers[1], &["repl-backlog-size 16mb", &format!("replicaof 127.0.0.1 {}", a.port)])?;
+    wait::link_up(&c)?;
+    let ports = [a.port, b.port, c.port];
+    let counters = (0..COUNTERS).map(|n| Counter::start(format!("counter:{n}"), &ports, 0)).collect::<Vec<_>>();
+    let before = [&a, &b, &c].map(|s| wait::served(s).map(|(full, _)| full));
+    let rounds = scaled(3, 200);
+    for round in 0..rounds {
+        let (new, third) = if rng.one_in(2) { (&b, &c) } else { (&c, &b) };
+        for (old, new) in [(&a, new), (new, &a)] {
+            std::thread::sleep(Duration::from_millis(rng.below(100)));
+            old.client()?.run(&format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 15000", new.port))?;
+            wait::until(PATIENCE, &format!("round {round}: {} hands over to {}", old.name, new.name), || {
+                Ok(field(new, "role")? == "master" && field(old, "master_failover_state")? == "no-failover")
+            })?;
+            third.client()?.run(&format!("REPLICAOF 127.0.0.1 {}", new.port))?;
+            wait::link_up(old)?;
+            wait::link_up(third)?;
+        }
+    }
+    let ended = counters.into_iter().map(Counter::end).collect::<Result<Vec<_>>>()?;
+    wait::same(&[&a, &b, &c])?;
+    let mut master = a.client()?;
+    ended.iter().try_for_each(|counted| counted.check(&mut master))?;
+    for (s, before) in [&a, &b, &c].into_iter().zip(before) {
+        let full = wait::served(s)?.0 - before?;
+        ensure!(full == 0, "{} served {full} full resyncs", s.name);
+    }
+    let all: i64 = ended.iter().map(|c| c.acknowledged).sum();
+    w.note(&format!("{} failovers, {all} acknowledged writes, none lost", 2 * rounds));
     Ok(())
 }
 

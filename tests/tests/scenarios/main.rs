@@ -4,6 +4,7 @@
 // The lints keep `core` free of `std`; here `std` is at home.
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+mod acknowledged;
 mod bad_input;
 mod campaign;
 mod chain;
@@ -18,6 +19,7 @@ mod failover;
 mod functions;
 mod guards;
 mod interop;
+mod matrix;
 mod memory;
 mod program;
 mod record;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     // The scenarios are whole groups of processes: more than a few at once only wait for each other.
     args.test_threads = args.test_threads.or(Some(2));
     let all = [
+        acknowledged::all(),
         bad_input::all(),
         campaign::all(),
         chain::all(),
@@ -47,6 +50,8 @@ fn main() -> ExitCode {
         functions::all(),
         guards::all(),
         interop::all(),
+        // With a filter all cells are there to be chosen from.
+        matrix::all(args.filter.is_some()),
         memory::all(),
         program::all(),
         record::all(),
@@ -54,5 +59,7 @@ fn main() -> ExitCode {
         sentinel::all(),
         waiting::all(),
     ];
-    libtest_mimic::run(&args, all.into_iter().flatten().collect()).exit_code()
+    let conclusion = libtest_mimic::run(&args, all.into_iter().flatten().collect());
+    matrix::write();
+    conclusion.exit_code()
 }

@@ -25,6 +25,7 @@ pub(super) enum Step {
     Auth,
     Port,
     Ip,
+    Version,
     Capa,
     Psync,
 }
@@ -85,7 +86,7 @@ impl Core {
                         return Ok(Some(delivery));
                     }
                 }
-                Step::Auth | Step::Port | Step::Ip => {}
+                Step::Auth | Step::Port | Step::Ip | Step::Version => {}
             }
         }
     }
@@ -112,6 +113,8 @@ impl Core {
         if let Some(ip) = &self.config.ip {
             link.ask(&Command::new(&["REPLCONF", "ip-address", ip]), Step::Ip, cx.out);
         }
+        // Servers other than Valkey refuse it, and nothing follows from that.
+        link.ask(&Command::new(&["REPLCONF", "version", capa::AS_VALKEY]), Step::Version, cx.out);
         link.ask(
             &Command::new(&["REPLCONF", "capa", "eof", "capa", "psync2", "capa", &capa::rdb()]),
             Step::Capa,
