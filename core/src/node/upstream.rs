@@ -26,6 +26,9 @@ use crate::time::Instant;
 /// somebody says REPLICAOF again, so that a master is not asked for snapshots for ever.
 const FAULT_REST: Duration = Duration::from_secs(300);
 
+/// Bytes of the stream that were kept while a snapshot came and are applied at a time: some milliseconds.
+const HELD_SLICE: u64 = 256 * 1024;
+
 /// Bytes of a MULTI block of the stream that wait for their EXEC.
 const MULTI_MAX: usize = 1 << 30;
 
@@ -56,6 +59,8 @@ struct Stream {
 struct Incoming {
     id: ReplId,
     offset: u64,
+    /// The database that the stream has selected there, if it was told apart from the snapshot.
+    db: Option<u32>,
     way: Way,
 }
 
@@ -82,6 +87,8 @@ struct Fault {
 enum Step {
     /// Nothing more is there.
     Dry,
+    /// Much was applied that had been kept: others have their turn.
+    Rest,
     SnapshotBegins(Option<u64>),
     SnapshotEnds,
     SnapshotBad(Box<str>),
@@ -133,6 +140,11 @@ impl<D: Dataset> Node<D> {
             tls: false,
             from: set.bind_source_addr.parse().ok(),
             options: SocketOptions { nodelay: !set.repl_disable_tcp_nodelay, keepalive_s: set.tcp_keepalive },
+            two_channel: set.repl_rdb_channel,
+            stream_buffer: [set.replica_full_sync_buffer_limit, set.client_output_buffer_limit.replica.hard]
+                .into_iter()
+                .find(|limit| *limit > 0)
+                .unwrap_or(u64::MAX),
         }
     }
 
@@ -253,7 +265,7 @@ impl<D: Dataset> Node<D> {
 
     /// The master says no more. A late word of one that was closed already changes nothing.
     pub(super) fn upstream_eof(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
-        if self.upstream.as_ref().is_some_and(|u| u.link.conn() == Some(conn)) {
+        if self.upstream.as_ref().is_some_and(|u| u.link.owns(conn)) {
             cx.out.push(Action::Close { conn });
             self.upstream_closed(conn, Closed::Clean, cx);
         }
@@ -288,25 +300,37 @@ impl<D: Dataset> Node<D> {
     }
 
     pub(super) fn upstream_received(&mut self, conn: ConnId, bytes: &[u8], cx: &mut Cx<'_>) {
-        if self.upstream.as_ref().is_none_or(|u| u.link.conn() != Some(conn)) {
+        if !self.upstream.as_ref().is_some_and(|u| u.link.owns(conn)) {
             return;
         }
         self.stats.repl_in += bytes.len() as u64;
         self.clients.stats.net_in += bytes.len() as u64;
-        self.pump(bytes, cx);
+        self.pump(conn, bytes, cx);
     }
 
-    /// Takes off the link what is there, until it is dry.
-    fn pump(&mut self, bytes: &[u8], cx: &mut Cx<'_>) {
+    /// Takes off the link what was kept of the stream, or the next slice of it.
+    pub(super) fn pump_held(&mut self, cx: &mut Cx<'_>) {
+        if let Some(up) = &self.upstream
+            && let Some(conn) = up.link.conn().filter(|_| up.is_up() && up.link.held() > 0)
+        {
+            self.pump(conn, &[], cx);
+        }
+    }
+
+    /// Takes off the link what is there, until it is dry, or until a slice of what was kept is done.
+    fn pump(&mut self, conn: ConnId, bytes: &[u8], cx: &mut Cx<'_>) {
         let mut input = bytes;
+        let held = self.upstream.as_ref().map_or(0, |u| u.link.held());
+        let enough = held.saturating_sub(HELD_SLICE);
         self.clients.stats.clock.begin(&mut *self.clients.meter);
         loop {
             // Out of the node for the while, so that deliveries may borrow the link beside the node.
             let Some(mut up) = self.upstream.take() else { return };
-            let step = self.pull(&mut up, &mut input, cx);
+            let step = self.pull(&mut up, conn, enough, &mut input, cx);
             self.upstream = Some(up);
             match step {
                 Step::Dry => return self.slow_load(cx),
+                Step::Rest => return self.want_resume(cx),
                 Step::SnapshotBegins(size) => self.snapshot_begins(size, cx),
                 Step::SnapshotEnds => self.snapshot_ends(cx),
                 Step::SnapshotBad(why) => self.load_failed_or_spool(why, cx),
@@ -318,9 +342,13 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    fn pull(&mut self, up: &mut Upstream, input: &mut &[u8], cx: &mut Cx<'_>) -> Step {
+    /// Takes off deliveries until something is to be done with the node; at most until no more than `enough` bytes are kept.
+    fn pull(&mut self, up: &mut Upstream, conn: ConnId, enough: u64, input: &mut &[u8], cx: &mut Cx<'_>) -> Step {
         loop {
-            let Some(delivery) = up.link.next(input, &mut turn!(self, cx)) else { return Step::Dry };
+            if enough > 0 && up.is_up() && up.link.held() <= enough && input.is_empty() {
+                return Step::Rest;
+            }
+            let Some(delivery) = up.link.next(conn, input, &mut turn!(self, cx)) else { return Step::Dry };
             match delivery {
                 Delivery::Continue { new_id } => {
                     if let Some(id) = new_id {
@@ -332,8 +360,8 @@ impl<D: Dataset> Node<D> {
                         return Step::HandedOver;
                     }
                 }
-                Delivery::FullResync { id, offset } => {
-                    up.incoming = Some(Incoming { id, offset, way: Way::Announced });
+                Delivery::FullResync { id, offset, db } => {
+                    up.incoming = Some(Incoming { id, offset, db, way: Way::Announced });
                     if self.failover.is_some() {
                         return Step::HandedOver;
                     }
@@ -482,9 +510,9 @@ impl<D: Dataset> Node<D> {
         self.source.set_role(Role::Replica { linked: true }, &mut turn!(self, cx));
         self.event(cx, What::SnapshotLoaded { keys });
         let Some(up) = &mut self.upstream else { return };
-        up.stream = Stream { db: db.unwrap_or(0), multi: None };
+        up.stream = Stream { db: incoming.db.or(db).unwrap_or(0), multi: None };
         up.link.snapshot_loaded(&mut turn!(self, cx));
-        self.pump(&[], cx);
+        self.pump_held(cx);
     }
 
     /// The snapshot is no good: the link begins anew after a while.

@@ -1,9 +1,16 @@
-//! The capability of our own (`REPLCONF capa`): which snapshots a replica reads. Others do not know it, and pass it over.
+//! Capabilities (`REPLCONF capa`) that not every server knows; who does not know one passes it over.
+//!
+//! One of them is our own: which snapshots a replica reads.
 
 use alloc::string::String;
 
 use crate::rdb::Writer;
 use crate::resp::parse_u64;
+
+/// Takes a full resync over two connections, as Redis 8 has it.
+pub(super) const REDIS_TWO_CHANNEL: &str = "rdb-channel-repl";
+/// The same as Valkey 8 has it.
+pub(super) const VALKEY_TWO_CHANNEL: &str = "dual-channel";
 
 /// What stands before the version.
 const RDB: &[u8] = b"primacy-rdb-";
