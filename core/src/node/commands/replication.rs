@@ -7,7 +7,7 @@ use super::info::address;
 use crate::client::{Blocked, Connections as _, Session, Timer};
 use crate::dataset::Dataset;
 use crate::ids::ConnId;
-use crate::replication::source::Answer;
+use crate::replication::source::{Answer, TWO_CHANNEL, Taken};
 use crate::resp::{Args, parse_i64};
 
 impl<D: Dataset> Node<D> {
@@ -56,6 +56,7 @@ impl<D: Dataset> Node<D> {
             None => self.source.sync(s.conn, peer, &mut turn!(self, cx)),
         };
         match taken {
+            Ok(Taken::TwoChannel) => s.reply().simple(TWO_CHANNEL),
             Ok(_) => {
                 s.replica = true;
                 self.replicas.insert(s.conn);
@@ -222,7 +223,7 @@ impl<D: Dataset> Node<D> {
 
     /// Forgets connections that the source closed by itself. Called at the end of every input.
     pub(in super::super) fn sync_replicas(&mut self, cx: &mut Cx<'_>) {
-        if self.replicas.len() == self.source.replica_count() {
+        if self.replicas.len() == self.source.connections() {
             return;
         }
         let gone: alloc::vec::Vec<ConnId> =

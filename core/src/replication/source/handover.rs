@@ -10,12 +10,16 @@ use crate::mutations::{Mutation, on};
 use crate::replication::ReplId;
 use crate::resp::{Args, parse_i64};
 
+use super::channel::Dialect;
 use super::event::{Event, Refusal};
 use super::peer::{Content, Peer, Said};
 use super::{Emit, Key, Role, Source, Timer};
 
 /// The error that SYNC or PSYNC is answered with; the connection stays the host's.
 pub type SyncError = Cow<'static, str>;
+
+/// What a replica is answered that was [taken](Taken::TwoChannel) so.
+pub const TWO_CHANNEL: &str = "DUALCHANNELSYNC";
 
 /// How a replica was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +28,9 @@ pub enum Taken {
     Partial,
     /// It needs a snapshot.
     Full,
+    /// It needs a snapshot, and shall open a second connection for it: answer `+DUALCHANNELSYNC`. This one stays a
+    /// client's, until it asks for the stream.
+    TwoChannel,
 }
 
 impl Source {
@@ -45,6 +52,9 @@ impl Source {
         let Some(offset) = parse_i64(args.at(2)) else {
             return Err(Cow::Borrowed("ERR value is not an integer or out of range"));
         };
+        if self.said.get(&conn).is_some_and(|said| said.rdb_channel) {
+            return self.take_channel(conn, endpoint, Dialect::Redis, cx);
+        }
         let peer = self.new_peer(conn, endpoint, false, cx);
         match self.partial(&peer, args.at(1), offset) {
             Ok(position) => {
@@ -57,6 +67,9 @@ impl Source {
                 cx.out.event(crate::replication::Event::from(event));
             }
             Err(None) => cx.out.event(crate::replication::Event::from(Event::FullRequested(peer.name()))),
+        }
+        if let Some(dialect) = self.over_two(&peer.said) {
+            return Ok(self.park(conn, peer, dialect, cx));
         }
         self.start_over(conn, peer, cx);
         Ok(Taken::Full)
@@ -87,6 +100,9 @@ impl Source {
         cx: &mut Turn<'_, K, E>,
     ) -> Result<Taken, SyncError> {
         self.admit(conn, &endpoint, cx)?;
+        if self.said.get(&conn).is_some_and(|said| said.rdb_channel) {
+            return self.take_channel(conn, endpoint, Dialect::Valkey, cx);
+        }
         let peer = self.new_peer(conn, endpoint, true, cx);
         self.start_over(conn, peer, cx);
         Ok(Taken::Full)
@@ -118,7 +134,7 @@ impl Source {
         Ok(())
     }
 
-    fn new_peer<K: Key, E: Emit>(
+    pub(super) fn new_peer<K: Key, E: Emit>(
         &mut self,
         conn: ConnId,
         endpoint: Endpoint,
@@ -176,13 +192,14 @@ impl Source {
         peer.out.append(b"\r\n");
         peer.cursor = position;
         peer.become_online(cx.now.mono);
+        self.bind_main(conn, &mut peer, position, cx);
         let event =
             Event::PartialAccepted { replica: peer.name(), bytes: self.log.visible() - position, from: position + 1 };
         cx.out.event(crate::replication::Event::from(event));
         self.install(conn, peer, cx);
     }
 
-    fn start_over<K: Key, E: Emit>(&mut self, conn: ConnId, mut peer: Peer, cx: &mut Turn<'_, K, E>) {
+    pub(super) fn start_over<K: Key, E: Emit>(&mut self, conn: ConnId, mut peer: Peer, cx: &mut Turn<'_, K, E>) {
         self.counters.full += 1;
         peer.become_waiting(cx.now.mono);
         self.install(conn, peer, cx);
@@ -193,7 +210,7 @@ impl Source {
         }
     }
 
-    fn install<K: Key, E: Emit>(&mut self, conn: ConnId, peer: Peer, cx: &mut Turn<'_, K, E>) {
+    pub(super) fn install<K: Key, E: Emit>(&mut self, conn: ConnId, peer: Peer, cx: &mut Turn<'_, K, E>) {
         self.waiting += usize::from(peer.is_waiting());
         // `admit` saw that there is none under this id.
         self.peers.insert(conn, peer);
