@@ -249,6 +249,9 @@ impl<D: Dataset> Node<D> {
         if let Some(up) = &mut self.upstream {
             up.link.set_reading(!pause, &mut turn!(self, cx));
         }
+        if !pause {
+            self.pump_held(cx);
+        }
     }
 
     pub(super) fn upstream_connected(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
@@ -311,7 +314,7 @@ impl<D: Dataset> Node<D> {
     /// Takes off the link what was kept of the stream, or the next slice of it.
     pub(super) fn pump_held(&mut self, cx: &mut Cx<'_>) {
         if let Some(up) = &self.upstream
-            && let Some(conn) = up.link.conn().filter(|_| up.is_up() && up.link.held() > 0)
+            && let Some(conn) = up.link.conn().filter(|_| up.is_up() && up.link.held() > 0 && !self.reloading())
         {
             self.pump(conn, &[], cx);
         }

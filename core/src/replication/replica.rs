@@ -414,8 +414,9 @@ impl Machine for Replica {
             Input::Received { conn, bytes } => self.received(conn, bytes, &mut cx),
             Input::Sent { conn, len } => self.follower.sent(conn, len, &mut cx),
             Input::Eof { conn } => {
+                let ours = self.follower.owns(conn);
                 let lost = self.follower.closed(conn, Closed::Clean, &mut cx);
-                if lost.is_some() {
+                if ours {
                     cx.out.push(Action::Close { conn });
                 }
                 self.lost(lost, &mut cx);

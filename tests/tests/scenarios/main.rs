@@ -22,6 +22,7 @@ mod program;
 mod record;
 mod scale;
 mod sentinel;
+mod two_channel;
 mod waiting;
 
 use libtest_mimic::Arguments;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         record::all(),
         scale::all(),
         sentinel::all(),
+        two_channel::all(),
         waiting::all(),
     ];
     libtest_mimic::run(&args, all.into_iter().flatten().collect()).exit_code()

@@ -88,8 +88,9 @@ impl Core {
                     self.ask_psync(cx);
                 }
                 Step::Psync => {
-                    if let Some(delivery) = self.answered(&value, cx)? {
-                        return Ok(Some(delivery));
+                    let delivery = self.answered(&value, cx)?;
+                    if delivery.is_some() || self.channel.is_some() {
+                        return Ok(delivery);
                     }
                 }
                 Step::Auth | Step::Port | Step::Ip | Step::Channel | Step::ChannelId => {}

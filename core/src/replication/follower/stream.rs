@@ -36,7 +36,11 @@ impl Follower {
         }
         match self.core.state {
             State::Handshake => {
-                let result = self.core.shake(input, cx);
+                let mut result = self.core.shake(input, cx);
+                if self.core.channel.is_some() && result.is_ok() {
+                    // What is left of the input is not for the handshake any more.
+                    result = self.main(input, cx).map(|_| None);
+                }
                 self.or_lost(result, input, cx)
             }
             State::Channel { .. } => {

@@ -68,9 +68,7 @@ impl Peer {
             State::Waiting { .. }
             | State::Parked { .. }
             | State::Awaiting
-            | State::Sending(Transfer::Unwritten { .. } | Transfer::Socket { .. }) => {
-                ReplicaState::WaitBgsave
-            }
+            | State::Sending(Transfer::Unwritten { .. } | Transfer::Socket { .. }) => ReplicaState::WaitBgsave,
             State::Sending(Transfer::File(_)) | State::Leaving => ReplicaState::SendBulk,
             State::Early => match self.channel {
                 Some(Channel::Main { dialect: Dialect::Valkey, .. }) => ReplicaState::BgTransfer,

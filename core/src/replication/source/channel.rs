@@ -152,9 +152,8 @@ impl Source {
     /// The client that was told to open such a connection and is at the same address and port.
     fn parked_client(&self, peer: &Peer) -> Option<ConnId> {
         let ip = peer.endpoint.tcp().map(|a| a.ip());
-        let same = |s: &Said| {
-            s.parked.as_ref().is_some_and(|at| at.tcp().map(|a| a.ip()) == ip) && s.port == peer.said.port
-        };
+        let same =
+            |s: &Said| s.parked.as_ref().is_some_and(|at| at.tcp().map(|a| a.ip()) == ip) && s.port == peer.said.port;
         self.said.iter().find(|(_, said)| same(said)).map(|(&conn, _)| conn)
     }
 
@@ -164,7 +163,9 @@ impl Source {
         let (main, rdb) = (said.main, said.rdb);
         if main.is_some_and(|main| !self.is_parked(main)) {
             self.said.entry(conn).or_default().main = None;
-            return Err(Answer::Error(Cow::Borrowed("ERR main-ch-client-id is no connection that waits for an RDB channel")));
+            return Err(Answer::Error(Cow::Borrowed(
+                "ERR main-ch-client-id is no connection that waits for an RDB channel",
+            )));
         }
         if rdb.is_some_and(|rdb| !self.peers.get(&rdb).is_some_and(Peer::is_channel)) {
             self.said.entry(conn).or_default().rdb = None;
@@ -174,7 +175,13 @@ impl Source {
     }
 
     /// Its snapshot begins at `offset`: the replica is told where, and the stream goes by its main connection from there.
-    pub(super) fn channel_begins<K: Key, E: Emit>(&mut self, conn: ConnId, offset: u64, db: u32, cx: &mut Turn<'_, K, E>) {
+    pub(super) fn channel_begins<K: Key, E: Emit>(
+        &mut self,
+        conn: ConnId,
+        offset: u64,
+        db: u32,
+        cx: &mut Turn<'_, K, E>,
+    ) {
         let (id, until) = (self.id, cx.now.mono + self.config.timeout);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let Some(Channel::Rdb { dialect, main, .. }) = peer.channel else { return };
@@ -190,7 +197,13 @@ impl Source {
 
     /// A client goes on at `position`: the main connection of the replica whose RDB channel it named, if that holds the log
     /// for it from there on.
-    pub(super) fn bind_main<K: Key, E: Emit>(&mut self, conn: ConnId, main: &mut Peer, position: u64, cx: &mut Turn<'_, K, E>) {
+    pub(super) fn bind_main<K: Key, E: Emit>(
+        &mut self,
+        conn: ConnId,
+        main: &mut Peer,
+        position: u64,
+        cx: &mut Turn<'_, K, E>,
+    ) {
         let Some(number) = main.said.rdb else { return };
         let Some(rdb) = self.peers.get_mut(&number).filter(|p| p.cursor == position) else { return };
         let Some(Channel::Rdb { dialect, holds: true, .. }) = rdb.channel else { return };

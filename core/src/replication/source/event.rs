@@ -25,7 +25,9 @@ pub enum Event {
     #[error("Full resync requested by replica {0}")]
     FullRequested(ReplicaName),
     /// Its snapshot goes over a second connection.
-    #[error("Replica {0} is capable of rdb channel synchronization, and partial sync isn't possible. Full sync will continue with dedicated rdb channel.")]
+    #[error(
+        "Replica {0} is capable of rdb channel synchronization, and partial sync isn't possible. Full sync will continue with dedicated rdb channel."
+    )]
     OverTwo(ReplicaName),
     /// It asked to go on where it was, and cannot.
     #[error("{why}")]
@@ -177,8 +179,7 @@ impl Event {
             | Self::OutputLimit { .. }
             | Self::Lost(_)
             | Self::Dropped {
-                why:
-                    Dropped::Outrun | Dropped::NoChannel | Dropped::NoMain | Dropped::ChannelLost | Dropped::MainLost,
+                why: Dropped::Outrun | Dropped::NoChannel | Dropped::NoMain | Dropped::ChannelLost | Dropped::MainLost,
                 ..
             }
             | Self::SnapshotFailed { .. }

@@ -112,7 +112,7 @@ impl Snapshots {
 
     /// The log's position that must stay for replicas that may still join the file under production.
     pub(super) fn pin(&self) -> Option<u64> {
-        self.production.as_ref().map(|p| p.offset)
+        self.production.as_ref().filter(|p| p.kind == SnapshotKind::File).map(|p| p.offset)
     }
 }
 
@@ -141,7 +141,9 @@ impl Source {
     /// Whether a replica waits for a snapshot that goes this way.
     fn takes_part(&self, peer: &Peer, kind: SnapshotKind, content: Content) -> bool {
         let way = match kind {
-            SnapshotKind::Socket => peer.said.eof && (self.config.diskless || peer.is_channel() || content != Content::All),
+            SnapshotKind::Socket => {
+                peer.said.eof && (self.config.diskless || peer.is_channel() || content != Content::All)
+            }
             SnapshotKind::File => !peer.is_channel(),
         };
         way && peer.is_waiting() && peer.said.content == content
