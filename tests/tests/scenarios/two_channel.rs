@@ -45,21 +45,33 @@ pub(crate) fn all() -> Vec<Trial> {
         };
         all.push(scenario(&name, LIMIT, || Ok(()), run));
     }
-    for (peer, of_primacy) in [(Peer::Redis62, true), (Peer::Redis62, false), (Peer::Redis70, true), (Peer::Redis70, false)] {
+    for (peer, of_primacy) in
+        [(Peer::Redis62, true), (Peer::Redis62, false), (Peer::Redis70, true), (Peer::Redis70, false)]
+    {
         let side = if of_primacy { "replica" } else { "master" };
         let name = format!("two_channel::unknown_to_the_{side}::{}", peer.name());
-        all.push(scenario(&name, LIMIT, move || peer.find(), move |w, redis| {
-            let primacy = w.primacy()?;
-            if of_primacy { unknown(w, &primacy, &redis) } else { unknown(w, &redis, &primacy) }
-        }));
+        all.push(scenario(
+            &name,
+            LIMIT,
+            move || peer.find(),
+            move |w, redis| {
+                let primacy = w.primacy()?;
+                if of_primacy { unknown(w, &primacy, &redis) } else { unknown(w, &redis, &primacy) }
+            },
+        ));
     }
     for of_primacy in [true, false] {
         let side = if of_primacy { "replica" } else { "master" };
         let name = format!("two_channel::broken_amid::valkey-9.1_as_{side}");
-        all.push(scenario(&name, LIMIT, || Peer::Valkey91.find(), move |w, valkey| {
-            let primacy = w.primacy()?;
-            if of_primacy { broken(w, &primacy, &valkey) } else { broken(w, &valkey, &primacy) }
-        }));
+        all.push(scenario(
+            &name,
+            LIMIT,
+            || Peer::Valkey91.find(),
+            move |w, valkey| {
+                let primacy = w.primacy()?;
+                if of_primacy { broken(w, &primacy, &valkey) } else { broken(w, &valkey, &primacy) }
+            },
+        ));
     }
     all
 }
