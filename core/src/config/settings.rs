@@ -120,6 +120,11 @@ pub struct Settings {
     pub repl_max_full_syncs: u32,
     /// Bytes that a replica may be behind before writers are slowed down; 0 for never.
     pub repl_write_throttle: u64,
+    /// Whether a full resync takes two connections where both sides can: the stream is not held back while the snapshot
+    /// comes. Both dialects, Redis's and Valkey's.
+    pub repl_rdb_channel: bool,
+    /// Bytes of the stream that a replica keeps meanwhile; 0 for the hard output limit of replicas.
+    pub replica_full_sync_buffer_limit: u64,
     /// Bytes of the stream that are kept for partial resyncs, 16 KB or more.
     pub repl_backlog_size: u64,
     /// Seconds after which a master without replicas drops them; 0 for never.
@@ -265,6 +270,8 @@ impl Default for Settings {
             replica_resync_guard: false,
             repl_max_full_syncs: 0,
             repl_write_throttle: 0,
+            repl_rdb_channel: false,
+            replica_full_sync_buffer_limit: 0,
             repl_backlog_size: 1 << 20,
             repl_backlog_ttl: 3600,
             repl_ping_replica_period: 10,

@@ -194,9 +194,8 @@ pub(super) static TABLE: &[Directive] = &[
     field!("min-replicas-max-lag", min_replicas_max_lag, number(0, INT)).alias("min-slaves-max-lag"),
     field!("propagation-error-behavior", propagation_error_behavior, Kind::Word(PropagationError::WORDS)),
     kept("replica-ignore-disk-write-errors", Kind::Bool, "no"),
-    kept("replica-full-sync-buffer-limit", bytes(0), "0"),
-    kept("repl-rdb-channel", Kind::Bool, "no"),
-    kept("dual-channel-replication-enabled", Kind::Bool, "no"),
+    field!("repl-rdb-channel", repl_rdb_channel, Kind::Bool).alias("dual-channel-replication-enabled"),
+    field!("replica-full-sync-buffer-limit", replica_full_sync_buffer_limit, bytes(0)),
 
     // Limits of clients.
     list!("client-output-buffer-limit", show_limits, take_limits),

@@ -1,5 +1,6 @@
 //! A replica against bytes of a master that may be anything.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -34,9 +35,11 @@ struct Play {
     /// Connections are made at once, and the questions of the handshake answered as they come.
     easy: bool,
     at_once: bool,
+    two_channel: bool,
+    /// The one by which the master speaks.
     conn: Option<ConnId>,
-    /// What the replica sent on the connection, and what of it was read.
-    says: Requests,
+    /// What the replica says on each connection.
+    says: BTreeMap<ConnId, Requests>,
     sent: Vec<u8>,
     told: Vec<String>,
     grammar: Grammar,
@@ -45,15 +48,18 @@ struct Play {
 impl Play {
     fn new(settings: u8) -> Self {
         let auth = (settings & 1 != 0).then(|| Credentials { user: Some(b"u".to_vec()), password: b"pw".to_vec() });
-        let follower = FollowerConfig { auth, port: 7000, ..FollowerConfig::default() };
+        let two_channel = settings & 16 != 0;
+        // Whoever stops to read does so where a read ends, which is the split's: nothing is bounded here.
+        let follower =
+            FollowerConfig { auth, port: 7000, two_channel, stream_buffer: u64::MAX, ..FollowerConfig::default() };
         let at_once = settings & 2 == 0;
         let limits = if settings & 4 == 0 { ReaderLimits::default() } else { ReaderLimits { value: 10, whole: 100 } };
         let config = ReplicaConfig { follower, acknowledge_at_once: at_once, limits };
         let door = Door::new(Replica::new(config, [7; 32]));
         let easy = settings & 8 == 0;
-        let says = Requests::new();
+        let says = BTreeMap::new();
         let grammar = Grammar::default();
-        Self { door, easy, at_once, conn: None, says, sent: Vec::new(), told: Vec::new(), grammar }
+        Self { door, easy, at_once, two_channel, conn: None, says, sent: Vec::new(), told: Vec::new(), grammar }
     }
 
     fn run(mut self, data: &[u8], mut cuts: Cuts) -> Self {
@@ -79,6 +85,8 @@ impl Play {
     fn step(&mut self, step: u8) {
         match step {
             b'c' | b'e' => self.conn.into_iter().for_each(|conn| self.door.end(conn, step == b'c')),
+            // The other one of two connections speaks from here on.
+            b'x' => self.conn = self.door.conns.iter().find(|(c, l)| l.up && Some(**c) != self.conn).map(|(c, _)| *c),
             b't' => self.door.pass(1_000_000),
             b'T' => self.door.pass(61_000_000),
             b'f' => self.follow("10.0.0.1", None),
@@ -127,24 +135,31 @@ impl Play {
             if let Some(conn) = waiting.filter(|_| self.easy) {
                 self.door.connected(conn, true);
             }
-            let newest = self.door.conns.iter().rfind(|(_, line)| line.up).map(|(conn, _)| *conn);
-            if self.conn != newest {
+            let up: Vec<ConnId> = self.door.conns.iter().filter(|(_, line)| line.up).map(|(conn, _)| *conn).collect();
+            let newest = up.last().copied();
+            let is_new = newest.is_some_and(|conn| !self.says.contains_key(&conn));
+            if is_new || self.conn.is_none_or(|conn| !up.contains(&conn)) {
                 self.conn = newest;
-                self.says = Requests::new();
+            }
+            if let Some(conn) = newest.filter(|_| is_new) {
+                self.says.insert(conn, Requests::new());
                 self.sent.extend_from_slice(b"\n-- a connection\n");
             }
-            assert!(self.door.conns.len() <= 1, "more than one link");
+            assert!(self.door.conns.len() <= if self.two_channel { 2 } else { 1 }, "more connections than a link has");
             for event in core::mem::take(&mut self.door.events) {
                 let (read, _) = self.door.machine.follower().offsets();
                 self.grammar.event(&event, read);
                 self.tell(&event);
             }
-            let Some(conn) = self.conn else { return };
-            let bytes = self.door.send(conn, 4096);
-            if bytes.is_empty() {
+            let mut any = false;
+            for conn in up {
+                let bytes = self.door.send(conn, 4096);
+                any |= !bytes.is_empty();
+                self.said(conn, &bytes);
+            }
+            if !any {
                 return;
             }
-            self.said(conn, &bytes);
         }
     }
 
@@ -167,7 +182,8 @@ impl Play {
         let mut answer: Vec<u8> = Vec::new();
         let (read, applied) = self.door.machine.follower().offsets();
         let position = self.door.machine.position();
-        while let Some(args) = self.says.next(&mut input, &RequestLimits::default()).expect("a replica speaks RESP") {
+        let says = self.says.entry(conn).or_default();
+        while let Some(args) = says.next(&mut input, &RequestLimits::default()).expect("a replica speaks RESP") {
             if args.is(0, "psync") && args.at(1) != b"?" {
                 let asked = (ReplId::parse(args.at(1)).expect("an id"), parse_u64(args.at(2)).expect("an offset"));
                 if let Some(position) = position.filter(|_| self.at_once) {

@@ -52,6 +52,7 @@ fn source_config(settings: u8) -> SourceConfig {
         output_hard: if small { 600 } else { 256 << 20 },
         diskless: settings & 2 == 0,
         diskless_delay: Duration::from_secs(if settings & 4 == 0 { 0 } else { 5 }),
+        two_channel: settings & 64 != 0,
         snapshot_buffer: if settings & 8 == 0 { 256 << 20 } else { 300 },
         ..SourceConfig::default()
     }
@@ -172,6 +173,12 @@ impl Play {
             b'j' | b'J' => self.job(step == b'j'),
             b'q' => self.door.late(),
             b'P' | b'Q' => self.psync(step == b'P'),
+            // The stream from here on, as a main connection asks that was told of the offset by another.
+            b'M' => {
+                let source = self.door.machine.source();
+                let text = format!("PSYNC {} {}\r\n", source.id().as_str(), source.offset() + 1);
+                self.says(text.as_bytes());
+            }
             b'A' => {
                 let at = self.conn().and_then(|c| self.served.get(&c)?.position());
                 let n = at.map_or(0, |(_, at)| at);

@@ -35,7 +35,7 @@ const SETTINGS: [&[&str]; 8] = [
     &["--timeout", "5", "--repl-timeout", "7"],
     &["--repl-diskless-sync", "no", "--rdbcompression", "no"],
     &["--save", "1 1", "--databases", "2"],
-    &["--repl-diskless-load", "swapdb", "--replica-read-only", "no"],
+    &["--repl-diskless-load", "swapdb", "--replica-read-only", "no", "--repl-rdb-channel", "yes"],
     &["--replicaof", "10.0.0.9 6379"],
     &["--min-replicas-to-write", "1", "--repl-diskless-sync-delay", "3", "--rdb-key-save-delay", "1000"],
 ];

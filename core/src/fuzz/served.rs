@@ -180,6 +180,13 @@ impl Served {
                 self.online = true;
                 State::Stream { id, at }
             }
+            // The stream comes by this connection, from an offset that is said on another.
+            (["RDBCHANNELSYNC", _], _) => State::Blind,
+            // It asks again, once it was told of the offset on another.
+            (["DUALCHANNELSYNC"], _) => {
+                self.asked.clear();
+                State::Answers(replies)
+            }
             // Which of several was answered is not known.
             (["CONTINUE", ..], _) => State::Blind,
             _ => {

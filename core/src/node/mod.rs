@@ -292,6 +292,7 @@ impl<D: Dataset> Node<D> {
     fn resume(&mut self, cx: &mut Cx<'_>) {
         self.yielded = false;
         self.snapshot_slice(cx);
+        self.pump_held(cx);
         if core::mem::take(&mut self.evicting) {
             self.evict_slice(None, cx);
         }

@@ -115,9 +115,10 @@ impl<D: Dataset> Node<D> {
         let version = self.data.snapshot_version().max(version.unwrap_or(0).min(Writer::MAX_VERSION));
         let mut writer = Writer::new(version, set.rdbchecksum);
         writer.about(crate::client::REDIS_VERSION, 64, cx.now.unix_s(), self.data.memory() as u64);
+        let db = if self.is_master() { self.source.selected() } else { self.upstream.as_ref().map(|u| u.db()) };
+        let db = db.unwrap_or(0);
         if self.source.is_active() || !self.is_master() {
-            let db = if self.is_master() { self.source.selected() } else { self.upstream.as_ref().map(|u| u.db()) };
-            writer.replication(db.unwrap_or(0), self.source.id().as_str(), self.source.offset() as i64);
+            writer.replication(db, self.source.id().as_str(), self.source.offset() as i64);
         }
         let mut body = Body::new(Options { compress: set.rdbcompression }).for_version(version);
         let out = match target {
@@ -139,7 +140,7 @@ impl<D: Dataset> Node<D> {
         }
         if let Some(wanted) = wanted {
             let wanted = SnapshotWanted { version: Some(version), ..wanted };
-            self.source.snapshot_begin(wanted, &mut turn!(self, cx));
+            self.source.snapshot_begin(wanted, db, &mut turn!(self, cx));
         }
         let began = cx.now.mono;
         let mut snap = Snapshot {

@@ -76,6 +76,7 @@ pub(super) fn source_config(set: &Settings) -> SourceConfig {
         diskless_delay: Duration::from_secs(u64::from(set.repl_diskless_sync_delay)),
         diskless_max_replicas: set.repl_diskless_sync_max_replicas as usize,
         max_full_syncs: set.repl_max_full_syncs as usize,
+        two_channel: set.repl_rdb_channel,
         snapshot_version: set.rdb_version.number(),
         output_hard: limit.hard,
         output_soft: limit.soft,

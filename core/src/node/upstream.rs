@@ -31,6 +31,8 @@ const FAULT_REST: Duration = Duration::from_secs(300);
 /// Bytes that are taken off a master each second although reads have stopped. The kernel tells a sender that there is room only
 /// when a third of its buffer is free, and that has 4 MB.
 const READ_ON: usize = 2 << 20;
+/// Bytes of the stream that were kept while a snapshot came and are applied at a time: some milliseconds.
+const HELD_SLICE: u64 = 256 * 1024;
 
 /// Bytes of a MULTI block of the stream that wait for their EXEC.
 const MULTI_MAX: usize = 1 << 30;
@@ -66,6 +68,8 @@ struct Stream {
 struct Incoming {
     id: ReplId,
     offset: u64,
+    /// The database that the stream has selected there, if it was told apart from the snapshot.
+    db: Option<u32>,
     way: Way,
 }
 
@@ -96,6 +100,8 @@ enum Step {
     Dry,
     /// A snapshot of this history is refused.
     GuardRefuses(ReplId, ResyncRefusal),
+    /// Much was applied that had been kept: others have their turn.
+    Rest,
     SnapshotBegins(Option<u64>),
     /// What was looked at is good.
     SnapshotGood,
@@ -149,6 +155,11 @@ impl<D: Dataset> Node<D> {
             tls: false,
             from: set.bind_source_addr.parse().ok(),
             options: SocketOptions { nodelay: true, keepalive_s: set.tcp_keepalive },
+            two_channel: set.repl_rdb_channel,
+            stream_buffer: [set.replica_full_sync_buffer_limit, set.client_output_buffer_limit.replica.hard]
+                .into_iter()
+                .find(|limit| *limit > 0)
+                .unwrap_or(u64::MAX),
         }
     }
 
@@ -263,6 +274,9 @@ impl<D: Dataset> Node<D> {
         if let Some(up) = &mut self.upstream {
             up.link.set_reading(!pause, &mut turn!(self, cx));
         }
+        if !pause {
+            self.pump_held(cx);
+        }
     }
 
     pub(super) fn upstream_connected(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
@@ -279,7 +293,7 @@ impl<D: Dataset> Node<D> {
 
     /// The master says no more. A late word of one that was closed already changes nothing.
     pub(super) fn upstream_eof(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
-        if self.upstream.as_ref().is_some_and(|u| u.link.conn() == Some(conn)) {
+        if self.upstream.as_ref().is_some_and(|u| u.link.owns(conn)) {
             cx.out.push(Action::Close { conn });
             self.upstream_closed(conn, Closed::Clean, cx);
         }
@@ -331,7 +345,7 @@ impl<D: Dataset> Node<D> {
     }
 
     pub(super) fn upstream_received(&mut self, conn: ConnId, bytes: &[u8], cx: &mut Cx<'_>) {
-        if self.upstream.as_ref().is_none_or(|u| u.link.conn() != Some(conn)) {
+        if !self.upstream.as_ref().is_some_and(|u| u.link.owns(conn)) {
             return;
         }
         if let Some(up) = &mut self.upstream {
@@ -339,21 +353,33 @@ impl<D: Dataset> Node<D> {
         }
         self.stats.repl_in += bytes.len() as u64;
         self.clients.stats.net_in += bytes.len() as u64;
-        self.pump(bytes, cx);
+        self.pump(conn, bytes, cx);
     }
 
-    /// Takes off the link what is there, until it is dry.
-    fn pump(&mut self, bytes: &[u8], cx: &mut Cx<'_>) {
+    /// Takes off the link what was kept of the stream, or the next slice of it.
+    pub(super) fn pump_held(&mut self, cx: &mut Cx<'_>) {
+        if let Some(up) = &self.upstream
+            && let Some(conn) = up.link.conn().filter(|_| up.is_up() && up.link.held() > 0 && !self.reloading())
+        {
+            self.pump(conn, &[], cx);
+        }
+    }
+
+    /// Takes off the link what is there, until it is dry, or until a slice of what was kept is done.
+    fn pump(&mut self, conn: ConnId, bytes: &[u8], cx: &mut Cx<'_>) {
         let mut input = bytes;
+        let held = self.upstream.as_ref().map_or(0, |u| u.link.held());
+        let enough = held.saturating_sub(HELD_SLICE);
         self.clients.stats.clock.begin(&mut *self.clients.meter);
         loop {
             // Out of the node for the while, so that deliveries may borrow the link beside the node.
             let Some(mut up) = self.upstream.take() else { return };
-            let step = self.pull(&mut up, &mut input, cx);
+            let step = self.pull(&mut up, conn, enough, &mut input, cx);
             self.upstream = Some(up);
             match step {
                 Step::Dry => return self.slow_load(cx),
                 Step::GuardRefuses(id, why) => self.refuse_resync(id, why, cx),
+                Step::Rest => return self.want_resume(cx),
                 Step::SnapshotBegins(size) => self.snapshot_begins(size, cx),
                 Step::SnapshotGood => self.snapshot_good(cx),
                 Step::SnapshotEnds => self.snapshot_ends(cx),
@@ -366,9 +392,13 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    fn pull(&mut self, up: &mut Upstream, input: &mut &[u8], cx: &mut Cx<'_>) -> Step {
+    /// Takes off deliveries until something is to be done with the node; at most until no more than `enough` bytes are kept.
+    fn pull(&mut self, up: &mut Upstream, conn: ConnId, enough: u64, input: &mut &[u8], cx: &mut Cx<'_>) -> Step {
         loop {
-            let Some(delivery) = up.link.next(input, &mut turn!(self, cx)) else { return Step::Dry };
+            if enough > 0 && up.is_up() && up.link.held() <= enough && input.is_empty() {
+                return Step::Rest;
+            }
+            let Some(delivery) = up.link.next(conn, input, &mut turn!(self, cx)) else { return Step::Dry };
             match delivery {
                 Delivery::Continue { new_id } => {
                     up.refused = None;
@@ -381,11 +411,11 @@ impl<D: Dataset> Node<D> {
                         return Step::HandedOver;
                     }
                 }
-                Delivery::FullResync { id, offset } => {
+                Delivery::FullResync { id, offset, db } => {
                     if let Some(why) = self.refuses(up, id, offset) {
                         return Step::GuardRefuses(id, why);
                     }
-                    up.incoming = Some(Incoming { id, offset, way: Way::Announced });
+                    up.incoming = Some(Incoming { id, offset, db, way: Way::Announced });
                     up.read_on = 0;
                     if self.failover.is_some() {
                         return Step::HandedOver;
@@ -512,7 +542,7 @@ impl<D: Dataset> Node<D> {
             Some(Way::Peek(peek)) => peek.held(),
             _ => 0,
         };
-        before.saturating_add(up.link.held())
+        before.saturating_add(usize::try_from(up.link.held()).unwrap_or(usize::MAX))
     }
 
     /// Keys of the snapshot that came whole and is not in place yet.
@@ -597,10 +627,10 @@ impl<D: Dataset> Node<D> {
         self.source.set_role(Role::Replica { linked: true }, &mut turn!(self, cx));
         self.event(cx, What::SnapshotLoaded { keys });
         let Some(up) = &mut self.upstream else { return };
-        up.stream = Stream { db: db.unwrap_or(0), multi: None };
+        up.stream = Stream { db: incoming.db.or(db).unwrap_or(0), multi: None };
         up.refused = None;
         up.link.snapshot_loaded(&mut turn!(self, cx));
-        self.pump(&[], cx);
+        self.pump_held(cx);
     }
 
     /// The snapshot is no good: the link begins anew after a while.

@@ -1,4 +1,6 @@
-//! The capability of our own (`REPLCONF capa`): which snapshots a replica reads. Others do not know it, and pass it over.
+//! Capabilities (`REPLCONF capa`) that not every server knows; who does not know one passes it over.
+//!
+//! One of them is our own: which snapshots a replica reads.
 
 use alloc::string::String;
 
@@ -8,6 +10,10 @@ use crate::resp::parse_u64;
 /// The Valkey whose snapshots a replica reads (`REPLCONF version`). A Valkey from 9.1 on sends version 80 to whoever reads it,
 /// and else 11, in which it cannot write fields that expire: such a replica would never be in sync.
 pub(super) const AS_VALKEY: &str = "9.0.0";
+/// Takes a full resync over two connections, as Redis 8 has it.
+pub(super) const REDIS_TWO_CHANNEL: &str = "rdb-channel-repl";
+/// The same as Valkey 8 has it.
+pub(super) const VALKEY_TWO_CHANNEL: &str = "dual-channel";
 
 /// What stands before the version.
 const RDB: &[u8] = b"primacy-rdb-";

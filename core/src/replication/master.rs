@@ -179,7 +179,8 @@ impl Master {
             Call::SnapshotBegin(wanted) => {
                 // One that asked in the meantime for another kind stays waiting; a late answer begins nothing.
                 if core::mem::take(&mut self.asked) && self.source.snapshot_under_way().is_none() {
-                    self.source.snapshot_begin(wanted, cx);
+                    let db = self.source.selected().unwrap_or(0);
+                    self.source.snapshot_begin(wanted, db, cx);
                     self.roomy = false;
                 }
             }

@@ -191,6 +191,8 @@ pub struct Replica {
     id: ReplId,
     /// The stream's database, and the one behind the last command outside of MULTI.
     db: u32,
+    /// The same at the snapshot's offset, if the master told it before the snapshot.
+    told_db: Option<u32>,
     /// Where the last command that stood alone, or the last EXEC, ended.
     safe: Option<Position>,
     in_multi: bool,
@@ -208,6 +210,7 @@ impl Replica {
             rng: Rng::new(seed),
             id: ReplId::ZERO,
             db: 0,
+            told_db: None,
             safe: None,
             in_multi: false,
         }
@@ -245,19 +248,20 @@ impl Replica {
         }
     }
 
-    fn received(&mut self, conn: ConnId, mut input: &[u8], cx: &mut Turn<'_, Timer, Event>) {
-        if self.follower.conn() != Some(conn) {
+    fn received(&mut self, mut conn: ConnId, mut input: &[u8], cx: &mut Turn<'_, Timer, Event>) {
+        if !self.follower.owns(conn) {
             return;
         }
         loop {
             let mut loaded = false;
             let mut applied = None;
             let mut failed = None;
-            match self.follower.next(&mut input, cx) {
+            match self.follower.next(conn, &mut input, cx) {
                 None => return,
-                Some(Delivery::FullResync { id, offset }) => {
+                Some(Delivery::FullResync { id, offset, db }) => {
                     self.id = id;
-                    self.db = 0;
+                    self.told_db = db;
+                    self.db = db.unwrap_or(0);
                     self.safe = None;
                     self.reader = Reader::new(self.config.limits);
                     cx.out.event(Event::SnapshotBegin { id, offset });
@@ -291,10 +295,16 @@ impl Replica {
                 return;
             }
             if loaded {
+                self.db = self.told_db.unwrap_or(self.db);
                 let position = Position { id: self.id, offset: self.follower.offsets().0, db: self.db };
                 self.safe = Some(position);
                 cx.out.event(Event::SnapshotEnd { position });
                 self.follower.snapshot_loaded(cx);
+                // What was kept of the stream goes on, by whichever connection the snapshot came.
+                let Some(main) = self.follower.conn() else { return };
+                if conn != main {
+                    (conn, input) = (main, &[]);
+                }
             }
             if let Some(end) = applied.filter(|_| self.config.acknowledge_at_once) {
                 self.follower.applied(end);
@@ -404,8 +414,9 @@ impl Machine for Replica {
             Input::Received { conn, bytes } => self.received(conn, bytes, &mut cx),
             Input::Sent { conn, len } => self.follower.sent(conn, len, &mut cx),
             Input::Eof { conn } => {
+                let ours = self.follower.owns(conn);
                 let lost = self.follower.closed(conn, Closed::Clean, &mut cx);
-                if lost.is_some() {
+                if ours {
                     cx.out.push(Action::Close { conn });
                 }
                 self.lost(lost, &mut cx);

@@ -2,6 +2,7 @@
 
 mod alive;
 mod found;
+mod two_channel;
 mod versions;
 
 use alloc::boxed::Box;
@@ -27,10 +28,17 @@ use super::source::{SnapshotKind, SourceConfig};
 
 type Data = BTreeMap<(u32, Bytes), Bytes>;
 
-/// One direction of the link.
-#[derive(Default)]
-struct Wire {
-    bytes: Vec<u8>,
+/// A connection between the two.
+struct Line {
+    /// The replica's id of it, and the master's.
+    ours: ConnId,
+    theirs: ConnId,
+    to_master: Vec<u8>,
+    to_replica: Vec<u8>,
+    /// Whether the master and the replica asked for writes.
+    writes: (bool, bool),
+    /// Whether the replica reads.
+    reads: bool,
 }
 
 struct World {
@@ -38,11 +46,9 @@ struct World {
     rng: Rng,
     master: Master,
     replica: Replica,
-    /// The link's two ends: the replica's id and the master's.
-    link: Option<(ConnId, ConnId)>,
+    /// Oldest first.
+    lines: Vec<Line>,
     accepted: u64,
-    to_master: Wire,
-    to_replica: Wire,
     data: Data,
     /// What the replica made of what it was given.
     copy: Data,
@@ -54,8 +60,10 @@ struct World {
     jobs: Vec<(crate::ids::OpId, Job)>,
     events: Vec<replica::Event>,
     counts: (u32, u32),
-    /// Set once the replica asks for writes.
-    writes: (bool, bool),
+    /// The master hears nothing of Redis's dialect.
+    valkey: bool,
+    /// How many connections there were at a time.
+    most: usize,
 }
 
 fn config(diskless: bool) -> SourceConfig {
@@ -64,6 +72,10 @@ fn config(diskless: bool) -> SourceConfig {
 
 impl World {
     fn new(seed: u64, diskless: bool) -> Self {
+        Self::with(seed, config(diskless), FollowerConfig::default())
+    }
+
+    fn with(seed: u64, source: SourceConfig, follower: FollowerConfig) -> Self {
         let mut rng = Rng::new([seed as u8; 32]);
         for _ in 0..seed % 7 {
             rng.next_u64();
@@ -73,11 +85,11 @@ impl World {
             password: Some("secret".into()),
             connections: 10,
             options: SocketOptions::default(),
-            source: config(diskless),
+            source,
         };
         let auth = Some(Credentials { user: None, password: b"secret".to_vec() });
         let replica_config = ReplicaConfig {
-            follower: FollowerConfig { auth, port: 7777, ..FollowerConfig::default() },
+            follower: FollowerConfig { auth, port: 7777, ..follower },
             acknowledge_at_once: true,
             limits: ReaderLimits::default(),
         };
@@ -86,10 +98,8 @@ impl World {
             rng,
             master: Master::new(master_config, [1; 32]),
             replica: Replica::new(replica_config, [2; 32]),
-            link: None,
+            lines: Vec::new(),
             accepted: 0,
-            to_master: Wire::default(),
-            to_replica: Wire::default(),
             data: Data::new(),
             copy: Data::new(),
             loading: None,
@@ -99,7 +109,8 @@ impl World {
             jobs: Vec::new(),
             events: Vec::new(),
             counts: (0, 0),
-            writes: (false, false),
+            valkey: false,
+            most: 0,
         };
         w.master(Input::Tick);
         let follow = replica::Call::Follow { host: "127.0.0.1".into(), port: 1, resume: None };
@@ -120,8 +131,10 @@ impl World {
         assert!(self.master.deadline().is_none_or(|at| at > self.now.mono), "a deadline in the past");
         for action in out.drain() {
             match action {
-                Action::Close { conn } if self.link.is_some_and(|l| l.1 == conn) => self.cut_at(false),
-                Action::Interest { write, .. } => self.writes.0 = write,
+                Action::Close { conn } => self.cut_at(conn),
+                Action::Interest { conn, write, .. } => {
+                    self.lines.iter_mut().filter(|l| l.theirs == conn).for_each(|l| l.writes.0 = write);
+                }
                 Action::Start { op, job } => self.jobs.push((op, job)),
                 Action::Event(master::Event::SnapshotWanted(wanted)) => {
                     self.master(Input::Call(master::Call::SnapshotBegin(wanted)));
@@ -161,17 +174,28 @@ impl World {
             match action {
                 Action::Connect { conn, .. } => {
                     self.accepted += 1;
-                    self.link = Some((conn, ConnId::accepted(self.accepted)));
-                    (self.to_master, self.to_replica) = (Wire::default(), Wire::default());
                     let at = || Endpoint::Tcp("127.0.0.1:5".parse().unwrap());
                     let accepted = ConnId::accepted(self.accepted);
                     let listener = crate::ids::OpId::from_u64(1);
-                    self.writes = (false, false);
+                    self.lines.push(Line {
+                        ours: conn,
+                        theirs: accepted,
+                        to_master: Vec::new(),
+                        to_replica: Vec::new(),
+                        writes: (false, false),
+                        reads: true,
+                    });
+                    self.most = self.most.max(self.lines.len());
                     self.master(Input::Accepted { conn: accepted, listener, local: at(), peer: at(), tls: false });
                     self.replica(Input::Connected { conn, local: at(), peer: at(), tls: false });
                 }
-                Action::Close { conn } if self.link.is_some_and(|l| l.0 == conn) => self.cut_at(true),
-                Action::Interest { write, .. } => self.writes.1 = write,
+                Action::Close { conn } => self.cut_at(conn),
+                Action::Interest { conn, read, write } => {
+                    self.lines
+                        .iter_mut()
+                        .filter(|l| l.ours == conn)
+                        .for_each(|l| (l.reads, l.writes.1) = (read, write));
+                }
                 Action::Event(event) => {
                     self.take(&event);
                     self.events.push(event);
@@ -213,59 +237,104 @@ impl World {
         }
     }
 
-    /// The link is gone; the one who closed it hears nothing of it.
-    fn cut_at(&mut self, by_replica: bool) {
-        let Some((ours, theirs)) = self.link.take() else { return };
-        if by_replica {
-            self.master(Input::Closed { conn: theirs, reason: Closed::Reset });
+    /// A connection is closed by one who hears nothing of it; the other gets what was under way first.
+    fn cut_at(&mut self, closed: ConnId) {
+        let Some(i) = self.lines.iter().position(|l| l.ours == closed || l.theirs == closed) else { return };
+        let line = self.lines.remove(i);
+        if line.ours == closed {
+            self.master(Input::Closed { conn: line.theirs, reason: Closed::Reset });
         } else {
-            self.replica(Input::Closed { conn: ours, reason: Closed::Reset });
+            if !line.to_replica.is_empty() {
+                self.replica(Input::Received { conn: line.ours, bytes: &line.to_replica });
+            }
+            self.replica(Input::Closed { conn: line.ours, reason: Closed::Reset });
         }
     }
 
+    /// One of the connections breaks; both hear of it.
     fn cut(&mut self) {
-        let Some((ours, theirs)) = self.link.take() else { return };
-        self.master(Input::Closed { conn: theirs, reason: Closed::Reset });
-        self.replica(Input::Closed { conn: ours, reason: Closed::Reset });
+        if !self.lines.is_empty() {
+            let i = self.rng.below(self.lines.len() as u64) as usize;
+            self.cut_line(i);
+        }
+    }
+
+    fn cut_line(&mut self, i: usize) {
+        let line = self.lines.remove(i);
+        self.master(Input::Closed { conn: line.theirs, reason: Closed::Reset });
+        self.replica(Input::Closed { conn: line.ours, reason: Closed::Reset });
+    }
+
+    /// The ends of the oldest connection.
+    fn link(&self) -> Option<(ConnId, ConnId)> {
+        self.lines.first().map(|l| (l.ours, l.theirs))
+    }
+
+    fn line(&mut self, ours: ConnId) -> Option<&mut Line> {
+        self.lines.iter_mut().find(|l| l.ours == ours)
     }
 
     /// Lets a random number of bytes go from one end to the other.
     fn flow(&mut self) -> bool {
-        let Some((ours, theirs)) = self.link else { return false };
-        let budget = 1 + self.rng.below(3000) as usize;
-        let mut chunks = Chunks::new();
-        self.master.transmit(theirs, budget, &mut chunks);
-        let sent = chunks.bytes();
-        assert_eq!(sent > 0, self.writes.0, "bytes and the word of bytes go together (master)");
-        chunks.iter().for_each(|c| self.to_replica.bytes.extend_from_slice(c));
-        if sent > 0 {
-            self.master(Input::Sent { conn: theirs, len: sent });
+        let ends: Vec<ConnId> = self.lines.iter().map(|l| l.ours).collect();
+        let mut moved = 0;
+        for ours in ends {
+            moved += self.flow_on(ours);
         }
-        let mut chunks = Chunks::new();
-        if self.link == Some((ours, theirs)) {
-            self.replica.transmit(ours, budget, &mut chunks);
+        moved > 0 || self.produce() || self.work()
+    }
+
+    fn flow_on(&mut self, ours: ConnId) -> usize {
+        let budget = 1 + self.rng.below(3000) as usize;
+        let Some(Line { theirs, writes, to_replica, reads, .. }) = self.line(ours) else { return 0 };
+        let (theirs, wanted) = (*theirs, writes.0);
+        // A pipe takes no more while nobody reads at its end.
+        let open = *reads || to_replica.len() < 10_000;
+        let mut moved = 0;
+        if open {
+            let mut chunks = Chunks::new();
+            self.master.transmit(theirs, budget, &mut chunks);
+            moved = chunks.bytes();
+            assert_eq!(moved > 0, wanted, "bytes and the word of bytes go together (master)");
+            if let Some(line) = self.line(ours) {
+                chunks.iter().for_each(|c| line.to_replica.extend_from_slice(c));
+            }
+            if moved > 0 {
+                self.master(Input::Sent { conn: theirs, len: moved });
+            }
+        }
+        if let Some(wanted) = self.line(ours).map(|l| l.writes.1) {
+            let mut chunks = Chunks::new();
+            self.replica.transmit(ours, if self.valkey { 1 << 20 } else { budget }, &mut chunks);
             let sent = chunks.bytes();
-            assert_eq!(sent > 0, self.writes.1, "bytes and the word of bytes go together (replica)");
-            chunks.iter().for_each(|c| self.to_master.bytes.extend_from_slice(c));
+            assert_eq!(sent > 0, wanted, "bytes and the word of bytes go together (replica)");
+            let mut bytes = chunks.concat();
+            if let Some(at) = bytes.windows(16).position(|w| w == b"rdb-channel-repl").filter(|_| self.valkey) {
+                bytes[at..at + 16].copy_from_slice(b"nobody-knows-it!");
+            }
+            if let Some(line) = self.line(ours) {
+                line.to_master.extend_from_slice(&bytes);
+            }
             if sent > 0 {
                 self.replica(Input::Sent { conn: ours, len: sent });
             }
         }
-        let moved = sent + self.deliver(theirs, true) + self.deliver(ours, false);
-        moved > 0 || self.produce() || self.work()
+        moved + self.deliver(ours, true) + self.deliver(ours, false)
     }
 
-    fn deliver(&mut self, conn: ConnId, to_master: bool) -> usize {
-        let wire = if to_master { &mut self.to_master } else { &mut self.to_replica };
-        if wire.bytes.is_empty() || self.link.is_none() {
+    fn deliver(&mut self, ours: ConnId, to_master: bool) -> usize {
+        let Some(line) = self.lines.iter_mut().find(|l| l.ours == ours) else { return 0 };
+        let theirs = line.theirs;
+        let wire = if to_master { &mut line.to_master } else { &mut line.to_replica };
+        if wire.is_empty() || (!to_master && !line.reads) {
             return 0;
         }
-        let n = 1 + self.rng.below(wire.bytes.len() as u64) as usize;
-        let bytes: Vec<u8> = wire.bytes.drain(..n).collect();
+        let n = 1 + self.rng.below(wire.len() as u64) as usize;
+        let bytes: Vec<u8> = wire.drain(..n).collect();
         if to_master {
-            self.master(Input::Received { conn, bytes: &bytes });
+            self.master(Input::Received { conn: theirs, bytes: &bytes });
         } else {
-            self.replica(Input::Received { conn, bytes: &bytes });
+            self.replica(Input::Received { conn: ours, bytes: &bytes });
         }
         n
     }
@@ -382,7 +451,7 @@ fn a_cut_link_goes_on_where_it_was_and_only_a_lost_backlog_costs_a_full_resync()
     w.settle();
     assert_eq!(w.counts, (1, 1));
     // More than the backlog is written while nobody listens.
-    let Some((ours, theirs)) = w.link.take() else { panic!("no link") };
+    let Line { ours, theirs, .. } = w.lines.remove(0);
     w.master(Input::Closed { conn: theirs, reason: Closed::Reset });
     w.set(1, "c", 5000);
     w.set(1, "d", 5000);
@@ -420,7 +489,7 @@ fn a_dead_end_is_noticed_on_both_sides() {
             w.master(Input::Call(master::Call::Configure(patient)));
         }
         w.settle();
-        let first = w.link.unwrap().1;
+        let first = w.link().unwrap().1;
         if patient_master {
             // Nothing flows at all.
             w.pass(61_000);
@@ -428,8 +497,8 @@ fn a_dead_end_is_noticed_on_both_sides() {
             // The replica hears PINGs; its acknowledgements get lost.
             for _ in 0..70 {
                 w.pass(1000);
-                w.to_master.bytes.clear();
-                let Some((ours, theirs)) = w.link.filter(|l| l.1 == first) else { break };
+                w.lines.iter_mut().for_each(|l| l.to_master.clear());
+                let Some((ours, theirs)) = w.link().filter(|l| l.1 == first) else { break };
                 let mut chunks = Chunks::new();
                 w.master.transmit(theirs, 1000, &mut chunks);
                 let bytes = chunks.concat();
@@ -441,7 +510,7 @@ fn a_dead_end_is_noticed_on_both_sides() {
         }
         let lost = |e: &replica::Event| matches!(e, replica::Event::Lost(super::LinkError::StreamTimeout));
         assert_eq!(w.events.iter().any(lost), patient_master, "{:?}", w.events);
-        assert_ne!(w.link.unwrap().1, first, "a new link was made");
+        assert_ne!(w.link().unwrap().1, first, "a new link was made");
         w.settle();
         assert_eq!(w.counts, (1, 1));
     }
@@ -622,7 +691,7 @@ impl Bare {
     fn begin_snapshot(&mut self, n: u64, kind: SnapshotKind) {
         assert_eq!(self.psync(n, super::ReplId::ZERO, 999), b"");
         let wanted = super::source::SnapshotWanted { kind, content: super::source::Content::All, version: None };
-        self.with(|s, cx| s.snapshot_begin(wanted, cx));
+        self.with(|s, cx| s.snapshot_begin(wanted, 0, cx));
         assert!(self.source.snapshot_alive());
     }
 }

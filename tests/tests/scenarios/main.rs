@@ -25,6 +25,7 @@ mod program;
 mod record;
 mod scale;
 mod sentinel;
+mod two_channel;
 mod waiting;
 
 use libtest_mimic::Arguments;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         record::all(),
         scale::all(),
         sentinel::all(),
+        two_channel::all(),
         waiting::all(),
     ];
     let conclusion = libtest_mimic::run(&args, all.into_iter().flatten().collect());

@@ -22,6 +22,9 @@ pub(super) struct Upstream {
     broken: bool,
     asked: Vec<Asked>,
     conn: Option<ConnId>,
+    /// The node takes a snapshot over a second connection; what is to be said there.
+    two_channel: bool,
+    beside: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -43,6 +46,7 @@ impl Upstream {
             } else if args.is(0, "psync") {
                 self.asked.push(Asked::Psync(parse_u64(args.at(2)).map(|offset| (args.at(1).to_vec(), offset))));
             } else {
+                self.two_channel |= args.iter().any(|arg| arg == b"rdb-channel-repl");
                 self.asked.push(if args.is(0, "ping") { Asked::Ping } else { Asked::Other });
             }
         }
@@ -58,6 +62,7 @@ impl Upstream {
             self.conn = conn;
             self.says = Requests::new();
             self.asked.clear();
+            self.two_channel = false;
         }
     }
 
@@ -86,12 +91,19 @@ impl Upstream {
     }
 
     /// A full resync under a new id.
-    fn full(&mut self, draw: &mut Draw<'_>, out: &mut Vec<u8>) {
+    fn full(&mut self, draw: &mut Draw<'_>, main: &mut Vec<u8>) {
         self.generation = self.generation.wrapping_add(1);
         self.start = 100 * draw.below(50) as u64;
         self.history.clear();
         self.broken = false;
         let id = self.id();
+        // The stream goes on by the main connection then, and all of this by another.
+        let beside = self.two_channel && draw.byte() & 1 == 0;
+        let mut out = Vec::new();
+        if beside {
+            main.extend_from_slice(b"+RDBCHANNELSYNC 7\r\n");
+            out.extend_from_slice(b"+OK\r\n");
+        }
         out.extend_from_slice(b"+FULLRESYNC ");
         out.extend_from_slice(&id);
         out.extend_from_slice(format!(" {}\r\n", self.start).as_bytes());
@@ -113,6 +125,11 @@ impl Upstream {
             out.extend_from_slice(b"$EOF:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\r\n");
             out.extend_from_slice(&snapshot);
             out.extend_from_slice(&[b'e'; 40]);
+        }
+        if beside {
+            self.beside = out;
+        } else {
+            main.append(&mut out);
         }
     }
 
@@ -143,7 +160,15 @@ impl Upstream {
 impl Play {
     /// Something happens between the node and its master.
     pub(super) fn upstream_op(&mut self, draw: &mut Draw<'_>) {
-        let conn = self.door.conns.iter().rfind(|(conn, _)| conn.is_opened()).map(|(conn, line)| (*conn, line.up));
+        let mut opened =
+            self.door.conns.iter().filter(|(conn, _)| conn.is_opened()).map(|(conn, line)| (*conn, line.up));
+        let (conn, second) = (opened.next(), opened.next());
+        assert!(opened.next().is_none(), "more connections than a link has");
+        if let Some((second, up)) = second
+            && self.second_op(second, up, draw)
+        {
+            return;
+        }
         self.upstream.meet(conn.map(|(conn, _)| conn));
         let Some((conn, up)) = conn else { return };
         if !up {
@@ -172,6 +197,24 @@ impl Play {
                 self.take(conn, 3);
             }
         }
+    }
+
+    /// The same on the second connection; false if nothing does.
+    fn second_op(&mut self, conn: ConnId, up: bool, draw: &mut Draw<'_>) -> bool {
+        match draw.below(5) {
+            0 | 1 if !up => {
+                let ok = draw.byte() != 0;
+                self.door.connected(conn, ok);
+            }
+            0 | 1 => {
+                self.door.send(conn, 1 << 16);
+                let bytes = core::mem::take(&mut self.upstream.beside);
+                self.upstream_says(conn, &bytes, draw);
+            }
+            2 if up => self.door.end(conn, draw.byte() & 1 == 1),
+            _ => return false,
+        }
+        true
     }
 
     /// The master's bytes come in, in one piece or two; a cut in between loses what was to come.

@@ -8,7 +8,7 @@ use crate::client::{Blocked, Connections as _, Session, Timer};
 use crate::dataset::Dataset;
 use crate::ids::ConnId;
 use crate::machine::{Action, SocketOptions};
-use crate::replication::source::Answer;
+use crate::replication::source::{Answer, TWO_CHANNEL, Taken};
 use crate::resp::{Args, Reply, parse_i64};
 
 impl<D: Dataset> Node<D> {
@@ -57,6 +57,7 @@ impl<D: Dataset> Node<D> {
             None => self.source.sync(s.conn, peer, &mut turn!(self, cx)),
         };
         match taken {
+            Ok(Taken::TwoChannel) => s.reply().simple(TWO_CHANNEL),
             Ok(_) => {
                 s.replica = true;
                 self.replicas.insert(s.conn);
@@ -264,7 +265,7 @@ impl<D: Dataset> Node<D> {
 
     /// Forgets connections that the source closed by itself. Called at the end of every input.
     pub(in super::super) fn sync_replicas(&mut self, cx: &mut Cx<'_>) {
-        if self.replicas.len() == self.source.replica_count() {
+        if self.replicas.len() == self.source.connections() {
             return;
         }
         let gone: alloc::vec::Vec<ConnId> =

@@ -6,7 +6,10 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use smallvec::SmallVec;
+
 use crate::machine::SocketOptions;
+use crate::resp::Command;
 
 /// What the replica side needs to know; defaults are Redis's.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +28,12 @@ pub struct FollowerConfig {
     pub from: Option<IpAddr>,
     /// Socket options of the link (`tcp-keepalive`).
     pub options: SocketOptions,
+    /// Whether to offer a full resync over two connections (`repl-rdb-channel`): the stream is kept while the snapshot
+    /// comes. A master that does not know it sends both over one.
+    pub two_channel: bool,
+    /// Bytes of the stream that are kept so (`replica-full-sync-buffer-limit`); beyond, no more is read until the snapshot is
+    /// in place.
+    pub stream_buffer: u64,
 }
 
 impl Default for FollowerConfig {
@@ -37,6 +46,8 @@ impl Default for FollowerConfig {
             tls: false,
             from: None,
             options: SocketOptions::default(),
+            two_channel: false,
+            stream_buffer: 256 << 20,
         }
     }
 }
@@ -48,6 +59,17 @@ pub struct Credentials {
     pub user: Option<Vec<u8>>,
     /// The password (`masterauth`).
     pub password: Vec<u8>,
+}
+
+impl Credentials {
+    /// `AUTH`.
+    pub(super) fn command(&self) -> Command {
+        let mut args: SmallVec<[&[u8]; 3]> = SmallVec::new();
+        args.push(b"AUTH");
+        args.extend(self.user.as_deref());
+        args.push(&self.password);
+        Command::new(&args)
+    }
 }
 
 impl fmt::Debug for Credentials {

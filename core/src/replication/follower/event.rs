@@ -81,9 +81,24 @@ pub enum LinkError {
         /// The replication offset before it.
         offset: u64,
     },
-    /// More than [`HELD_MAX`](super::HELD_MAX) bytes came behind a snapshot that is being loaded.
+    /// More than [`HELD_MAX`](super::HELD_MAX) bytes came behind a snapshot that is being loaded, though nothing was read.
     #[error("The stream behind the snapshot passed {0} bytes while it was loaded")]
     Overrun(usize),
+    /// The connection for the snapshot could not be made, or ended before the snapshot began.
+    #[error("The RDB channel was lost before the snapshot began: {0}")]
+    Channel(Closed),
+    /// The master does not take the connection for the snapshot as such.
+    #[error("The master refused the RDB channel: {0}")]
+    ChannelRefused(Box<str>),
+    /// The line that tells where the snapshot stands is none.
+    #[error("Expected '$ENDOFF:<offset> <id> <db> <client>' on the RDB channel, got '{0}'")]
+    BadEndOffset(Box<str>),
+    /// The master does not let the stream flow beside the snapshot.
+    #[error("The master refused the stream on the main channel: {0}")]
+    MainRefused(Box<str>),
+    /// The connection for the stream ended before the snapshot was in place.
+    #[error("The main channel was lost before the snapshot was in place: {0}")]
+    MainLost(Closed),
     /// The host gave it up (a snapshot that cannot be loaded, a command that cannot be executed).
     #[error("{0}")]
     Host(Box<str>),
@@ -157,6 +172,15 @@ pub enum Event {
     /// So SYNC is tried.
     #[error("Retrying with SYNC...")]
     TryingSync,
+    /// The master sends the snapshot over a second connection.
+    #[error("PSYNC is not possible, initialize RDB channel.")]
+    ChannelOpened,
+    /// So much of the stream waits for the snapshot that no more is read.
+    #[error("Replication buffer limit has been reached ({limit} bytes), stopped buffering replication stream.")]
+    BufferFull {
+        /// The limit.
+        limit: u64,
+    },
     /// The snapshot's first bytes are there.
     #[error("MASTER <-> REPLICA sync: receiving {} from master", Size(*.0))]
     Receiving(Option<u64>),

@@ -10,6 +10,7 @@ use crate::machine::Turn;
 use crate::replication::{ReplId, capa};
 use crate::resp::{Command, Value, decimal, parse_u64};
 
+use super::channel::Dialect;
 use super::event::{Event, LinkError};
 use super::link::{Core, State, Takeover};
 use super::mark::MARK;
@@ -28,6 +29,10 @@ pub(super) enum Step {
     Version,
     Capa,
     Psync,
+    /// What the RDB channel says of itself.
+    Channel,
+    /// The number of the RDB channel, said on the main one.
+    ChannelId,
 }
 
 /// The line before a snapshot: its length, or the mark at its end.
@@ -37,9 +42,11 @@ pub(super) struct Header {
 }
 
 /// The answer to PSYNC.
-enum Verdict {
+pub(super) enum Verdict {
     Continue(Option<ReplId>),
     Full(ReplId, u64),
+    /// All of it, over two connections.
+    TwoChannel(Dialect),
     NotNow,
     Unknown,
 }
@@ -82,11 +89,12 @@ impl Core {
                     self.ask_psync(cx);
                 }
                 Step::Psync => {
-                    if let Some(delivery) = self.answered(&value, cx)? {
-                        return Ok(Some(delivery));
+                    let delivery = self.answered(&value, cx)?;
+                    if delivery.is_some() || self.channel.is_some() {
+                        return Ok(delivery);
                     }
                 }
-                Step::Auth | Step::Port | Step::Ip | Step::Version => {}
+                Step::Auth | Step::Port | Step::Ip | Step::Version | Step::Channel | Step::ChannelId => {}
             }
         }
     }
@@ -101,11 +109,7 @@ impl Core {
         cx.out.event(crate::replication::Event::from(Event::Ponged));
         let Some(link) = &mut self.link else { return Ok(()) };
         if let Some(auth) = &self.config.auth {
-            let mut args: SmallVec<[&[u8]; 3]> = SmallVec::new();
-            args.push(b"AUTH");
-            args.extend(auth.user.as_deref());
-            args.push(&auth.password);
-            link.ask(&Command::new(&args), Step::Auth, cx.out);
+            link.ask(&auth.command(), Step::Auth, cx.out);
         }
         let mut buf = [0; 20];
         let port = decimal(&mut buf, false, u64::from(self.config.port));
@@ -115,11 +119,15 @@ impl Core {
         }
         // Servers other than Valkey refuse it, and nothing follows from that.
         link.ask(&Command::new(&["REPLCONF", "version", capa::AS_VALKEY]), Step::Version, cx.out);
-        link.ask(
-            &Command::new(&["REPLCONF", "capa", "eof", "capa", "psync2", "capa", &capa::rdb()]),
-            Step::Capa,
-            cx.out,
-        );
+        let rdb = capa::rdb();
+        let mut args: SmallVec<[&str; 16]> = SmallVec::new();
+        args.extend(["REPLCONF", "capa", "eof", "capa", "psync2"]);
+        // Both dialects: the master answers in its own. One that is to take over is asked nothing beside that.
+        if self.config.two_channel && self.takeover.is_none() {
+            args.extend(["capa", capa::REDIS_TWO_CHANNEL, "capa", capa::VALKEY_TWO_CHANNEL]);
+        }
+        args.extend(["capa", &rdb]);
+        link.ask(&Command::new(&args), Step::Capa, cx.out);
         Ok(())
     }
 
@@ -152,6 +160,10 @@ impl Core {
         if let Some(takeover) = self.takeover
             && !self.took_over(takeover, &verdict, value, cx)?
         {
+            return Ok(None);
+        }
+        if let (Verdict::TwoChannel(dialect), true) = (&verdict, self.config.two_channel) {
+            self.open_channel(*dialect, cx);
             return Ok(None);
         }
         self.entered(verdict, value, cx).map(Some)
@@ -201,8 +213,10 @@ impl Core {
             (Verdict::Continue(_), None) => Err(LinkError::UnexpectedReply(text(value))),
             (Verdict::Full(id, offset), _) => {
                 cx.out.event(crate::replication::Event::from(Event::FullResync { id, offset }));
-                Ok(self.begin_transfer(id, offset))
+                Ok(self.begin_transfer(id, offset, None))
             }
+            // Nobody asked for that.
+            (Verdict::TwoChannel(_), _) => Err(LinkError::UnexpectedReply(text(value))),
             (Verdict::NotNow, _) => Err(LinkError::NotNow(text(value))),
             (Verdict::Unknown, _) => {
                 cx.out.event(crate::replication::Event::from(Event::NoPsync(text(value))));
@@ -211,7 +225,7 @@ impl Core {
                     link.say(b"SYNC\r\n", cx.out);
                 }
                 self.pre_psync = true;
-                Ok(self.begin_transfer(ReplId::random(cx.rng), 0))
+                Ok(self.begin_transfer(ReplId::random(cx.rng), 0, None))
             }
         }
     }
@@ -225,16 +239,24 @@ impl Core {
         self.applied = offset;
     }
 
-    fn begin_transfer(&mut self, id: ReplId, offset: u64) -> Delivery<'static> {
+    pub(super) fn begin_transfer(&mut self, id: ReplId, offset: u64, db: Option<u32>) -> Delivery<'static> {
         self.asked = self.resume.take();
         self.enter(id, offset);
         self.state = State::Header { line: Vec::new() };
-        Delivery::FullResync { id, offset }
+        Delivery::FullResync { id, offset, db }
     }
 
     /// Takes the line before a snapshot off `input`.
     pub(super) fn header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, LinkError> {
-        let State::Header { line } = &mut self.state else { return Ok(None) };
+        match self.line(input)? {
+            Some(line) => snapshot_header(&line).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes a line off `input` that is not empty.
+    pub(super) fn line(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, LinkError> {
+        let (State::Header { line } | State::Channel { line }) = &mut self.state else { return Ok(None) };
         loop {
             let Some(end) = input.iter().position(|&b| b == b'\n') else {
                 if line.len() + input.len() > HEADER_MAX {
@@ -249,11 +271,13 @@ impl Core {
             }
             line.extend_from_slice(&input[..end]);
             *input = &input[end + 1..];
-            let whole = core::mem::take(line);
-            let whole = whole.strip_suffix(b"\r").unwrap_or(&whole);
+            let mut whole = core::mem::take(line);
+            if whole.last() == Some(&b'\r') {
+                whole.pop();
+            }
             // Empty lines tell that the master lives.
             if !whole.is_empty() {
-                return snapshot_header(whole).map(Some);
+                return Ok(Some(whole));
             }
         }
     }
@@ -275,7 +299,7 @@ fn snapshot_header(line: &[u8]) -> Result<Header, LinkError> {
     }
 }
 
-fn verdict(value: &Value) -> Verdict {
+pub(super) fn verdict(value: &Value) -> Verdict {
     // MASTERDOWN: a replica that serves no stale data answers so to everything while its own link is down. It knows PSYNC,
     // and SYNC instead would end in a full resync under an id that nobody else knows.
     if ["NOMASTERLINK", "LOADING", "MASTERDOWN"].iter().any(|word| value.is_error(word)) {
@@ -291,12 +315,16 @@ fn verdict(value: &Value) -> Verdict {
             (Ok(id), Some(offset)) if i64::try_from(offset).is_ok() => Verdict::Full(id, offset),
             _ => Verdict::Unknown,
         },
+        (Some("DUALCHANNELSYNC"), None, None) => Verdict::TwoChannel(Dialect::Valkey),
+        (Some("RDBCHANNELSYNC"), Some(id), None) => {
+            parse_u64(id.as_bytes()).map_or(Verdict::Unknown, |id| Verdict::TwoChannel(Dialect::Redis(id)))
+        }
         _ => Verdict::Unknown,
     }
 }
 
 /// An answer as it is told in the log: one line, bounded.
-fn text(value: &Value) -> Box<str> {
+pub(super) fn text(value: &Value) -> Box<str> {
     let text = match value.as_error().or(value.as_bytes()) {
         Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         None => value.to_string(),

@@ -13,6 +13,7 @@ use crate::replication::ReplId;
 use crate::resp::{Command, ReplyLimits, decimal};
 use crate::time::Instant;
 
+use super::channel::Channel;
 use super::config::FollowerConfig;
 use super::event::{Event, LinkError};
 use super::handshake::Step;
@@ -111,6 +112,8 @@ pub(super) enum State {
     Connecting,
     /// Between PING and the answer to PSYNC.
     Handshake,
+    /// Opens a second connection for the snapshot, until it is known which comes; what came of the line that says so.
+    Channel { line: Vec<u8> },
     /// Waits for the line before the snapshot; what came of it.
     Header { line: Vec<u8> },
     /// Gets a snapshot of known length.
@@ -119,6 +122,8 @@ pub(super) enum State {
     Marked { read: u64 },
     /// The host loads.
     Loading,
+    /// The snapshot is in place, and the master has not let the stream flow yet.
+    Joining,
     /// Follows the stream.
     Streaming,
 }
@@ -130,6 +135,10 @@ pub(super) struct Core {
     pub(super) target: Option<Target>,
     pub(super) state: State,
     pub(super) link: Option<Link<Step>>,
+    /// The second connection of a full resync over two, until the stream is applied.
+    pub(super) channel: Option<Channel>,
+    /// Where the link leads.
+    pub(super) address: Option<Endpoint>,
     /// Where to go on; the offset is kept in `applied` while a stream flows.
     pub(super) resume: Option<Resume>,
     /// Where PSYNC asked to go on, on the link that gets a full resync instead.
@@ -172,6 +181,8 @@ impl Core {
             target: None,
             state: State::Idle,
             link: None,
+            channel: None,
+            address: None,
             resume: None,
             asked: None,
             takeover: None,
@@ -203,14 +214,19 @@ impl Core {
             State::Idle => LinkState::Connect,
             State::Resolving { .. } | State::Connecting => LinkState::Connecting,
             State::Handshake => LinkState::Handshake,
-            State::Header { .. } | State::Sized { .. } | State::Marked { .. } | State::Loading => LinkState::Sync,
+            State::Channel { .. }
+            | State::Header { .. }
+            | State::Sized { .. }
+            | State::Marked { .. }
+            | State::Loading
+            | State::Joining => LinkState::Sync,
             State::Streaming => LinkState::Connected,
         }
     }
 
     pub(super) fn progress(&self) -> Option<Progress> {
         let (total, read) = match self.state {
-            State::Header { .. } => (None, 0),
+            State::Channel { .. } | State::Header { .. } => (None, 0),
             State::Sized { total, left } => (Some(total), total - left),
             State::Marked { read } => (None, read),
             _ => return None,
@@ -272,18 +288,23 @@ impl Core {
 
     fn connect<K: Key, E: Emit>(&mut self, to: Endpoint, cx: &mut Turn<'_, K, E>) {
         let Some(Target { host, port }) = self.target.clone() else { return };
-        let from = self.config.from.filter(|_| to.tcp().is_some());
-        let conn = cx.ids.conn();
         cx.out.event(crate::replication::Event::from(if self.again {
             Event::Reconnecting { host, port }
         } else {
             Event::Connecting { host, port }
         }));
-        cx.out.push(Action::Connect { conn, to, from, tls: self.config.tls, options: self.config.options });
+        self.address = Some(to.clone());
+        self.link = Some(self.dial(to, cx));
         cx.out.event(crate::replication::Event::from(Event::Started));
-        let limits = ReplyLimits { bytes: ANSWER_MAX, depth: 2, line: ANSWER_MAX };
-        self.link = Some(Link::new(conn, limits));
         self.state = State::Connecting;
+    }
+
+    /// Asks for a connection.
+    pub(super) fn dial<K: Key, E: Emit>(&self, to: Endpoint, cx: &mut Turn<'_, K, E>) -> Link<Step> {
+        let from = self.config.from.filter(|_| to.tcp().is_some());
+        let conn = cx.ids.conn();
+        cx.out.push(Action::Connect { conn, to, from, tls: self.config.tls, options: self.config.options });
+        Link::new(conn, ReplyLimits { bytes: ANSWER_MAX, depth: 2, line: ANSWER_MAX })
     }
 
     /// The link ended: what was applied is where the next one goes on.
@@ -312,9 +333,12 @@ impl Core {
     }
 
     /// The connection is closed already: nothing may name it.
-    pub(super) fn gone(&mut self) {
+    pub(super) fn gone(&mut self, conn: ConnId) {
         self.resume = self.resume_point();
-        self.link = None;
+        self.link.take_if(|l| l.conn() == conn);
+        if let Some(channel) = &mut self.channel {
+            channel.link.take_if(|l| l.conn() == conn);
+        }
     }
 
     /// Closes the link, if there is one, and keeps where it stood.
@@ -331,6 +355,8 @@ impl Core {
         if let Some(link) = self.link.take() {
             cx.out.push(Action::Close { conn: link.conn() });
         }
+        self.close_channel(cx);
+        self.channel = None;
         self.state = State::Idle;
         self.fresh = 0;
         for timer in [Timer::Retry, Timer::Silence, Timer::Ack] {
@@ -347,7 +373,7 @@ impl Core {
         if let Some(link) = &mut self.link {
             link.set_reading(true, cx.out);
         }
-        cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
+        self.arm_beat(cx);
         self.arm_silence(cx);
     }
 
@@ -355,6 +381,12 @@ impl Core {
     pub(super) fn begin_loading<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
         self.state = State::Loading;
         cx.timers.clear(Timer::Silence.into());
+        self.leave_channel(cx);
+        self.arm_beat(cx);
+    }
+
+    /// From now on the master is told once a second that we live.
+    pub(super) fn arm_beat<K: Key, E: Emit>(&self, cx: &mut Turn<'_, K, E>) {
         cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
     }
 
@@ -362,16 +394,16 @@ impl Core {
     pub(super) fn beat<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
         match self.state {
             State::Streaming => self.acknowledge(cx),
-            State::Loading => self.newline(cx),
-            _ if self.transfer_is_paused() => self.newline(cx),
+            State::Loading | State::Joining => self.newline(cx),
+            _ if self.channel.is_some() || self.transfer_is_paused() => self.newline(cx),
             _ => return,
         }
-        cx.timers.set(Timer::Ack.into(), cx.now.mono + ACK_PERIOD);
+        self.arm_beat(cx);
     }
 
     /// Whether the host has stopped reading in the middle of a snapshot.
     pub(super) fn transfer_is_paused(&self) -> bool {
-        self.progress().is_some() && self.link.as_ref().is_some_and(|l| !l.is_reading())
+        self.progress().is_some() && self.snapshot_link().is_some_and(|l| !l.is_reading())
     }
 
     pub(super) fn acknowledge<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
@@ -394,8 +426,7 @@ impl Core {
         if self.newline_at.is_some_and(|at| now.since(at) < ACK_PERIOD) {
             return;
         }
-        let wanted =
-            matches!(self.state, State::Header { .. } | State::Sized { .. } | State::Marked { .. } | State::Loading);
+        let wanted = self.link_state() == LinkState::Sync;
         if let Some(link) = self.link.as_mut().filter(|l| wanted && l.unsent() == 0) {
             self.newline_at = Some(now);
             link.say(b"\n", cx.out);
@@ -411,7 +442,8 @@ impl Core {
 
     pub(super) fn check_silence<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) -> Option<LinkError> {
         // The host has stopped reading: it is not the master that is silent.
-        let paused = self.link.as_ref().is_some_and(|l| !l.is_reading());
+        let joining = matches!(self.state, State::Joining);
+        let paused = !joining && self.snapshot_link().is_some_and(|l| !l.is_reading());
         if paused {
             self.last_io = cx.now.mono;
         }
@@ -422,8 +454,11 @@ impl Core {
         let error = match self.state {
             State::Idle | State::Loading => return None,
             State::Resolving { .. } | State::Connecting | State::Handshake => LinkError::ConnectTimeout,
-            State::Header { .. } | State::Sized { .. } | State::Marked { .. } => LinkError::TransferTimeout,
-            State::Streaming => LinkError::StreamTimeout,
+            State::Channel { .. } if self.channel.as_ref().is_some_and(|c| !c.up) => LinkError::ConnectTimeout,
+            State::Channel { .. } | State::Header { .. } | State::Sized { .. } | State::Marked { .. } => {
+                LinkError::TransferTimeout
+            }
+            State::Joining | State::Streaming => LinkError::StreamTimeout,
         };
         self.lose(error.clone(), true, cx);
         Some(error)

@@ -4,6 +4,7 @@
 //! arrives as [`Delivery`]s: a way to go on or a snapshot, then the stream, first as raw bytes (for the host's own
 //! log), then command by command with the offset behind each.
 
+mod channel;
 mod config;
 mod event;
 mod handshake;
@@ -11,12 +12,11 @@ mod link;
 mod mark;
 mod stream;
 
-use alloc::vec::Vec;
-
 pub use config::{Credentials, FollowerConfig};
 pub use event::{Event, LinkError};
 pub use link::{LinkState, Progress, Target};
 
+use crate::blocks::Blocks;
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Chunks, Closed, Outcome, Turn};
 use crate::resp::{Args, Requests};
@@ -34,7 +34,7 @@ pub trait Emit: From<super::Event> {}
 impl<E: From<super::Event>> Emit for E {}
 
 /// Bytes kept of what came behind a snapshot while the host loads it; reads are off meanwhile, so that only what was
-/// under way can come.
+/// under way can come. Over two connections these come on top of [`FollowerConfig::stream_buffer`].
 pub const HELD_MAX: usize = 64 << 20;
 
 /// The deadlines of the replica side.
@@ -71,6 +71,8 @@ pub enum Delivery<'a> {
         id: ReplId,
         /// The offset of the snapshot.
         offset: u64,
+        /// The database that the stream has selected there, if the master told that before the snapshot.
+        db: Option<u32>,
     },
     /// The snapshot begins.
     SnapshotBegin {
@@ -81,7 +83,7 @@ pub enum Delivery<'a> {
     Snapshot(&'a [u8]),
     /// The snapshot is complete. Load it, then call [`Follower::snapshot_loaded`].
     SnapshotEnd,
-    /// Raw bytes of the stream: into the log they go, unseen before they are executed.
+    /// Raw bytes of the stream, perhaps none: into the log they go, unseen before they are executed.
     Stream(&'a [u8]),
     /// A command of the stream, its bytes delivered before.
     Command {
@@ -107,9 +109,9 @@ pub struct Follower {
     requests: Requests,
     /// Finds the end of a snapshot without a length.
     mark: Mark,
-    /// What came behind a snapshot while the host loaded it, from `held_at` on.
-    held: Vec<u8>,
-    held_at: usize,
+    /// What came of the stream before the snapshot was in place, from `held_at` on.
+    held: Blocks,
+    held_at: u64,
 }
 
 impl Follower {
@@ -119,7 +121,7 @@ impl Follower {
             core: Core::new(config),
             requests: Requests::new(),
             mark: Mark::new([0; mark::MARK]),
-            held: Vec::new(),
+            held: Blocks::new(),
             held_at: 0,
         }
     }
@@ -170,7 +172,7 @@ impl Follower {
 
     fn forget(&mut self) {
         self.requests = Requests::new();
-        self.held = Vec::new();
+        self.held = Blocks::new();
         self.held_at = 0;
     }
 
@@ -184,9 +186,19 @@ impl Follower {
         self.core.link_state()
     }
 
-    /// The link's connection, if there is one.
+    /// The link's connection, if there is one: the main one, by which the stream comes.
     pub fn conn(&self) -> Option<ConnId> {
         self.core.conn()
+    }
+
+    /// Whether this connection is one of the link's: the main one, or the second by which a snapshot comes.
+    pub fn owns(&self, conn: ConnId) -> bool {
+        self.core.conn() == Some(conn) || self.core.is_channel(conn)
+    }
+
+    /// Bytes of the stream that came before the snapshot was in place, and are not applied yet.
+    pub fn held(&self) -> u64 {
+        self.held.end() - self.held_at
     }
 
     /// Where a new link would go on: the history and what was applied of it. `None`: a full resync is needed.
@@ -202,11 +214,6 @@ impl Follower {
     /// The snapshot on its way: `master_sync_*`.
     pub fn progress(&self) -> Option<Progress> {
         self.core.progress()
-    }
-
-    /// Bytes of the stream that came behind a snapshot and wait until it is loaded; at most [`HELD_MAX`].
-    pub fn held(&self) -> usize {
-        self.held.len() - self.held_at
     }
 
     /// When the master was last heard, while a connection stands: `master_last_io_seconds_ago`.
@@ -225,6 +232,8 @@ impl Follower {
             // Nothing of the link before may reach into this one: its last frame may have been cut, or no frame at all.
             self.forget();
             self.core.begin_handshake(cx);
+        } else if self.core.is_channel(conn) {
+            self.core.begin_channel(cx);
         }
     }
 
@@ -236,17 +245,25 @@ impl Follower {
         reason: Closed,
         cx: &mut Turn<'_, K, E>,
     ) -> Option<LinkError> {
-        if self.core.conn() != Some(conn) {
+        if !self.owns(conn) {
+            return None;
+        }
+        let second = self.core.is_channel(conn);
+        if second && matches!(self.core.state, State::Loading | State::Joining) {
+            // It has done what it was for.
+            self.core.gone(conn);
             return None;
         }
         let error = match self.core.state {
             State::Connecting => LinkError::Connect(reason),
             State::Handshake => LinkError::Handshake(reason),
+            _ if self.core.channel.is_some() && !second => LinkError::MainLost(reason),
+            State::Channel { .. } => LinkError::Channel(reason),
             State::Header { .. } | State::Sized { .. } | State::Marked { .. } => LinkError::Transfer(reason),
             _ => LinkError::Lost(reason),
         };
         self.forget();
-        self.core.gone();
+        self.core.gone(conn);
         self.core.lose(error.clone(), true, cx);
         Some(error)
     }
@@ -278,14 +295,14 @@ impl Follower {
 
     /// Shows up to `budget` unsent bytes of the link.
     pub fn transmit(&mut self, conn: ConnId, budget: usize, out: &mut Chunks) {
-        if let Some(link) = self.core.link.as_mut().filter(|l| l.conn() == conn) {
+        if let Some(link) = self.core.link_of(conn) {
             link.transmit(budget, out);
         }
     }
 
     /// The kernel took `len` bytes of the link.
     pub fn sent<K: Key, E: Emit>(&mut self, conn: ConnId, len: usize, cx: &mut Turn<'_, K, E>) {
-        if let Some(link) = self.core.link.as_mut().filter(|l| l.conn() == conn) {
+        if let Some(link) = self.core.link_of(conn) {
             link.sent(len, cx.out);
         }
     }
@@ -307,12 +324,12 @@ impl Follower {
         self.core.newline(cx);
     }
 
-    /// Stops or resumes reading from the master: for a host that writes the snapshot to a slow disk, or is slow to load
-    /// it. While it has stopped within a snapshot [`Timer::Ack`] comes once a second, and the master is told that we
-    /// live. One that only counts what is taken (Redis and Valkey, while they stream a snapshot) needs more: a host that
-    /// can should read a little then.
+    /// Stops or resumes reading from the master, of two connections the snapshot's: for a host that writes the snapshot to
+    /// a slow disk, or is slow to load it. While it has stopped within a snapshot [`Timer::Ack`] comes once a second, and the
+    /// master is told that we live. One that only counts what is taken (Redis and Valkey, while they stream a snapshot)
+    /// needs more: a host that can should read a little then.
     pub fn set_reading<K: Key, E: Emit>(&mut self, reading: bool, cx: &mut Turn<'_, K, E>) {
-        let Some(link) = &mut self.core.link else { return };
+        let Some(link) = self.core.snapshot_link_mut() else { return };
         link.set_reading(reading, cx.out);
         if self.core.transfer_is_paused() && cx.timers.get(Timer::Ack.into()).is_none() {
             cx.timers.set(Timer::Ack.into(), cx.now.mono + link::ACK_PERIOD);
@@ -328,9 +345,7 @@ impl Follower {
     /// with an empty input: there may be something behind the snapshot already.
     pub fn snapshot_loaded<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
         if matches!(self.core.state, State::Loading) {
-            self.core.begin_stream(cx);
-            cx.out.event(super::Event::from(Event::Finished));
-            self.core.acknowledge(cx);
+            self.core.snapshot_loaded(cx);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the host pulls: the snapshot, then the stream.
 
+use crate::blocks::Blocks;
+use crate::ids::ConnId;
 use crate::machine::Turn;
 use crate::resp::{Args, ProtocolError, RequestLimits};
 
@@ -10,24 +12,39 @@ use super::mark::{Found, Mark};
 use super::{Delivery, Emit, Follower, HELD_MAX, Key};
 
 impl Follower {
-    /// Takes the next thing that the master sent off `input`, the bytes that came over [`Follower::conn`]. Call until
+    /// Takes the next thing that the master sent off `input`, the bytes that came over `conn`, one of the link's. Call until
     /// `None`; `input` is used up then. In between call [`Follower::applied`] as commands are executed, so that an
     /// acknowledgement that the master asks for tells the truth.
     pub fn next<'a, 'i: 'a, K: Key, E: Emit>(
         &'a mut self,
+        conn: ConnId,
         input: &mut &'i [u8],
         cx: &mut Turn<'_, K, E>,
     ) -> Option<Delivery<'a>> {
-        if self.core.link.is_none() {
+        let second = self.core.is_channel(conn);
+        if !second && self.core.conn() != Some(conn) {
             *input = &[];
             return None;
         }
-        if !input.is_empty() {
+        if self.core.channel.is_some() && !second {
+            let result = self.main(input, cx);
+            if !matches!(result, Ok(true)) {
+                return self.or_lost(result.map(|_| None), input, cx);
+            }
+        } else if !input.is_empty() {
             self.core.last_io = cx.now.mono;
         }
         match self.core.state {
             State::Handshake => {
-                let result = self.core.shake(input, cx);
+                let mut result = self.core.shake(input, cx);
+                if self.core.channel.is_some() && result.is_ok() {
+                    // What is left of the input is not for the handshake any more.
+                    result = self.main(input, cx).map(|_| None);
+                }
+                self.or_lost(result, input, cx)
+            }
+            State::Channel { .. } => {
+                let result = self.core.shake_channel(input, cx);
                 self.or_lost(result, input, cx)
             }
             State::Header { .. } => {
@@ -47,12 +64,17 @@ impl Follower {
                 (n > 0).then_some(Delivery::Snapshot(piece))
             }
             State::Marked { .. } => self.marked(input, cx),
+            // Nothing is due behind a snapshot that has a connection of its own.
+            State::Loading | State::Joining if second => {
+                *input = &[];
+                None
+            }
             State::Loading => {
-                let result = self.hold(input, cx);
-                self.or_lost(result, input, cx)
+                let result = self.hold(0, input, cx);
+                self.or_lost(result.map(|()| None), input, cx)
             }
             State::Streaming => self.stream(input, cx),
-            State::Idle | State::Resolving { .. } | State::Connecting => {
+            State::Idle | State::Resolving { .. } | State::Connecting | State::Joining => {
                 *input = &[];
                 None
             }
@@ -112,21 +134,45 @@ impl Follower {
         }
     }
 
-    /// Keeps what comes while the host loads, and lets no more come.
+    /// What comes over the main connection while the snapshot comes by another one. True if the stream flows now, and is
+    /// to be handed out.
+    fn main<K: Key, E: Emit>(&mut self, input: &mut &[u8], cx: &mut Turn<'_, K, E>) -> Result<bool, LinkError> {
+        let Some(channel) = &self.core.channel else { return Ok(true) };
+        if !channel.flows && !self.core.shake_main(input, cx)? {
+            return Ok(false);
+        }
+        if matches!(self.core.state, State::Streaming) {
+            return Ok(true);
+        }
+        if self.held.is_empty() {
+            // Before the stream an empty line tells that the master lives.
+            let blank = input.iter().take_while(|&&b| b == b'\n').count();
+            *input = &input[blank..];
+        }
+        self.hold(self.core.config.stream_buffer, input, cx)?;
+        Ok(false)
+    }
+
+    /// Keeps what comes before the snapshot is in place, and from `limit` bytes on lets no more come.
     fn hold<K: Key, E: Emit>(
         &mut self,
+        limit: u64,
         input: &mut &[u8],
         cx: &mut Turn<'_, K, E>,
-    ) -> Result<Option<Delivery<'static>>, LinkError> {
-        if self.held.len() + input.len() > HELD_MAX {
+    ) -> Result<(), LinkError> {
+        let most = limit.saturating_add(HELD_MAX as u64);
+        if self.held().saturating_add(input.len() as u64) > most {
             return Err(LinkError::Overrun(HELD_MAX));
         }
-        self.held.extend_from_slice(input);
+        self.held.append(input);
         *input = &[];
-        if let Some(link) = &mut self.core.link {
+        if let Some(link) = self.core.link.as_mut().filter(|l| l.is_reading() && self.held.len() >= limit) {
             link.set_reading(false, cx.out);
+            if limit > 0 {
+                cx.out.event(crate::replication::Event::from(Event::BufferFull { limit }));
+            }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn stream<'a, 'i: 'a, K: Key, E: Emit>(
@@ -134,21 +180,24 @@ impl Follower {
         input: &mut &'i [u8],
         cx: &mut Turn<'_, K, E>,
     ) -> Option<Delivery<'a>> {
-        if self.held_at == self.held.len() {
+        self.held.release(self.held_at);
+        if self.held.is_empty() {
             if self.held_at > 0 {
-                self.held = alloc::vec::Vec::new();
+                self.held = Blocks::new();
                 self.held_at = 0;
             }
             return frame(&mut self.requests, &mut self.core, input, cx);
         }
-        // What came while the host loaded goes first, and new input behind it.
-        self.held.extend_from_slice(input);
+        // What came before the snapshot was in place goes first, and new input behind it.
+        self.held.append(input);
         *input = &[];
-        let mut rest = self.held.get(self.held_at..).unwrap_or_default();
+        let mut rest = self.held.pieces(self.held_at, u64::MAX).next().unwrap_or_default();
         let before = rest.len();
+        let last = self.held_at + before as u64 == self.held.end();
         let delivery = frame(&mut self.requests, &mut self.core, &mut rest, cx);
-        self.held_at += before - rest.len();
-        delivery
+        self.held_at += (before - rest.len()) as u64;
+        // A frame that lies in several blocks: there is more, but nothing to hand out yet.
+        if delivery.is_none() && !last { Some(Delivery::Stream(&[])) } else { delivery }
     }
 }
 

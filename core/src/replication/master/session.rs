@@ -5,7 +5,7 @@ use alloc::string::String;
 use crate::blocks::Blocks;
 use crate::ids::ConnId;
 use crate::machine::{Action, Actions, Chunks, Endpoint, Turn};
-use crate::replication::source::{Answer, Source, Timer};
+use crate::replication::source::{Answer, Source, TWO_CHANNEL, Taken, Timer};
 use crate::resp::{Args, Proto, Reply, RequestLimits, Requests};
 
 use super::Event;
@@ -157,8 +157,11 @@ impl Session {
         } else {
             source.takes_over(args, cx).and_then(|_| source.psync(self.conn, self.peer.clone(), args, cx))
         };
-        if let Err(text) = result {
-            Reply::new(&mut self.out, Proto::Resp2).error(&text);
+        let mut reply = Reply::new(&mut self.out, Proto::Resp2);
+        match result {
+            Ok(Taken::TwoChannel) => reply.simple(TWO_CHANNEL),
+            Ok(_) => {}
+            Err(text) => reply.error(&text),
         }
         Next::Stay
     }

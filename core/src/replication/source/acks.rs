@@ -9,6 +9,7 @@ use crate::machine::Endpoint;
 use crate::mutations::{Mutation, on};
 use crate::time::Instant;
 
+use super::channel::{Channel, Dialect};
 use super::peer::{Peer, State, Transfer};
 use super::{GETACK, Source};
 
@@ -19,6 +20,10 @@ pub enum ReplicaState {
     WaitBgsave,
     /// Gets its snapshot.
     SendBulk,
+    /// Gets the stream while its snapshot goes by another connection, in the words of Redis 8.
+    SendBulkAndStream,
+    /// The same in the words of Valkey.
+    BgTransfer,
     /// Follows the stream, or will with its first acknowledgement.
     Online,
 }
@@ -29,6 +34,8 @@ impl ReplicaState {
         match self {
             Self::WaitBgsave => "wait_bgsave",
             Self::SendBulk => "send_bulk",
+            Self::SendBulkAndStream => "send_bulk_and_stream",
+            Self::BgTransfer => "bg_transfer",
             Self::Online => "online",
         }
     }
@@ -58,10 +65,15 @@ pub struct ReplicaInfo<'a> {
 impl Peer {
     fn shown_state(&self) -> ReplicaState {
         match self.state {
-            State::Waiting { .. } | State::Sending(Transfer::Unwritten { .. } | Transfer::Socket { .. }) => {
-                ReplicaState::WaitBgsave
-            }
+            State::Waiting { .. }
+            | State::Parked { .. }
+            | State::Awaiting
+            | State::Sending(Transfer::Unwritten { .. } | Transfer::Socket { .. }) => ReplicaState::WaitBgsave,
             State::Sending(Transfer::File(_)) | State::Leaving => ReplicaState::SendBulk,
+            State::Early => match self.channel {
+                Some(Channel::Main { dialect: Dialect::Valkey, .. }) => ReplicaState::BgTransfer,
+                _ => ReplicaState::SendBulkAndStream,
+            },
             State::Held | State::Online => ReplicaState::Online,
         }
     }
@@ -75,12 +87,17 @@ impl Peer {
 impl Source {
     /// How many replicas there are, in whatever state.
     pub fn replica_count(&self) -> usize {
+        self.peers.values().filter(|p| self.is_shown(p)).count()
+    }
+
+    /// How many connections are replicas'; one that synchronizes over two may have both.
+    pub fn connections(&self) -> usize {
         self.peers.len()
     }
 
     /// The replicas, in the order of their connections.
     pub fn replicas(&self, now: Instant) -> impl Iterator<Item = ReplicaInfo<'_>> {
-        self.peers.iter().map(move |(&conn, p)| ReplicaInfo {
+        self.peers.iter().filter(|(_, p)| self.is_shown(p)).map(move |(&conn, p)| ReplicaInfo {
             conn,
             ip: p.said.ip.as_deref(),
             endpoint: &p.endpoint,
@@ -101,7 +118,10 @@ impl Source {
 
     /// How many replicas are between their request for a full resync and the stream.
     pub fn full_syncs(&self) -> usize {
-        let syncs = |p: &&Peer| matches!(p.state, State::Waiting { .. } | State::Sending(_) | State::Held);
+        let begun =
+            |p: &&Peer| matches!(p.state, State::Waiting { .. } | State::Sending(_) | State::Held | State::Parked { .. });
+        // Of two connections one counts: the main one until the other is there.
+        let syncs = |p: &&Peer| begun(p) && !p.awaits_snapshot();
         self.peers.values().filter(syncs).count()
     }
 

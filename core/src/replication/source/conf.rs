@@ -7,6 +7,7 @@ use crate::ids::ConnId;
 use crate::machine::Turn;
 use crate::resp::{Args, parse_i64, parse_u64};
 
+use super::channel::Dialect;
 use super::event::Event;
 use super::peer::{Content, Said, State};
 use super::{Emit, Key, Source};
@@ -52,7 +53,8 @@ impl Source {
             return Answer::Closed;
         }
         let said = self.said.entry(conn).or_default();
-        match options(said, args) {
+        let two = self.config.two_channel && self.config.diskless;
+        match options(said, two, args).and_then(|()| self.check_numbers(conn)) {
             Ok(()) => Answer::Ok,
             Err(answer) => answer,
         }
@@ -82,6 +84,10 @@ impl Source {
         // An offset we never reached is no acknowledgement of anything: WAIT must not count it for later writes.
         let offset = offset.min(self.log.visible());
         peer.acked_at = cx.now.mono;
+        if peer.awaits_snapshot() {
+            // It cannot have what it was not sent.
+            return;
+        }
         if offset > peer.acked {
             peer.acked = offset;
             self.acks = true;
@@ -91,7 +97,7 @@ impl Source {
             self.acks |= fsynced != peer.fsynced;
             peer.fsynced = fsynced;
         }
-        if matches!(peer.state, State::Held) {
+        if matches!(peer.state, State::Held | State::Early) {
             peer.become_online(cx.now.mono);
             let event = Event::Synchronized(peer.name());
             cx.out.event(crate::replication::Event::from(event));
@@ -102,7 +108,7 @@ impl Source {
 }
 
 /// Takes the options in order; those before a wrong one stay.
-fn options(said: &mut Said, args: Args<'_>) -> Result<(), Answer> {
+fn options(said: &mut Said, two_channel: bool, args: Args<'_>) -> Result<(), Answer> {
     if args.len().is_multiple_of(2) {
         return Err(Answer::Error(Cow::Borrowed("ERR syntax error")));
     }
@@ -117,6 +123,12 @@ fn options(said: &mut Said, args: Args<'_>) -> Result<(), Answer> {
             said.eof |= value.eq_ignore_ascii_case(b"eof");
             said.psync2 |= value.eq_ignore_ascii_case(b"psync2");
             said.reads = capa::reads(value).or(said.reads);
+            if value.eq_ignore_ascii_case(capa::REDIS_TWO_CHANNEL.as_bytes()) {
+                // Of a replica that knows both, Redis's: it needs no question on the main connection.
+                said.two_channel = Some(Dialect::Redis);
+            } else if value.eq_ignore_ascii_case(capa::VALKEY_TWO_CHANNEL.as_bytes()) {
+                said.two_channel = said.two_channel.or(Some(Dialect::Valkey));
+            }
         } else if args.is(i, "version") {
             if !is_version(value) {
                 let text = alloc::format!("ERR Unrecognized version format: {}", String::from_utf8_lossy(value));
@@ -130,6 +142,12 @@ fn options(said: &mut Said, args: Args<'_>) -> Result<(), Answer> {
                 // Redis 7.0's words, as they are.
                 _ => return Err(Answer::Error(Cow::Borrowed("ERR value is out of range, value must between 0 and 1"))),
             };
+        } else if two_channel && args.is(i, "rdb-channel") {
+            said.rdb_channel = parse_i64(value).ok_or(NOT_AN_INTEGER)? == 1;
+        } else if two_channel && args.is(i, "main-ch-client-id") {
+            said.main = Some(number(value)?);
+        } else if two_channel && args.is(i, "set-rdb-client-id") {
+            said.rdb = Some(number(value)?);
         } else if args.is(i, "rdb-filter-only") {
             said.content = content(value)?;
         } else {
@@ -138,6 +156,11 @@ fn options(said: &mut Said, args: Args<'_>) -> Result<(), Answer> {
         }
     }
     Ok(())
+}
+
+/// The number of another connection of the same replica.
+fn number(value: &[u8]) -> Result<ConnId, Answer> {
+    parse_u64(value).map(ConnId::from_u64).ok_or(NOT_AN_INTEGER)
 }
 
 /// Whether `value` is a version as Valkey 8.0 and later announce theirs: three numbers of 8 bits.

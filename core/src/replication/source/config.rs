@@ -19,6 +19,9 @@ pub struct SourceConfig {
     pub diskless_delay: Duration,
     /// With so many waiting it does not wait (`repl-diskless-sync-max-replicas`); 0: it always does.
     pub diskless_max_replicas: usize,
+    /// Whether diskless snapshots go over a second connection, beside the stream, to replicas that can take them so
+    /// (`repl-rdb-channel`).
+    pub two_channel: bool,
     /// A replica so many bytes behind is dropped at once (`client-output-buffer-limit replica`, hard); 0: never. Both
     /// limits act as if they were at least `backlog_size`, which is kept anyway.
     pub output_hard: u64,
@@ -51,6 +54,7 @@ impl Default for SourceConfig {
             diskless: true,
             diskless_delay: Duration::from_secs(5),
             diskless_max_replicas: 0,
+            two_channel: false,
             output_hard: 256 << 20,
             output_soft: 64 << 20,
             output_soft_period: Duration::from_secs(60),

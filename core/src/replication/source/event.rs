@@ -32,6 +32,11 @@ pub enum Event {
         /// How many are.
         under_way: usize,
     },
+    /// Its snapshot goes over a second connection.
+    #[error(
+        "Replica {0} is capable of rdb channel synchronization, and partial sync isn't possible. Full sync will continue with dedicated rdb channel."
+    )]
+    OverTwo(ReplicaName),
     /// It asked to go on where it was, and cannot.
     #[error("{why}")]
     PartialRefused {
@@ -181,7 +186,10 @@ impl Event {
             Self::TimedOut { .. }
             | Self::OutputLimit { .. }
             | Self::Lost(_)
-            | Self::Dropped { why: Dropped::Outrun, .. }
+            | Self::Dropped {
+                why: Dropped::Outrun | Dropped::NoChannel | Dropped::NoMain | Dropped::ChannelLost | Dropped::MainLost,
+                ..
+            }
             | Self::SnapshotFailed { .. }
             | Self::Unreadable { .. }
             | Self::Answered { .. }
@@ -260,6 +268,18 @@ pub enum Dropped {
     /// The file of its snapshot cannot be read.
     #[error("the snapshot file cannot be read")]
     NoFile,
+    /// It was to open a second connection for its snapshot, and did not within `repl-timeout`.
+    #[error("its RDB channel did not come")]
+    NoChannel,
+    /// Its main connection did not ask for the stream within `repl-timeout`.
+    #[error("its main channel did not ask for the stream")]
+    NoMain,
+    /// The connection for its snapshot ended before that was sent.
+    #[error("its RDB channel is lost")]
+    ChannelLost,
+    /// The connection for its stream ended before the snapshot was sent.
+    #[error("its main channel is lost")]
+    MainLost,
     /// The host asked for it.
     #[error("the server asked for it")]
     Host,

@@ -10,12 +10,16 @@ use crate::mutations::{Mutation, on};
 use crate::replication::ReplId;
 use crate::resp::{Args, parse_i64};
 
+use super::channel::Dialect;
 use super::event::{Event, Refusal};
 use super::peer::{Content, Peer, Said};
 use super::{Emit, Key, Role, Source, Timer};
 
 /// The error that SYNC or PSYNC is answered with; the connection stays the host's.
 pub type SyncError = Cow<'static, str>;
+
+/// What a replica is answered that was [taken](Taken::TwoChannel) so.
+pub const TWO_CHANNEL: &str = "DUALCHANNELSYNC";
 
 /// How a replica was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +28,9 @@ pub enum Taken {
     Partial,
     /// It needs a snapshot.
     Full,
+    /// It needs a snapshot, and shall open a second connection for it: answer `+DUALCHANNELSYNC`. This one stays a
+    /// client's, until it asks for the stream.
+    TwoChannel,
 }
 
 impl Source {
@@ -45,6 +52,9 @@ impl Source {
         let Some(offset) = parse_i64(args.at(2)) else {
             return Err(Cow::Borrowed("ERR value is not an integer or out of range"));
         };
+        if self.said.get(&conn).is_some_and(|said| said.rdb_channel) {
+            return self.take_channel(conn, endpoint, Dialect::Redis, cx);
+        }
         let peer = self.new_peer(conn, endpoint, false, cx);
         match self.partial(&peer, args.at(1), offset) {
             Ok(position) => {
@@ -58,7 +68,12 @@ impl Source {
             }
             Err(None) => cx.out.event(crate::replication::Event::from(Event::FullRequested(peer.name()))),
         }
-        self.start_over(conn, peer, cx).map(|()| Taken::Full)
+        self.has_room(conn, &peer, cx)?;
+        if let Some(dialect) = self.over_two(&peer.said) {
+            return Ok(self.park(conn, peer, dialect, cx));
+        }
+        self.start_over(conn, peer, cx);
+        Ok(Taken::Full)
     }
 
     /// Whether a PSYNC with these arguments asks the node to be the master first (FAILOVER, Redis 6.2): its master hands
@@ -86,8 +101,13 @@ impl Source {
         cx: &mut Turn<'_, K, E>,
     ) -> Result<Taken, SyncError> {
         self.admit(conn, &endpoint, cx)?;
+        if self.said.get(&conn).is_some_and(|said| said.rdb_channel) {
+            return self.take_channel(conn, endpoint, Dialect::Valkey, cx);
+        }
         let peer = self.new_peer(conn, endpoint, true, cx);
-        self.start_over(conn, peer, cx).map(|()| Taken::Full)
+        self.has_room(conn, &peer, cx)?;
+        self.start_over(conn, peer, cx);
+        Ok(Taken::Full)
     }
 
     /// Whether the connection is a replica's.
@@ -116,7 +136,7 @@ impl Source {
         Ok(())
     }
 
-    fn new_peer<K: Key, E: Emit>(
+    pub(super) fn new_peer<K: Key, E: Emit>(
         &mut self,
         conn: ConnId,
         endpoint: Endpoint,
@@ -174,26 +194,27 @@ impl Source {
         peer.out.append(b"\r\n");
         peer.cursor = position;
         peer.become_online(cx.now.mono);
+        self.bind_main(conn, &mut peer, position, cx);
         let event =
             Event::PartialAccepted { replica: peer.name(), bytes: self.log.visible() - position, from: position + 1 };
         cx.out.event(crate::replication::Event::from(event));
         self.install(conn, peer, cx);
     }
 
-    fn start_over<K: Key, E: Emit>(
-        &mut self,
-        conn: ConnId,
-        mut peer: Peer,
-        cx: &mut Turn<'_, K, E>,
-    ) -> Result<(), SyncError> {
+    /// Whether another full resync may begin; else the answer to its replica.
+    fn has_room<K: Key, E: Emit>(&mut self, conn: ConnId, peer: &Peer, cx: &mut Turn<'_, K, E>) -> Result<(), SyncError> {
         let (limit, under_way) = (self.config.max_full_syncs, self.full_syncs());
-        if limit > 0 && under_way >= limit {
-            self.counters.put_off += 1;
-            cx.out.event(crate::replication::Event::from(Event::PutOff { replica: peer.name(), under_way }));
-            self.said.insert(conn, peer.said);
-            // Replicas of Redis and Valkey try again after this word, and keep what they have.
-            return Err(Cow::Borrowed("NOMASTERLINK Can't SYNC now: as many full resyncs as allowed are under way"));
+        if limit == 0 || under_way < limit {
+            return Ok(());
         }
+        self.counters.put_off += 1;
+        cx.out.event(crate::replication::Event::from(Event::PutOff { replica: peer.name(), under_way }));
+        self.said.insert(conn, peer.said.clone());
+        // Replicas of Redis and Valkey try again after this word, and keep what they have.
+        Err(Cow::Borrowed("NOMASTERLINK Can't SYNC now: as many full resyncs as allowed are under way"))
+    }
+
+    pub(super) fn start_over<K: Key, E: Emit>(&mut self, conn: ConnId, mut peer: Peer, cx: &mut Turn<'_, K, E>) {
         self.counters.full += 1;
         peer.become_waiting(cx.now.mono);
         self.install(conn, peer, cx);
@@ -202,10 +223,9 @@ impl Source {
         } else if self.snapshot_wanted(cx.now.mono).is_none() && self.snapshot_under_way().is_none() {
             cx.out.event(crate::replication::Event::from(Event::SnapshotDelayed));
         }
-        Ok(())
     }
 
-    fn install<K: Key, E: Emit>(&mut self, conn: ConnId, peer: Peer, cx: &mut Turn<'_, K, E>) {
+    pub(super) fn install<K: Key, E: Emit>(&mut self, conn: ConnId, peer: Peer, cx: &mut Turn<'_, K, E>) {
         self.waiting += usize::from(peer.is_waiting());
         // `admit` saw that there is none under this id.
         self.peers.insert(conn, peer);

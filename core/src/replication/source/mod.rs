@@ -7,6 +7,7 @@
 //! The host calls [`Source::settle`] at the end of every input.
 
 mod acks;
+mod channel;
 mod conf;
 mod config;
 mod event;
@@ -24,7 +25,7 @@ pub use acks::{ReplicaInfo, ReplicaState};
 pub use conf::Answer;
 pub use config::SourceConfig;
 pub use event::{Dropped, Event, Limit, Refusal, ReplicaName};
-pub use handover::{SyncError, Taken};
+pub use handover::{SyncError, TWO_CHANNEL, Taken};
 pub use peer::Content;
 pub use snapshot::{SnapshotKind, SnapshotWanted};
 
@@ -327,9 +328,12 @@ impl Source {
 
     /// The connection is gone; call it for every connection that ever said REPLCONF.
     pub fn closed<K: Key, E: Emit>(&mut self, conn: ConnId, cx: &mut Turn<'_, K, E>) {
-        self.said.remove(&conn);
+        if self.said.remove(&conn).is_some_and(|said| said.parked.is_some()) {
+            self.client_gone(conn, cx);
+        }
         if let Some(peer) = self.remove(conn, cx) {
             cx.out.event(super::Event::from(Event::Lost(peer.name())));
+            self.part(&peer, cx);
         }
     }
 
@@ -345,8 +349,9 @@ impl Source {
     }
 
     fn remove_and_close<K: Key, E: Emit>(&mut self, conn: ConnId, cx: &mut Turn<'_, K, E>) {
-        if self.remove(conn, cx).is_some() {
+        if let Some(peer) = self.remove(conn, cx) {
             cx.out.push(Action::Close { conn });
+            self.part(&peer, cx);
         }
     }
 

@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 
 use crate::blocks::Blocks;
-use crate::ids::OpId;
+use crate::ids::{ConnId, OpId};
 use crate::machine::{Chunks, Endpoint, Path};
 use crate::replication::Log;
 use crate::time::Instant;
 
+use super::channel::{Channel, Dialect};
 use super::event::ReplicaName;
 use super::snapshot::Snapshots;
 
@@ -40,6 +41,16 @@ pub(super) struct Said {
     pub(super) rdb_only: bool,
     /// `rdb-filter-only`.
     pub(super) content: Content,
+    /// `capa rdb-channel-repl` or `capa dual-channel`: takes a full resync over two connections.
+    pub(super) two_channel: Option<Dialect>,
+    /// `rdb-channel 1`: is the second of the two.
+    pub(super) rdb_channel: bool,
+    /// `main-ch-client-id`: the first of them, said on the second.
+    pub(super) main: Option<ConnId>,
+    /// `set-rdb-client-id`: the second of them, said on the first.
+    pub(super) rdb: Option<ConnId>,
+    /// Where it is: it was told to open a second one.
+    pub(super) parked: Option<Endpoint>,
 }
 
 /// How a snapshot reaches a replica.
@@ -79,6 +90,12 @@ pub(super) enum State {
     Waiting { since: Instant },
     /// Its snapshot has begun; the log is held from its offset on.
     Sending(Transfer),
+    /// Its snapshot shall go by another connection, and has not begun.
+    Parked { since: Instant },
+    /// Gets the stream while its snapshot goes by another connection; online with its first ACK.
+    Early,
+    /// Has its whole snapshot, and the log is held until its main connection asks for the stream.
+    Awaiting,
     /// Has its whole snapshot; the stream flows with its first ACK.
     Held,
     /// Follows the stream.
@@ -94,6 +111,10 @@ pub(super) enum State {
 pub(super) struct Peer {
     pub(super) endpoint: Endpoint,
     pub(super) said: Said,
+    /// Its part in a full resync over two connections.
+    pub(super) channel: Option<Channel>,
+    /// Until when the log is held for its main connection, which did not ask yet.
+    pub(super) held_until: Option<Instant>,
     /// Came by SYNC: never acknowledges.
     pub(super) pre_psync: bool,
     pub(super) state: State,
@@ -120,6 +141,8 @@ impl Peer {
         Self {
             endpoint,
             said,
+            channel: None,
+            held_until: None,
             pre_psync,
             state: State::Waiting { since: now },
             out: Blocks::new(),
@@ -172,6 +195,12 @@ impl Peer {
         self.acked_at = now;
     }
 
+    /// Gets the stream from position `from` on while its snapshot goes by another connection.
+    pub(super) fn become_early(&mut self, from: u64) {
+        self.state = State::Early;
+        self.cursor = from;
+    }
+
     /// Follows the stream from `cursor` on.
     pub(super) fn become_online(&mut self, now: Instant) {
         self.state = State::Online;
@@ -194,8 +223,11 @@ impl Peer {
     /// The position from which on the log must stay for it.
     pub(super) fn pin(&self) -> Option<u64> {
         match self.state {
-            State::Sending(_) | State::Held | State::Online => Some(self.cursor),
-            State::Waiting { .. } | State::Leaving => None,
+            State::Sending(_) | State::Awaiting if self.is_channel() => {
+                matches!(self.channel, Some(Channel::Rdb { holds: true, .. })).then_some(self.cursor)
+            }
+            State::Sending(_) | State::Held | State::Early | State::Online => Some(self.cursor),
+            State::Waiting { .. } | State::Parked { .. } | State::Awaiting | State::Leaving => None,
         }
     }
 
@@ -225,7 +257,7 @@ impl Peer {
         self.out.len()
             + match self.state {
                 State::Sending(Transfer::Socket { snapshot, at }) => snapshots.end_of(snapshot).saturating_sub(at),
-                State::Online => log.visible().saturating_sub(self.cursor),
+                State::Online | State::Early => log.visible().saturating_sub(self.cursor),
                 _ => 0,
             }
     }
@@ -236,7 +268,7 @@ impl Peer {
         let budget = budget.saturating_sub(usize::try_from(self.out.len()).unwrap_or(usize::MAX));
         match self.state {
             State::Sending(Transfer::Socket { snapshot, at }) => snapshots.read(snapshot, at, budget, out),
-            State::Online => log.read(self.cursor, budget, out),
+            State::Online | State::Early => log.read(self.cursor, budget, out),
             _ => {}
         }
     }
@@ -251,7 +283,7 @@ impl Peer {
         }
         match &mut self.state {
             State::Sending(Transfer::Socket { at, .. }) => *at += len - own,
-            State::Online => self.cursor += len - own,
+            State::Online | State::Early => self.cursor += len - own,
             _ => {}
         }
         self.progress_at = now;

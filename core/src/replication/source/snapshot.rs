@@ -112,7 +112,7 @@ impl Snapshots {
 
     /// The log's position that must stay for replicas that may still join the file under production.
     pub(super) fn pin(&self) -> Option<u64> {
-        self.production.as_ref().map(|p| p.offset)
+        self.production.as_ref().filter(|p| p.kind == SnapshotKind::File).map(|p| p.offset)
     }
 }
 
@@ -124,20 +124,29 @@ impl Source {
         if self.snapshots.production.is_some() {
             return None;
         }
-        let (since, content) = self.oldest_waiting()?;
-        let group = || self.peers.values().filter(|p| p.is_waiting() && p.said.content == content);
+        let (since, content, channel) = self.oldest_waiting()?;
+        let waits = |p: &&Peer| p.is_waiting() && p.said.content == content;
+        // By an RDB channel no file goes; the others may have to wait for one then.
+        let file = !channel
+            && (!self.config.diskless || self.peers.values().filter(waits).any(|p| !p.said.eof && !p.is_channel()));
+        // A filtered snapshot never gets here without `capa eof`: PSYNC was refused.
+        let kind = if file && content == Content::All { SnapshotKind::File } else { SnapshotKind::Socket };
+        let group = || self.peers.values().filter(|p| self.takes_part(p, kind, content));
         let version = self.config.snapshot_version.or_else(|| lowest(group()));
-        if !self.config.diskless || group().any(|p| !p.said.eof) {
-            // A filtered snapshot never gets here without `capa eof`: PSYNC was refused.
-            let kind = if content == Content::All { SnapshotKind::File } else { SnapshotKind::Socket };
-            return Some(SnapshotWanted { kind, content, version });
-        }
         let enough = self.config.diskless_max_replicas > 0 && group().count() >= self.config.diskless_max_replicas;
-        (enough || now >= since + self.config.diskless_delay).then_some(SnapshotWanted {
-            kind: SnapshotKind::Socket,
-            content,
-            version,
-        })
+        let due = file || enough || now >= since + self.config.diskless_delay;
+        due.then_some(SnapshotWanted { kind, content, version })
+    }
+
+    /// Whether a replica waits for a snapshot that goes this way.
+    fn takes_part(&self, peer: &Peer, kind: SnapshotKind, content: Content) -> bool {
+        let way = match kind {
+            SnapshotKind::Socket => {
+                peer.said.eof && (self.config.diskless || peer.is_channel() || content != Content::All)
+            }
+            SnapshotKind::File => !peer.is_channel(),
+        };
+        way && peer.is_waiting() && peer.said.content == content
     }
 
     /// Whether any replica waits for a snapshot to begin.
@@ -167,8 +176,8 @@ impl Source {
         }
     }
 
-    /// Since when the oldest waiting replica waits, and what it wants. Costs nothing when none waits.
-    pub(super) fn oldest_waiting(&self) -> Option<(crate::time::Instant, Content)> {
+    /// Since when the oldest waiting replica waits, what it wants, and whether by an RDB channel. Costs nothing when none waits.
+    pub(super) fn oldest_waiting(&self) -> Option<(crate::time::Instant, Content, bool)> {
         debug_assert_eq!(self.waiting, self.peers.values().filter(|p| p.is_waiting()).count());
         if self.waiting == 0 {
             return None;
@@ -176,16 +185,17 @@ impl Source {
         self.peers
             .values()
             .filter_map(|p| match p.state {
-                State::Waiting { since } => Some((since, p.said.content)),
+                State::Waiting { since } => Some((since, p.said.content, p.is_channel())),
                 _ => None,
             })
-            .min_by_key(|&(since, _)| since)
+            .min_by_key(|&(since, ..)| since)
     }
 
     /// The data are being captured at this very moment, which is the log's `offset()`: all replicas that wait for
     /// such a snapshot are told (`+FULLRESYNC`), and the log stays from here on until they have it. The next write
-    /// into the stream is preceded by SELECT. Call nothing else of the source between the capture and this.
-    pub fn snapshot_begin<K: Key, E: Emit>(&mut self, wanted: SnapshotWanted, cx: &mut Turn<'_, K, E>) {
+    /// into the stream is preceded by SELECT; `db` is the database that is selected in it now. Call nothing else of the source
+    /// between the capture and this.
+    pub fn snapshot_begin<K: Key, E: Emit>(&mut self, wanted: SnapshotWanted, db: u32, cx: &mut Turn<'_, K, E>) {
         let SnapshotWanted { kind, content, version } = wanted;
         self.snapshots.last += 1;
         let number = self.snapshots.last;
@@ -201,15 +211,15 @@ impl Source {
             blocks.append(b"\r\n");
             self.snapshots.shared.insert(number, Shared { blocks, finished: false });
         }
-        let (mut replicas, mut for_all) = (0, false);
-        for peer in self.peers.values_mut().filter(|p| p.is_waiting() && p.said.content == content) {
-            if kind == SnapshotKind::Socket && !peer.said.eof {
-                continue;
-            }
+        let group: Vec<ConnId> =
+            self.peers.iter().filter(|(_, p)| self.takes_part(p, kind, content)).map(|(&conn, _)| conn).collect();
+        let (replicas, mut for_all) = (group.len(), false);
+        for conn in group {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
             announce(&mut peer.out, peer.pre_psync, &self.id, offset);
             peer.become_sending(Self::transfer(kind, number), offset);
             for_all |= peer.said.reads.is_none();
-            replicas += 1;
+            self.channel_begins(conn, offset, db, cx);
         }
         self.snapshots.production = Some(Production { for_all, ..production });
         self.waiting -= replicas;
@@ -238,7 +248,7 @@ impl Source {
             Some(reads) => p.version.is_none_or(|version| version <= reads),
             None => p.for_all,
         };
-        if p.kind != SnapshotKind::File || p.content != peer.said.content || !ours || !readable {
+        if p.kind != SnapshotKind::File || peer.is_channel() || p.content != peer.said.content || !ours || !readable {
             return false;
         }
         announce(&mut peer.out, peer.pre_psync, &self.id, p.offset);
@@ -419,6 +429,9 @@ impl Source {
             State::Sending(Transfer::File(f)) if f.at == f.len && f.reading.is_none() => false,
             _ => return,
         };
+        if peer.is_channel() {
+            return self.channel_sent(conn, cx);
+        }
         let name = peer.name();
         let event = if peer.said.rdb_only {
             peer.become_leaving();

@@ -9,7 +9,7 @@ use crate::mutations::{Mutation, on};
 use crate::replication::ReplId;
 use crate::time::Instant;
 
-use super::event::{Event, Limit};
+use super::event::{Dropped, Event, Limit};
 use super::peer::{Peer, State};
 use super::{Emit, Key, PING, Role, Source, Timer};
 
@@ -130,10 +130,17 @@ impl Source {
             .collect();
         for conn in silent {
             let Some(peer) = self.peers.get(&conn) else { continue };
-            let streaming = matches!(peer.state, State::Online | State::Held);
-            let event = Event::TimedOut { replica: peer.name(), streaming };
-            cx.out.event(crate::replication::Event::from(event));
-            self.remove_and_close(conn, cx);
+            let late = peer.held_until.is_some_and(|at| at <= now);
+            match peer.state {
+                State::Parked { .. } => self.drop_peer(conn, Dropped::NoChannel, cx),
+                _ if late => self.drop_peer(conn, Dropped::NoMain, cx),
+                _ => {
+                    let streaming = matches!(peer.state, State::Online | State::Held | State::Early);
+                    let event = Event::TimedOut { replica: peer.name(), streaming };
+                    cx.out.event(crate::replication::Event::from(event));
+                    self.remove_and_close(conn, cx);
+                }
+            }
         }
         self.arm_silence(cx);
     }
@@ -148,7 +155,11 @@ impl Source {
             State::Online | State::Held if !peer.pre_psync => Some(peer.acked_at + timeout),
             // One that came by SYNC never acknowledges; a stream it does not take is caught by the output limits.
             State::Online | State::Held => None,
-            _ => stuck,
+            // It may read nothing while its snapshot comes by the other connection, which is watched.
+            State::Early | State::Parked { .. } if peer.awaits_snapshot() => None,
+            State::Parked { since } => Some(since + timeout),
+            State::Early => Some(peer.acked_at + timeout),
+            _ => stuck.into_iter().chain(peer.held_until).min(),
         }
     }
 
@@ -182,7 +193,7 @@ impl Source {
         if self.snapshot_under_way().is_some() {
             return;
         }
-        if let Some((since, _)) = self.oldest_waiting() {
+        if let Some((since, ..)) = self.oldest_waiting() {
             let at = (since + self.config.diskless_delay).max(later(cx.now.mono, Duration::ZERO));
             cx.timers.set(Timer::Delay.into(), at);
         }

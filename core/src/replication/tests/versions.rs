@@ -101,7 +101,7 @@ fn who_cannot_read_it_is_told_in_place_of_a_snapshot() {
 fn no_one_joins_a_file_that_it_cannot_read() {
     let begin = |b: &mut Bare, version| {
         let wanted = SnapshotWanted { kind: SnapshotKind::File, content: Content::All, version };
-        b.with(|s, cx| s.snapshot_begin(wanted, cx));
+        b.with(|s, cx| s.snapshot_begin(wanted, 0, cx));
     };
     let joins = |b: &mut Bare, n, words: &[&str]| {
         assert_eq!(b.says(n, words), Answer::Ok);
