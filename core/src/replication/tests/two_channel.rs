@@ -127,7 +127,7 @@ fn a_full_buffer_stops_reading_and_drops_nothing() {
         assert!(w.replica.follower().held() < 500 + 10_000);
         w.settle();
         let lost: Vec<_> = w.events.iter().filter(|e| matches!(e, replica::Event::Lost(_))).collect();
-        assert_eq!(lost, [&replica::Event::Lost(LinkError::NotNow("".into())); 0], "one full resync did it");
+        assert!(lost.is_empty(), "one full resync did it: {lost:?}");
         assert_eq!(w.master.source().counters().full, 1);
     }
 }
@@ -196,7 +196,7 @@ impl Bare {
             "SYNC" => s.sync(conn, at, cx),
             _ => s.psync(conn, at, command.args(), cx),
         });
-        result.map_err(|text| text.into_owned())
+        result.map_err(alloc::borrow::Cow::into_owned)
     }
 
     fn sends(&mut self, n: u64) -> String {
