@@ -443,7 +443,7 @@ impl Script {
         s.hears(0, b"+PONG\r\n");
         let hello = s.says(0);
         assert!(hello.contains("capa\r\n$16\r\nrdb-channel-repl\r\n$4\r\ncapa\r\n$12\r\ndual-channel\r\n"), "{hello}");
-        s.hears(0, b"+OK\r\n+OK\r\n+OK\r\n");
+        s.hears(0, b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
         assert!(s.says(0).contains("PSYNC"));
         s
     }
@@ -519,7 +519,7 @@ fn a_replica_speaks_valkeys_dialect() {
         let mut s = Script::new(1 << 20);
         s.hears(0, b"+DUALCHANNELSYNC\r\n");
         let rdb = s.says(1);
-        assert!(rdb.contains("rdb-only\r\n$1\r\n1\r\n$11\r\nrdb-channel\r\n$1\r\n1\r\n$14\r\nlistening-port"), "{rdb}");
+        assert!(rdb.contains("rdb-only\r\n$1\r\n1\r\n$11\r\nrdb-channel\r\n$1\r\n1\r\n$7\r\nversion\r\n$5\r\n9.0.0\r\n$14\r\nlistening-port"), "{rdb}");
         assert!(rdb.contains("ip-address\r\n$8\r\n10.9.8.7\r\n"), "no sentinel takes it for another replica");
         s.hears(1, b"+OK\r\n");
         assert_eq!(s.says(1), "SYNC\r\n");
