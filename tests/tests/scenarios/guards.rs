@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 use primacy_tests::fill;
 use primacy_tests::peers::Peer;
 use primacy_tests::program::Program;
-use primacy_tests::resp::Client;
+use primacy_tests::resp::{Client, Value};
 use primacy_tests::server::Server;
 use primacy_tests::wait;
 use primacy_tests::world::{World, scenario};
@@ -53,7 +53,7 @@ fn large(server: &Server, count: usize, len: usize) -> Result<()> {
 
 /// A directive as `CONFIG GET` shows it.
 fn directive(c: &mut Client, name: &str) -> Result<String> {
-    Ok(c.ask(&["CONFIG", "GET", name])?.items().get(1).map(|v| v.text()).unwrap_or_default())
+    Ok(c.ask(&["CONFIG", "GET", name])?.items().get(1).map(Value::text).unwrap_or_default())
 }
 
 fn own(server: &Server, field: &str) -> Result<i64> {
@@ -84,12 +84,15 @@ fn put_off(w: &World, peer: &Program) -> Result<()> {
     let follows = format!("replicaof 127.0.0.1 {}", m.port);
     let a = w.prepare("a", peer, &[&follows])?;
     let b = w.prepare("b", peer, &[&follows])?;
-    (a.launch()?, b.launch()?);
-    (a.wait_ready()?, b.wait_ready()?);
+    a.launch()?;
+    b.launch()?;
+    a.wait_ready()?;
+    b.wait_ready()?;
     wait::until(wait::CONVERGE, "one is put off", || Ok(own(&m, "full_syncs_put_off")? > 0))?;
     ensure!(own(&m, "full_syncs_under_way")? == 1, "one at a time");
     m.client()?.run("CONFIG SET rdb-key-save-delay 0")?;
-    (wait::link_up(&a)?, wait::link_up(&b)?);
+    wait::link_up(&a)?;
+    wait::link_up(&b)?;
     wait::same(&[&m, &a, &b])?;
     let words = ["unable to PSYNC but should be in the future"];
     ensure!(a.logged(&words) + b.logged(&words) > 0, "nobody says that it was put off");
@@ -186,7 +189,8 @@ fn unix_socket(w: &World, peer: &Program) -> Result<()> {
     mine.client()?.run(&format!("REPLICAOF {} 0", path.display()))?;
     let last = w.server("last", &w.primacy()?, &[])?;
     last.client()?.run(&format!("REPLICAOF {} 0", own.display()))?;
-    (wait::link_up(&mine)?, wait::link_up(&last)?);
+    wait::link_up(&mine)?;
+    wait::link_up(&last)?;
     wait::same(&[&m, &mine, &last])?;
     ensure!(mine.client()?.text("INFO replication")?.contains("slave0:ip=unix,"), "INFO does not show the replica");
     Ok(())
@@ -202,7 +206,7 @@ fn waitaof(w: &World, peer: &Program) -> Result<()> {
     c.set_patience(Duration::from_secs(30))?;
     c.run("SET a 1")?;
     let answer = c.run("WAITAOF 0 1 20000")?;
-    let numbers: Vec<String> = answer.items().iter().map(|v| v.text()).collect();
+    let numbers: Vec<String> = answer.items().iter().map(Value::text).collect();
     ensure!(numbers == ["0", "1"], "WAITAOF says {numbers:?}");
     Ok(())
 }

@@ -118,8 +118,9 @@ impl Source {
 
     /// How many replicas are between their request for a full resync and the stream.
     pub fn full_syncs(&self) -> usize {
-        let begun =
-            |p: &&Peer| matches!(p.state, State::Waiting { .. } | State::Sending(_) | State::Held | State::Parked { .. });
+        let begun = |p: &&Peer| {
+            matches!(p.state, State::Waiting { .. } | State::Sending(_) | State::Held | State::Parked { .. })
+        };
         // Of two connections one counts: the main one until the other is there.
         let syncs = |p: &&Peer| begun(p) && !p.awaits_snapshot();
         self.peers.values().filter(syncs).count()

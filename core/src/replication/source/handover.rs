@@ -202,7 +202,12 @@ impl Source {
     }
 
     /// Whether another full resync may begin; else the answer to its replica.
-    fn has_room<K: Key, E: Emit>(&mut self, conn: ConnId, peer: &Peer, cx: &mut Turn<'_, K, E>) -> Result<(), SyncError> {
+    fn has_room<K: Key, E: Emit>(
+        &mut self,
+        conn: ConnId,
+        peer: &Peer,
+        cx: &mut Turn<'_, K, E>,
+    ) -> Result<(), SyncError> {
         let (limit, under_way) = (self.config.max_full_syncs, self.full_syncs());
         if limit == 0 || under_way < limit {
             return Ok(());
