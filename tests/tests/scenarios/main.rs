@@ -17,6 +17,7 @@ mod events;
 mod failover;
 mod functions;
 mod interop;
+mod later;
 mod memory;
 mod program;
 mod record;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         failover::all(),
         functions::all(),
         interop::all(),
+        later::all(),
         memory::all(),
         program::all(),
         record::all(),
