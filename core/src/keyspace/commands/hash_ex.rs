@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::super::Keyspace;
 use super::super::hash::HashRef;
 use super::super::record::Kind;
-use super::super::store::Key;
+use super::super::store::{Answered, Key};
 use super::super::table::Place;
 use super::NOT_AN_INTEGER;
 use super::field_expiry::{apply, propagate, time};
@@ -35,14 +35,19 @@ fn parse(args: Args<'_>, command: For, width: usize) -> Result<(Options, usize),
     if words == Some(args.len() - first) { Ok((options, first)) } else { Err(COUNT) }
 }
 
-/// The expiry that the options give, if any; an error has been answered if there is nothing. The type of the key is
-/// looked at before.
-fn expiry(ks: &mut Keyspace, args: Args<'_>, o: Options, name: &str, cx: &mut Context<'_, '_>) -> Option<Option<u64>> {
+/// The expiry that the options give, if any, ms since 1970. The type of the key is looked at before.
+fn expiry(
+    ks: &mut Keyspace,
+    args: Args<'_>,
+    o: Options,
+    name: &str,
+    cx: &mut Context<'_, '_>,
+) -> Result<Option<u64>, Answered> {
     let key = ks.key(cx.db, args.at(1));
-    ks.find_kind(&key, Kind::Hash, cx).ok()?;
+    ks.find_kind(&key, Kind::Hash, cx)?;
     match o.expiry {
-        Some((unit, i)) => time(args, unit, i, name, cx).map(Some),
-        None => Some(None),
+        Some((unit, i)) => time(args, unit, i, name, cx).map(Some).ok_or(Answered),
+        None => Ok(None),
     }
 }
 
@@ -60,12 +65,13 @@ fn holds<'a>(
         return true;
     }
     let has = |name: &[u8]| hash.is_some_and(|hash| hash.get(ks.hash_key, name).is_some());
-    let key = !(o.absent && hash.is_some()) && !(o.present && hash.is_none());
-    key && match () {
-        () if o.fields_absent => !names.any(has),
-        () if o.fields_present => names.all(has),
-        () => true,
-    }
+    let missed = if hash.is_some() { o.absent } else { o.present };
+    !missed
+        && match () {
+            () if o.fields_absent => !names.any(has),
+            () if o.fields_present => names.all(has),
+            () => true,
+        }
 }
 
 /// `HSETEX key [NX | XX] [FNX | FXX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL] FIELDS numfields field value …`
@@ -75,7 +81,7 @@ pub(super) fn hsetex(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
         Err(text) => return cx.reply.error(text),
     };
     let names = || args.iter().skip(first).step_by(2);
-    let Some(at) = expiry(ks, args, o, "hsetex", cx) else { return };
+    let Ok(at) = expiry(ks, args, o, "hsetex", cx) else { return };
     let Some((key, place)) = write(ks, args, names(), cx) else { return };
     let hash = place.map(|place| ks.hash_at(&key, place));
     if !holds(ks, hash, o, names(), cx.origin) {
@@ -158,7 +164,7 @@ pub(super) fn hgetex(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
         Err(text) => return cx.reply.error(text),
     };
     let names = || args.iter().skip(first);
-    let Some(at) = expiry(ks, args, o, "hgetex", cx) else { return };
+    let Ok(at) = expiry(ks, args, o, "hgetex", cx) else { return };
     let Some((key, place)) = write(ks, args, names(), cx) else { return };
     let past = at.is_some_and(|at| Keyspace::is_due(at as i64, cx));
     let there = show(ks, &key, place, names(), past, cx);
