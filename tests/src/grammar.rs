@@ -156,6 +156,23 @@ pub const APART: Rules = &[
     "DEL ys:$small",
 ];
 
+/// What Valkey 9.1 knows and Redis 7.0 does not. Fields get no expiry: Redis 7.0 could not be told, and digests count it in
+/// other ways.
+pub const OF_VALKEY_9_1: Rules = &[
+    "HSETEX $h { NX | XX | } { FNX | FXX | } { KEEPTTL | } FIELDS { 1 $e $v | 2 $e $n $e $v }",
+    "HSETEX $h PXAT 1 FIELDS { 1 $e $v | 2 $e $v $e $v }",
+    "HGETEX $h { PERSIST | PXAT 1 | } FIELDS { 1 $e | 2 $e $e }",
+    "HGETDEL $h FIELDS { 1 $e | 3 $e $e $e }",
+    "MSETEX { 1 $k $v | 3 $k $n $k $v $k $v } { NX | XX | } { EX $t | PX $ms | EXAT $at | PXAT $atms | KEEPTTL | }",
+    "SET $k $small IFEQ $small { GET | } { EX $t | PX $ms | EXAT $at | PXAT $atms | KEEPTTL | }",
+    "SET $k $small",
+    "DELIFEQ $k $small",
+];
+
+/// What only Redis 8.4 and Primacy know.
+pub const OF_REDIS_8_4: Rules =
+    &["SET $k $small IFNE $small { GET | } { PX $ms | KEEPTTL | }", "DELEX $k { IFEQ $small | IFNE $small | }"];
+
 /// Commands that may wait a little; Redis looks at its clocks ten times a second only.
 pub const WAITING: Rules = &[
     "{ BLPOP | BRPOP } ( $l )+ 0.001",
@@ -171,7 +188,7 @@ pub const WAITING: Rules = &[
 pub const AT_ONCE: &[Rules] = &[STRINGS, KEYS, LISTS, HASHES, SETS, ZSETS, PLACES, STREAMS];
 
 fn all() -> impl Iterator<Item = &'static str> {
-    AT_ONCE.iter().copied().flatten().chain(WAITING).chain(APART).copied()
+    AT_ONCE.iter().copied().flatten().chain(WAITING).chain(APART).chain(OF_VALKEY_9_1).chain(OF_REDIS_8_4).copied()
 }
 
 /// A random command of these rules.

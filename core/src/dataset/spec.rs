@@ -79,6 +79,8 @@ pub struct KeySpec {
     pub step: i16,
     /// Index of the argument that says how many keys follow it (`numkeys`); 0: there is none.
     pub numkeys: u16,
+    /// Distance between two of these; at least 1.
+    pub apart: u16,
     /// The word that keys stand behind, and the index from which on it is looked for: the first half of all that follows
     /// it are keys (`STREAMS`).
     pub keyword: Option<(&'static str, u16)>,
@@ -90,12 +92,17 @@ impl KeySpec {
 
     /// Keys at fixed places: index of the first, of the last, and the distance between two.
     pub const fn fixed(first: i16, last: i16, step: i16) -> Self {
-        Self { first, last, step, numkeys: 0, keyword: None }
+        Self { first, last, step, numkeys: 0, apart: 1, keyword: None }
     }
 
     /// And keys behind the argument at this index, which says how many.
     pub const fn counted(self, numkeys: u16) -> Self {
         Self { numkeys, ..self }
+    }
+
+    /// The same with values or the like between the keys that are counted.
+    pub const fn apart(self, apart: u16) -> Self {
+        Self { apart, ..self }
     }
 
     /// And keys behind this word, which is looked for from the argument at index `from` on: the first half of what follows.
@@ -121,10 +128,11 @@ impl KeySpec {
         if self.numkeys > 0 {
             let from = usize::from(self.numkeys) + 1;
             let n = usize::try_from(parse_i64(args.get(from - 1)?)?).ok()?;
-            if n == 0 || n > args.len().checked_sub(from)? {
+            let apart = usize::from(self.apart).max(1);
+            if n == 0 || n > args.len().checked_sub(from)? / apart {
                 return None;
             }
-            keys.extend(args.iter().skip(from).take(n));
+            keys.extend(args.iter().skip(from).step_by(apart).take(n));
         }
         if let Some((word, from)) = self.keyword {
             let at = (usize::from(from)..args.len()).find(|&i| args.is(i, word))? + 1;

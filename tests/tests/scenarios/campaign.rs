@@ -5,6 +5,7 @@
 
 use crate::interop::same_groups;
 use libtest_mimic::Trial;
+use primacy_tests::grammar::Rules;
 use primacy_tests::peers::Peer;
 use primacy_tests::program::Program;
 use primacy_tests::resp::{Client, Value};
@@ -27,13 +28,14 @@ pub(crate) fn all() -> Vec<Trial> {
     vec![
         scenario("campaign::every_command_is_in_the_grammar", LIMIT, || Ok(()), |w, ()| complete(w)),
         scenario("campaign::primacy_and_its_replicas", LIMIT, peers, |w, peers| {
-            campaign(w, &w.primacy()?, &[&peers[0], &peers[1]], scaled(25_000, 1_000_000))
+            let later = &[grammar::OF_VALKEY_9_1, grammar::OF_REDIS_8_4];
+            campaign(w, &w.primacy()?, &[&peers[0], &peers[1]], later, scaled(25_000, 1_000_000))
         }),
         scenario("campaign::redis_7.0_and_primacy", LIMIT, peers, |w, peers| {
-            campaign(w, &peers[0], &[&w.primacy()?], scaled(25_000, 500_000))
+            campaign(w, &peers[0], &[&w.primacy()?], &[], scaled(25_000, 500_000))
         }),
         scenario("campaign::valkey_9.1_and_primacy", LIMIT, peers, |w, peers| {
-            campaign(w, &peers[1], &[&w.primacy()?], scaled(25_000, 500_000))
+            campaign(w, &peers[1], &[&w.primacy()?], &[grammar::OF_VALKEY_9_1], scaled(25_000, 500_000))
         }),
     ]
 }
@@ -65,7 +67,8 @@ fn complete(w: &World) -> Result<()> {
     Ok(())
 }
 
-fn campaign(w: &World, master: &Program, replicas: &[&Program], count: usize) -> Result<()> {
+/// `later` are rules for what the master knows beyond Redis 7.0.
+fn campaign(w: &World, master: &Program, replicas: &[&Program], later: &[Rules], count: usize) -> Result<()> {
     let mut rng = w.rng();
     // Expired keys are deleted at a moment that chance decides: none is due within the run.
     let m = w.server("master", master, &["repl-backlog-size 64mb"])?;
@@ -84,7 +87,7 @@ fn campaign(w: &World, master: &Program, replicas: &[&Program], count: usize) ->
     while done < count {
         let until = (done + CHECKPOINT).min(count);
         while done < until {
-            refused += batch(&mut c, &mut rng)?;
+            refused += batch(&mut c, &mut rng, later)?;
             done += BATCH;
         }
         wait::same(&all)?;
@@ -107,7 +110,7 @@ fn campaign(w: &World, master: &Program, replicas: &[&Program], count: usize) ->
 }
 
 /// Sends a batch and reads its replies; how many were refused by the data.
-fn batch(c: &mut Client, rng: &mut Rng) -> Result<usize> {
+fn batch(c: &mut Client, rng: &mut Rng, later: &[Rules]) -> Result<usize> {
     restore(c, rng)?;
     let now = fill::now_ms();
     let unit = rng.one_in(6);
@@ -122,6 +125,7 @@ fn batch(c: &mut Client, rng: &mut Rng) -> Result<usize> {
             0..8 => vec![b"SELECT".to_vec(), b"0".to_vec()],
             8 => grammar::command(&[grammar::WAITING], rng, now),
             9..30 => grammar::command(&[grammar::APART], rng, now),
+            30..60 if !later.is_empty() => grammar::command(later, rng, now),
             _ => grammar::command(grammar::AT_ONCE, rng, now),
         };
         c.push(&args);

@@ -19,6 +19,7 @@ mod failover;
 mod functions;
 mod guards;
 mod interop;
+mod later;
 mod matrix;
 mod memory;
 mod program;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         functions::all(),
         guards::all(),
         interop::all(),
+        later::all(),
         // With a filter all cells are there to be chosen from.
         matrix::all(args.filter.is_some()),
         memory::all(),

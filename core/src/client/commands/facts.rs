@@ -17,12 +17,12 @@ const KEYS: &[(&str, &str)] = &[
     ),
     (
         "RW update @1 0:1:0",
-        "expire expireat geoadd hexpire hexpireat hmset hpersist hpexpire hpexpireat hset lset persist pexpire \
+        "expire expireat geoadd hexpire hexpireat hmset hpersist hsetex hpexpire hpexpireat hset lset persist pexpire \
          pexpireat setrange xack xadd xclaim xsetid zadd",
     ),
     (
         "RW access update @1 0:1:0",
-        "decr decrby getex getset hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
+        "decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
     ),
     (
         "RW delete @1 0:1:0",
@@ -30,7 +30,7 @@ const KEYS: &[(&str, &str)] = &[
     ),
     ("RO @1 0:1:0", "hexists hlen hstrlen llen scard sismember strlen type xlen zcard"),
     ("RW insert @1 0:1:0", "append hsetnx linsert lpush lpushx pfadd rpush rpushx sadd"),
-    ("RW access delete @1 0:1:0", "getdel lpop rpop spop zpopmax zpopmin"),
+    ("RW access delete @1 0:1:0", "getdel hgetdel lpop rpop spop zpopmax zpopmin"),
     ("RO @2 0:1:0", "memory|usage object|encoding object|freq object|idletime object|refcount"),
     ("RO access @1 n0+1:1", "sintercard zdiff zinter zintercard zunion"),
     ("RW access delete @1 0:1:0; RW insert @2 0:1:0", "blmove brpoplpush lmove rpoplpush smove"),
@@ -45,6 +45,9 @@ const KEYS: &[(&str, &str)] = &[
     ("OW update @1 0:1:0; RO access @2 -1:1:0", "sdiffstore sunionstore"),
     ("OW update @1 0:1:0; RO access @2 0:1:0", "geosearchstore zrangestore"),
     ("RM delete @1 -1:1:0", "del unlink"),
+    ("RM delete @1 0:1:0", "delifeq"),
+    ("RW delete variable_flags @1 0:1:0", "delex"),
+    ("OW update @1 n0+1:2", "msetex"),
     ("RW access delete @1 n0+1:1", "lmpop zmpop"),
     ("RW access delete @2 n0+1:1", "blmpop bzmpop"),
     ("RW access update variable_flags @1 0:1:0", "bitfield set"),
@@ -114,7 +117,7 @@ const TIPS: &[(&str, &str)] = &[
     ("request_policy:all_shards response_policy:agg_sum", "dbsize"),
     ("request_policy:multi_shard", "mget"),
     ("request_policy:multi_shard response_policy:agg_min", "msetnx"),
-    ("request_policy:multi_shard response_policy:all_succeeded", "mset"),
+    ("request_policy:multi_shard response_policy:all_succeeded", "mset msetex"),
 ];
 
 /// Categories that follow neither from a command's flags nor from its group.

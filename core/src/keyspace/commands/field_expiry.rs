@@ -74,17 +74,16 @@ fn fields(args: Args<'_>, i: usize, not_positive: &'static str) -> Result<usize,
     if count == args.len() - (i + 2) { Ok(i + 2) } else { Err(FIELDS_COUNT) }
 }
 
-/// The time that argument 2 gives, ms since 1970; an error has been answered if it is `None`.
-fn time(args: Args<'_>, unit: Time, name: &str, cx: &mut Context<'_, '_>) -> Option<u64> {
-    let Some(n) = parse_i64(args.at(2)) else {
+/// The time that argument `i` gives, ms since 1970; an error has been answered if it is `None`.
+pub(super) fn time(args: Args<'_>, unit: Time, i: usize, name: &str, cx: &mut Context<'_, '_>) -> Option<u64> {
+    let Some(n) = parse_i64(args.at(i)) else {
         cx.reply.error(NOT_AN_INTEGER);
         return None;
     };
-    if n < 0 {
-        cx.reply.error("ERR invalid expire time, must be >= 0");
-        return None;
-    }
-    let at = unit.at(n, cx.now.unix_ms).and_then(|at| u64::try_from(at).ok()).filter(|&at| at <= FIELD_EXPIRY_MAX);
+    // Valkey has no limit, and as its replica we have none either.
+    let max = if cx.origin == Origin::Upstream { i64::MAX as u64 } else { FIELD_EXPIRY_MAX };
+    let at = if n < 0 { None } else { unit.at(n, cx.now.unix_ms) };
+    let at = at.and_then(|at| u64::try_from(at).ok()).filter(|&at| at <= max);
     if at.is_none() {
         cx.reply.error_fmt(format_args!("ERR invalid expire time in '{name}' command"));
     }
@@ -111,7 +110,10 @@ fn change(ks: &mut Keyspace, args: Args<'_>, unit: Time, name: &str, cx: &mut Co
     {
         return cx.reply.error(WRONG_TYPE);
     }
-    let Some(at) = time(args, unit, name, cx) else { return };
+    if parse_i64(args.at(2)).is_some_and(|n| n < 0) {
+        return cx.reply.error("ERR invalid expire time, must be >= 0");
+    }
+    let Some(at) = time(args, unit, 2, name, cx) else { return };
     let condition = Condition::parse(args, 3);
     let i = if condition == Condition::Always { 3 } else { 4 };
     let first = match fields(args, i, "ERR Parameter `numFields` should be greater than 0") {
@@ -145,8 +147,8 @@ fn change(ks: &mut Keyspace, args: Args<'_>, unit: Time, name: &str, cx: &mut Co
     answers.into_iter().for_each(|n| cx.reply.int(n));
 }
 
-/// Lets fields expire at a time, or deletes them.
-fn apply(
+/// Lets fields that are there expire at a time, ms since 1970, or deletes them, and tells so.
+pub(super) fn apply(
     ks: &mut Keyspace,
     key: &Key<'_>,
     place: Place,
@@ -168,6 +170,12 @@ fn apply(
         }
     });
     ks.tell_removal(Classes::HASH, if at.is_some() { "hexpire" } else { "hdel" }, key, cx);
+    propagate(key, fields, at, cx);
+    cx.effects.dirty += fields.len() as u64 - 1;
+}
+
+/// Lets replicas do the same: `HPEXPIREAT`, or `HDEL`. Counts one change.
+pub(super) fn propagate(key: &Key<'_>, fields: &BTreeSet<&[u8]>, at: Option<u64>, cx: &mut Context<'_, '_>) {
     let (mut time, mut count) = ([0; 20], [0; 20]);
     let mut words: Vec<&[u8]> = match at {
         Some(at) => alloc::vec![
@@ -181,7 +189,6 @@ fn apply(
     };
     words.extend(fields);
     cx.effects.command(key.db, &words);
-    cx.effects.dirty += fields.len() as u64 - 1;
 }
 
 const NOT_POSITIVE: &str = "ERR Number of fields must be a positive integer";

@@ -38,7 +38,8 @@ pub(super) fn write<'a>(
     Some((key, place))
 }
 
-fn answer(value: Option<Scalar<'_>>, cx: &mut Context<'_, '_>) {
+/// Answers a value, or that there is none.
+pub(super) fn answer(value: Option<Scalar<'_>>, cx: &mut Context<'_, '_>) {
     match value {
         Some(value) => value.reply(cx.reply),
         None => cx.reply.null(),

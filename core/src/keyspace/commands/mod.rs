@@ -3,6 +3,7 @@
 mod bitfield;
 mod bitops;
 mod bits;
+mod compare;
 mod counters;
 mod dump;
 mod expiry;
@@ -11,6 +12,7 @@ mod functions;
 mod geo;
 mod geo_search;
 mod hash_counters;
+mod hash_ex;
 mod hash_walks;
 mod hashes;
 mod hyperloglog;
@@ -75,7 +77,8 @@ const fn spec(
     Spec { name, arity, flags, keys, group, since, summary }
 }
 
-/// Where keys stand: first, last and step, and the place of their number if they have one; or the word that they stand
+/// Where keys stand: first, last and step, and the place of their number if they have one, with their distance if that
+/// is not 1; or the word that they stand
 /// behind, and from where on it is looked for.
 macro_rules! keys {
     (($first:literal, $last:literal, $step:literal)) => {
@@ -83,6 +86,9 @@ macro_rules! keys {
     };
     (($first:literal, $last:literal, $step:literal; $numkeys:literal)) => {
         KeySpec::fixed($first, $last, $step).counted($numkeys)
+    };
+    (($first:literal, $last:literal, $step:literal; $numkeys:literal by $apart:literal)) => {
+        KeySpec::fixed($first, $last, $step).counted($numkeys).apart($apart)
     };
     (($word:literal $from:literal)) => {
         KeySpec::NONE.behind($word, $from)
@@ -127,6 +133,9 @@ commands! {
     strings::mget: "mget" -2 READ_FAST (1, -1, 1) "string" "1.0.0" "Reads the strings of several keys.";
     strings::mset: "mset" -3 GROWS (1, -1, 2) "string" "1.0.1" "Gives several keys their strings at once.";
     strings::msetnx: "msetnx" -3 GROWS (1, -1, 2) "string" "1.0.1" "Gives several keys their strings only if none of them is there.";
+    strings::msetex: "msetex" -4 GROWS_MOVABLE (0, 0, 0; 1 by 2) "string" "8.4.0" "Gives several keys their strings and one expiry, if conditions allow.";
+    compare::delifeq: "delifeq" 3 WRITE_FAST (1, 1, 1) "string" "9.0.0" "Deletes a key if its string is this one; of Valkey.";
+    compare::delex: "delex" -2 WRITE_FAST (1, 1, 1) "string" "8.4.0" "Deletes a key if its string compares as asked for.";
     ranges::append: "append" 3 GROWS_FAST_PIECES (1, 1, 1) "string" "2.0.0" "Adds bytes to the end of a string; makes it if there is none.";
     ranges::strlen: "strlen" 2 READ_FAST (1, 1, 1) "string" "2.2.0" "Tells how many bytes a string has.";
     ranges::getrange: "getrange" 4 READ (1, 1, 1) "string" "2.4.0" "Reads a part of a string.";
@@ -163,6 +172,9 @@ commands! {
     field_expiry::hexpiretime: "hexpiretime" -5 READ_FAST (1, 1, 1) "hash" "7.4.0" "Tells at which Unix time in seconds fields of a hash expire.";
     field_expiry::hpexpiretime: "hpexpiretime" -5 READ_FAST (1, 1, 1) "hash" "7.4.0" "Tells at which Unix time in milliseconds fields of a hash expire.";
     field_expiry::hpersist: "hpersist" -5 WRITE_FAST (1, 1, 1) "hash" "7.4.0" "Takes the expiry from fields of a hash.";
+    hash_ex::hsetex: "hsetex" -6 GROWS_FAST (1, 1, 1) "hash" "8.0.0" "Gives fields of a hash their values and one expiry, if conditions allow.";
+    hash_ex::hgetex: "hgetex" -5 WRITE_FAST (1, 1, 1) "hash" "8.0.0" "Reads the values of fields of a hash and changes their expiry.";
+    hash_ex::hgetdel: "hgetdel" -5 WRITE_FAST (1, 1, 1) "hash" "8.0.0" "Reads the values of fields of a hash and removes the fields.";
     zsets::zadd: "zadd" -4 GROWS_FAST (1, 1, 1) "sorted-set" "1.2.0" "Gives members of a sorted set their scores; makes the set if there is none.";
     zsets::zincrby: "zincrby" 4 GROWS_FAST (1, 1, 1) "sorted-set" "1.2.0" "Adds a number to the score of a member; 0 if there is none.";
     zsets::zrem: "zrem" -3 WRITE_FAST (1, 1, 1) "sorted-set" "1.2.0" "Removes members from a sorted set, and with the last one the set.";

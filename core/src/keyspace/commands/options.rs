@@ -1,9 +1,10 @@
-//! The options that SET and GETEX share, and the times in them.
+//! The options that SET and GETEX share with those that do the same to several keys or fields, and the times in them.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::super::Keyspace;
+use super::compare::Compare;
 use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::dataset::{Context, Origin};
 use crate::resp::{Args, parse_i64};
@@ -40,10 +41,16 @@ impl Time {
 /// What the options say.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Options {
-    /// `NX`: only if there is no such key.
+    /// `NX`: only if there is no such key, or none of several.
     pub(super) absent: bool,
-    /// `XX`: only if there is one.
+    /// `XX`: only if there is one, or all of several.
     pub(super) present: bool,
+    /// `FNX`: only if there is none of the fields.
+    pub(super) fields_absent: bool,
+    /// `FXX`: only if there are all of the fields.
+    pub(super) fields_present: bool,
+    /// `IFEQ` and the like: only if the string before compares so.
+    pub(super) compare: Option<Compare>,
     /// `GET`: answer the value before.
     pub(super) get: bool,
     /// `KEEPTTL`: the expiry stays.
@@ -52,6 +59,8 @@ pub(super) struct Options {
     pub(super) persist: bool,
     /// An expiry: its unit, and the argument that holds it.
     pub(super) expiry: Option<(Time, usize)>,
+    /// The argument that is the word `FIELDS`, which ends the options; the number of arguments if there is none.
+    pub(super) fields: usize,
 }
 
 /// Which command the options belong to.
@@ -61,12 +70,37 @@ pub(super) enum For {
     Set,
     /// `GETEX`.
     GetEx,
+    /// `MSETEX`.
+    MSetEx,
+    /// `HSETEX`.
+    HSetEx,
+    /// `HGETEX`.
+    HGetEx,
+    /// `HGETDEL`.
+    HGetDel,
+}
+
+impl For {
+    /// Whether it gives values.
+    fn sets(self) -> bool {
+        matches!(self, Self::Set | Self::MSetEx | Self::HSetEx)
+    }
+
+    /// Whether it reads values and may change their expiry.
+    fn reads(self) -> bool {
+        matches!(self, Self::GetEx | Self::HGetEx)
+    }
+
+    /// Whether it is about fields, behind the word `FIELDS`.
+    fn fields(self) -> bool {
+        matches!(self, Self::HSetEx | Self::HGetEx | Self::HGetDel)
+    }
 }
 
 /// Reads the options from argument `from` on.
 pub(super) fn parse(args: Args<'_>, from: usize, command: For) -> Result<Options, &'static str> {
-    let set = command == For::Set;
-    let mut o = Options::default();
+    let (sets, fields) = (command.sets(), command.fields());
+    let mut o = Options { fields: args.len(), ..Options::default() };
     let mut i = from;
     while i < args.len() {
         let timed = o.expiry.is_some();
@@ -74,17 +108,33 @@ pub(super) fn parse(args: Args<'_>, from: usize, command: For) -> Result<Options
             [("EX", Time::InSeconds), ("PX", Time::InMillis), ("EXAT", Time::AtSeconds), ("PXAT", Time::AtMillis)]
                 .into_iter()
                 .find(|(word, _)| args.is(i, word));
-        if set && args.is(i, "NX") && !o.present {
+        if fields && args.is(i, "FIELDS") {
+            o.fields = i;
+            break;
+        } else if sets && args.is(i, "NX") && !o.present && o.compare.is_none() {
             o.absent = true;
-        } else if set && args.is(i, "XX") && !o.absent {
+        } else if sets && args.is(i, "XX") && !o.absent && o.compare.is_none() {
             o.present = true;
-        } else if set && args.is(i, "GET") {
+        } else if command == For::HSetEx && args.is(i, "FNX") && !o.fields_present {
+            o.fields_absent = true;
+        } else if command == For::HSetEx && args.is(i, "FXX") && !o.fields_absent {
+            o.fields_present = true;
+        } else if command == For::Set
+            && let Some(compare) = Compare::parse(args, i)
+            && !o.absent
+            && !o.present
+            && o.compare.is_none()
+        {
+            o.compare = Some(compare);
+            i += 1;
+        } else if command == For::Set && args.is(i, "GET") {
             o.get = true;
-        } else if set && args.is(i, "KEEPTTL") && !timed {
+        } else if sets && args.is(i, "KEEPTTL") && !timed {
             o.keep = true;
-        } else if !set && args.is(i, "PERSIST") && !timed {
+        } else if command.reads() && args.is(i, "PERSIST") && !timed {
             o.persist = true;
         } else if let Some((_, unit)) = unit
+            && (sets || command.reads())
             && !o.keep
             && !o.persist
             && i + 1 < args.len()

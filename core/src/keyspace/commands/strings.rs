@@ -1,15 +1,17 @@
 //! Whole strings.
 
+use alloc::vec::Vec;
+
 use super::super::Keyspace;
 use super::super::entry::Slot;
 use super::super::store::{Access, Key};
 use super::super::string::{Form, New};
 use super::super::table::Place;
 use super::options::{self, For, Options, Time};
-use super::{WRONG_TYPE, options::expiry};
+use super::{SYNTAX, WRONG_TYPE, compare::flat, options::expiry};
 use crate::dataset::{Classes, Context};
 use crate::mutations::{Mutation, on};
-use crate::resp::{Args, decimal_i64};
+use crate::resp::{Args, decimal_i64, parse_i64};
 
 /// The value in argument `i`.
 pub(super) fn value(args: Args<'_>, i: usize) -> New<'_> {
@@ -64,6 +66,9 @@ pub(super) fn set(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
         Ok(options) => options,
         Err(text) => return cx.reply.error(text),
     };
+    if options.compare.is_some_and(|compare| !compare.is_known(cx.origin)) {
+        return cx.reply.error(SYNTAX);
+    }
     let at = match options.expiry {
         Some((unit, i)) => match expiry(args, unit, i, "set", cx) {
             Some(at) => Some(at),
@@ -79,7 +84,14 @@ fn set_with(ks: &mut Keyspace, args: Args<'_>, key: &Key<'_>, o: Options, at: Op
     if o.get && !answer(place.map(|p| ks.slot(key, p)), cx) {
         return;
     }
-    if (o.absent && place.is_some()) || (o.present && place.is_none()) {
+    let compares = match o.compare {
+        Some(compare) => match compare.holds(args, place.map(|p| ks.slot(key, p)), cx.origin) {
+            Ok(holds) => holds,
+            Err(text) => return cx.reply.error(text),
+        },
+        None => true,
+    };
+    if (o.absent && place.is_some()) || (o.present && place.is_none()) || !compares {
         if !o.get {
             cx.reply.null();
         }
@@ -94,6 +106,7 @@ fn set_with(ks: &mut Keyspace, args: Args<'_>, key: &Key<'_>, o: Options, at: Op
         cx.reply.ok();
     }
     match (o.expiry, at) {
+        _ if o.compare.is_some() => propagate_unconditionally(args, key, at, o.keep, cx),
         (Some((unit, _)), Some(at)) if unit != Time::AtMillis || o.get => propagate_expiring(args, 2, key, at, cx),
         (None, _) if o.get => propagate_without_get(args, key, cx),
         _ => cx.effects.itself(),
@@ -121,6 +134,18 @@ fn propagate_expiring(args: Args<'_>, i: usize, key: &Key<'_>, at: i64, cx: &mut
     } else {
         cx.effects.command(key.db, &[b"SET", key.bytes, args.at(i), b"PXAT", at]);
     }
+}
+
+/// `SET key value [PXAT ms | KEEPTTL]`: what was compared is no matter to replicas, and old ones do not know how.
+fn propagate_unconditionally(args: Args<'_>, key: &Key<'_>, at: Option<i64>, keep: bool, cx: &mut Context<'_, '_>) {
+    let (value, mut buf) = (flat(args, 2), [0; 20]);
+    let mut words: Vec<&[u8]> = alloc::vec![b"SET", key.bytes, &value];
+    match at {
+        Some(at) => words.extend([b"PXAT", decimal_i64(&mut buf, at)]),
+        None if keep => words.push(b"KEEPTTL"),
+        None => {}
+    }
+    cx.effects.command(key.db, &words);
 }
 
 /// The command without its option `GET`; with a value in pieces, with it: replicas answer nothing anyway.
@@ -269,4 +294,66 @@ pub(super) fn msetnx(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>
     }
     put_pairs(ks, args, cx);
     cx.reply.int(1);
+}
+
+const NUMKEYS: &str = "ERR invalid numkeys value or out of range";
+
+/// Where the options of `MSETEX` begin, behind the pairs; the pairs are from argument 2 on.
+fn behind_pairs(args: Args<'_>) -> Result<usize, &'static str> {
+    let count = parse_i64(args.at(1)).and_then(|n| i32::try_from(n).ok()).filter(|&n| n > 0).ok_or(NUMKEYS)?;
+    // An i32 doubled fits into 64 bits, and arguments are never so many on less.
+    let end = usize::try_from(count).ok().and_then(|n| n.checked_mul(2)?.checked_add(2)).ok_or(NUMKEYS)?;
+    if end <= args.len() { Ok(end) } else { Err(SYNTAX) }
+}
+
+/// `MSETEX numkeys key value … [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]` (Redis 8.4, Valkey 9.1, which say
+/// the same).
+pub(super) fn msetex(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let parsed = behind_pairs(args).and_then(|end| Ok((end, options::parse(args, end, For::MSetEx)?)));
+    let (end, o) = match parsed {
+        Ok(parsed) => parsed,
+        Err(text) => return cx.reply.error(text),
+    };
+    let at = match o.expiry {
+        Some((unit, i)) => match expiry(args, unit, i, "msetex", cx) {
+            Some(at) => Some(at),
+            None => return,
+        },
+        None => None,
+    };
+    if o.absent || o.present {
+        for i in (2..end).step_by(2) {
+            let key = ks.key(cx.db, args.at(i));
+            if ks.find(&key, cx, Access::Write).is_some() == o.absent {
+                return cx.reply.int(0);
+            }
+        }
+    }
+    for i in (2..end).step_by(2) {
+        let key = ks.key(cx.db, args.at(i));
+        let place = ks.find(&key, cx, Access::Write);
+        let kept = if o.keep { place.and_then(|p| ks.slot(&key, p).expiry()) } else { None };
+        ks.put(&key, place, New::Flat(args.at(i + 1)), at.or(kept), Form::Auto, cx);
+        tell_set(&key, at.is_some(), cx);
+    }
+    propagate_pairs(args.to(end), at, o.keep, cx);
+    cx.reply.int(1);
+}
+
+/// `MSET`, or a `SET` for each pair if there is an expiry or one that stays: replicas before Redis 8.4 do not know MSETEX.
+fn propagate_pairs(args: Args<'_>, at: Option<i64>, keep: bool, cx: &mut Context<'_, '_>) {
+    let mut buf = [0; 20];
+    let at = at.map(|at| decimal_i64(&mut buf, at));
+    if at.is_none() && !keep {
+        let words: Vec<&[u8]> = [&b"MSET"[..]].into_iter().chain(args.iter().skip(2)).collect();
+        cx.effects.command(cx.db, &words);
+        cx.effects.dirty += (args.len() / 2) as u64 - 2;
+        return;
+    }
+    for i in (2..args.len()).step_by(2) {
+        match at {
+            Some(at) => cx.effects.command(cx.db, &[b"SET", args.at(i), args.at(i + 1), b"PXAT", at]),
+            None => cx.effects.command(cx.db, &[b"SET", args.at(i), args.at(i + 1), b"KEEPTTL"]),
+        }
+    }
 }

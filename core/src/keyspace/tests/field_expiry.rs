@@ -142,7 +142,11 @@ fn many_fields_go_in_slices() {
 type Op = (u8, u8, u8, u16);
 
 fn command((op, k, f, n): Op) -> Vec<Vec<u8>> {
-    let line = match op % 10 {
+    let line = match op % 14 {
+        10 => std::format!("HSETEX k{} PX {} FIELDS 2 f{} v{n} f{} w{n}", k % 3, n % 300, f % 40, n % 40),
+        11 => std::format!("HSETEX k{} KEEPTTL FIELDS 2 f{} v{n} f{} w{n}", k % 3, f % 40, n % 40),
+        12 => std::format!("HGETEX k{} PX {} FIELDS 2 f{} f{}", k % 3, n % 300, f % 40, n % 40),
+        13 => std::format!("HGETDEL k{} FIELDS 2 f{} f{}", k % 3, f % 40, n % 40),
         0..=2 => std::format!("HSET k{} f{} v{n}", k % 3, f % 40),
         3 => std::format!("HDEL k{} f{}", k % 3, f % 40),
         4 | 5 => std::format!("HPEXPIRE k{} {} FIELDS 2 f{} f{}", k % 3, n % 300, f % 40, n % 40),

@@ -1,12 +1,14 @@
 //! Laws of the whole: what random commands do is held against a plain map, and against a replica and a snapshot of it.
 
 mod bits;
+mod conditions;
 mod dumps;
 mod eviction;
 mod field_expiry;
 mod functions;
 mod gathered;
 mod geo;
+mod hash_ex;
 mod hashes;
 mod hyperloglog;
 mod laws;
