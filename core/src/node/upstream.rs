@@ -1,28 +1,28 @@
-//! Following a master: what it sends goes to the log, to the dataset, or into a snapshot that replaces it.
+//! Following a master: what it sends goes to the log, to the dataset ([`apply`]), or into a snapshot that replaces it
+//! ([`transfer`]).
+
+mod apply;
+mod transfer;
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::guard::{Refused, ResyncRefusal};
 use super::load::Purpose;
-use super::peek::Peek;
-use super::spool::Spool;
-use super::{Cx, Node, Run, What, turn};
-use crate::blocks::Blocks;
-use crate::client::{Dispatch as _, Server as _};
-use crate::config::DisklessLoad;
-use crate::dataset::{Context, Dataset, LoadMode, Origin};
+use super::{Cx, Node, What, turn};
+use crate::client::Server as _;
+use crate::dataset::Dataset;
 use crate::ids::{ConnId, OpId};
-use crate::machine::{Action, Closed, Outcome, Path, SocketOptions};
+use crate::machine::{Action, Closed, Outcome, SocketOptions};
 use crate::mutations::{Mutation, on};
 use crate::replication::follower::{Credentials, LinkError};
 use crate::replication::source::Role;
 use crate::replication::{Delivery, Follower, FollowerConfig, LinkState, ReplId, Resume, follower};
-use crate::resp::{Args, Command, Proto, Reply, parse_i64};
 use crate::time::Instant;
+use apply::{Fault, Stream};
+use transfer::{Incoming, Way};
 
 /// A stream that cannot be applied is answered by a full resync; a second fault within this time stops the link until
 /// somebody says REPLICAOF again, so that a master is not asked for snapshots for ever.
@@ -33,9 +33,6 @@ const FAULT_REST: Duration = Duration::from_secs(300);
 const READ_ON: usize = 2 << 20;
 /// Bytes of the stream that were kept while a snapshot came and are applied at a time: some milliseconds.
 const HELD_SLICE: u64 = 256 * 1024;
-
-/// Bytes of a MULTI block of the stream that wait for their EXEC.
-const MULTI_MAX: usize = 1 << 30;
 
 /// The replica's side of a node.
 #[derive(Debug)]
@@ -52,46 +49,6 @@ pub(super) struct Upstream {
     read_on: usize,
     /// The master whose full resync was refused.
     pub(super) refused: Option<Refused>,
-}
-
-/// What the stream of the master is in the middle of.
-#[derive(Debug, Default)]
-struct Stream {
-    /// Its selected database.
-    db: u32,
-    /// Commands between MULTI and EXEC, and their bytes.
-    multi: Option<(Vec<Command>, usize)>,
-}
-
-/// A full resync under way.
-#[derive(Debug)]
-struct Incoming {
-    id: ReplId,
-    offset: u64,
-    /// The database that the stream has selected there, if it was told apart from the snapshot.
-    db: Option<u32>,
-    way: Way,
-}
-
-#[derive(Debug)]
-enum Way {
-    /// Nothing has come yet.
-    Announced,
-    /// Looked at until it is known to be good, straight into a dataset then.
-    Peek(Box<Peek>),
-    /// Straight into a dataset.
-    Socket,
-    /// Into a file, from which it is loaded then.
-    Spool(Box<Spool>),
-}
-
-/// Why the stream cannot be applied.
-struct Fault {
-    command: Box<str>,
-    offset: u64,
-    why: Box<str>,
-    /// Some of a transaction was applied before it: the data are at no offset of the history.
-    torn: bool,
 }
 
 /// What has to be done with the whole node before more is pulled off the link.
@@ -468,180 +425,6 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    /// With `key-load-delay` the link is read no further until the keys that came have had their delay (but for what
-    /// [`Node::read_on`] takes).
-    fn slow_load(&mut self, cx: &mut Cx<'_>) {
-        if self.load.as_ref().is_some_and(|l| l.what == Purpose::Socket)
-            && self.delay_load(cx)
-            && let Some(up) = self.upstream.as_mut().filter(|u| u.read_on == 0)
-        {
-            up.link.set_reading(false, &mut turn!(self, cx));
-        }
-    }
-
-    /// The delay is over.
-    pub(super) fn load_step(&mut self, cx: &mut Cx<'_>) {
-        match (self.load.as_ref().map(|l| l.what), &mut self.upstream) {
-            (Some(Purpose::Socket), Some(up)) if up.link.progress().is_some() => {
-                up.link.set_reading(true, &mut turn!(self, cx));
-            }
-            // All of it came meanwhile.
-            (Some(Purpose::Socket), _) => self.loaded(cx),
-            (Some(_), _) => self.load_read(cx),
-            (None, _) => {}
-        }
-    }
-
-    /// The snapshot's bytes begin: where they go depends on what we hold.
-    fn snapshot_begins(&mut self, size: Option<u64>, cx: &mut Cx<'_>) {
-        let mode = self.config.settings.repl_diskless_load;
-        let way = if self.keys() == 0 {
-            self.load_socket(LoadMode::Replace, size, cx);
-            Way::Socket
-        } else if mode == DisklessLoad::SwapDb {
-            self.load_socket(LoadMode::Beside, size, cx);
-            // What is served meanwhile is stale, and not of another history.
-            if self.upstream.as_ref().and_then(|u| u.incoming.as_ref()).is_some_and(|i| i.id == self.source.id()) {
-                self.serve_meanwhile();
-            }
-            Way::Socket
-        } else if mode.flushes() {
-            Way::Peek(Box::new(Peek::new(size)))
-        } else {
-            let tag: [u8; 16] = self.rng.hex();
-            let name = format!("temp-{}-{}.sync.rdb", self.clients.about.pid, super::snapshot::text(&tag));
-            Way::Spool(Box::new(Spool::new(self.file_named(&name))))
-        };
-        if let Some(incoming) = self.upstream.as_mut().and_then(|u| u.incoming.as_mut()) {
-            incoming.way = way;
-        }
-    }
-
-    fn load_socket(&mut self, mode: LoadMode, size: Option<u64>, cx: &mut Cx<'_>) {
-        let how = if mode == LoadMode::Replace { "straight from the socket" } else { "beside the old dataset" };
-        self.event(cx, What::LoadingSnapshot { how });
-        self.begin_load(Purpose::Socket, mode, size, cx);
-    }
-
-    /// What was looked at is good: the old dataset goes for it.
-    fn snapshot_good(&mut self, cx: &mut Cx<'_>) {
-        let Some(incoming) = self.upstream.as_mut().and_then(|u| u.incoming.as_mut()) else { return };
-        let Way::Peek(peek) = core::mem::replace(&mut incoming.way, Way::Socket) else { return };
-        self.load_socket(LoadMode::Replace, peek.size, cx);
-        if let Err(why) = self.load_bytes(&peek.into_bytes()) {
-            self.load_failed(why, cx);
-        }
-    }
-
-    /// Bytes that a full resync under way holds beside the datasets: what waits for the disk or was looked at, and the stream
-    /// behind the snapshot.
-    pub(super) fn incoming_memory(&self) -> usize {
-        let Some(up) = &self.upstream else { return 0 };
-        let before = match up.incoming.as_ref().map(|i| &i.way) {
-            Some(Way::Spool(spool)) => usize::try_from(spool.held()).unwrap_or(usize::MAX),
-            Some(Way::Peek(peek)) => peek.held(),
-            _ => 0,
-        };
-        before.saturating_add(usize::try_from(up.link.held()).unwrap_or(usize::MAX))
-    }
-
-    /// Keys of the snapshot that came whole and is not in place yet.
-    fn incoming_keys(&self) -> u64 {
-        match self.upstream.as_ref().and_then(|u| u.incoming.as_ref()).map(|i| &i.way) {
-            Some(Way::Spool(spool)) => spool.keys(),
-            Some(Way::Peek(_)) => 0,
-            _ => self.data.load_counts().0,
-        }
-    }
-
-    /// The last byte of the snapshot came.
-    fn snapshot_ends(&mut self, cx: &mut Cx<'_>) {
-        let id = self.upstream.as_ref().and_then(|u| u.incoming.as_ref()).map(|i| i.id);
-        if let Some((id, why)) = id.zip(self.refuses_empty(self.incoming_keys())) {
-            return self.refuse_resync(id, why, cx);
-        }
-        let way = self.upstream.as_mut().and_then(|u| u.incoming.as_mut()).map(|i| &mut i.way);
-        match way {
-            Some(Way::Spool(spool)) => {
-                if let Err(why) = spool.finish(&mut self.ids, cx.out) {
-                    return self.load_failed_or_spool(why, cx);
-                }
-                self.spool_step(cx);
-            }
-            Some(Way::Peek(peek)) if !peek.is_whole() => {
-                self.resync_failed("the snapshot ends before its end mark", cx);
-            }
-            Some(Way::Peek(_)) => {
-                self.snapshot_good(cx);
-                self.snapshot_ends(cx);
-            }
-            _ => match self.load_bytes(&[]) {
-                // The stream behind it waits for the delay of its last keys, too.
-                Ok(true) if self.delay_load(cx) => {}
-                Ok(true) => self.loaded(cx),
-                Ok(false) => self.load_failed("the snapshot ends before its end mark".into(), cx),
-                Err(why) => self.load_failed(why, cx),
-            },
-        }
-    }
-
-    /// A write of the spooled snapshot ended.
-    fn spool_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) {
-        if let Some(Incoming { way: Way::Spool(spool), .. }) = self.upstream.as_mut().and_then(|u| u.incoming.as_mut())
-            && let Err(why) = spool.done(op, result)
-        {
-            return self.load_failed_or_spool(why, cx);
-        }
-        self.spool_step(cx);
-    }
-
-    /// The spooled snapshot goes on: reads stop while writes pile up; once it is whole, it is loaded.
-    fn spool_step(&mut self, cx: &mut Cx<'_>) {
-        let Some(up) = &mut self.upstream else { return };
-        let Some(Incoming { way: Way::Spool(spool), .. }) = &up.incoming else { return };
-        if spool.is_whole() {
-            if self.load.is_none() {
-                let file = spool.file();
-                self.event(cx, What::LoadingSnapshot { how: "from a file" });
-                self.begin_load_file(Purpose::Spool, LoadMode::Replace, file, cx);
-            }
-        } else if !spool.is_finished() {
-            let room = spool.has_room() || (up.read_on > 0 && !spool.is_full());
-            up.link.set_reading(room, &mut turn!(self, cx));
-        }
-    }
-
-    fn load_failed_or_spool(&mut self, why: Box<str>, cx: &mut Cx<'_>) {
-        if self.load.as_ref().is_some_and(|l| matches!(l.what, Purpose::Socket | Purpose::Spool)) {
-            self.load_failed(why, cx);
-        } else {
-            self.resync_failed(&why, cx);
-        }
-    }
-
-    /// The snapshot is in place: the history is the master's, and its stream goes on.
-    pub(super) fn resync_loaded(&mut self, db: Option<u32>, keys: u64, cx: &mut Cx<'_>) {
-        let Some(incoming) = self.upstream.as_mut().and_then(|u| u.incoming.take()) else { return };
-        self.remove_spool(&incoming.way, cx);
-        self.source.restart_at(incoming.id, incoming.offset, &mut turn!(self, cx));
-        self.source.set_role(Role::Replica { linked: true }, &mut turn!(self, cx));
-        self.event(cx, What::SnapshotLoaded { keys });
-        let Some(up) = &mut self.upstream else { return };
-        up.stream = Stream { db: incoming.db.or(db).unwrap_or(0), multi: None };
-        up.refused = None;
-        up.link.snapshot_loaded(&mut turn!(self, cx));
-        self.pump_held(cx);
-    }
-
-    /// The snapshot is no good: the link begins anew after a while.
-    pub(super) fn resync_failed(&mut self, why: &str, cx: &mut Cx<'_>) {
-        self.event(cx, What::SnapshotFault { why: why.into() });
-        if let Some(up) = &mut self.upstream {
-            up.link.fail(why, &mut turn!(self, cx));
-        }
-        self.link_lost(cx);
-    }
-
     /// The stream cannot be applied: loudly, and never on with a hole in it.
     fn stream_fault(&mut self, fault: Fault, cx: &mut Cx<'_>) {
         let Fault { command, offset, why, torn } = fault;
@@ -671,159 +454,4 @@ impl<D: Dataset> Node<D> {
         self.source.cut_upstream();
         self.source.set_role(Role::Replica { linked: false }, &mut turn!(self, cx));
     }
-
-    /// Ends a full resync under way; a dataset beside or a file is dropped, the old data stay if they are still there.
-    fn drop_incoming(&mut self, cx: &mut Cx<'_>) {
-        let Some(incoming) = self.upstream.as_mut().and_then(|u| u.incoming.take()) else { return };
-        if self.load.as_ref().is_some_and(|l| matches!(l.what, Purpose::Socket | Purpose::Spool)) {
-            self.abandon_load(cx);
-        }
-        self.remove_spool(&incoming.way, cx);
-    }
-
-    /// The file that a snapshot is spooled to.
-    pub(super) fn spool_file(&self) -> Option<Path> {
-        match &self.upstream.as_ref()?.incoming.as_ref()?.way {
-            Way::Spool(spool) => Some(spool.file()),
-            _ => None,
-        }
-    }
-
-    fn remove_spool(&mut self, way: &Way, cx: &mut Cx<'_>) {
-        if let Way::Spool(spool) = way {
-            spool.remove(&mut self.ids, cx.out);
-        }
-    }
-
-    /// Executes one command of the stream.
-    fn apply(&mut self, stream: &mut Stream, args: Args<'_>, end: u64, cx: &mut Cx<'_>) -> Result<(), Fault> {
-        if let Some((queue, bytes)) = &mut stream.multi
-            && !args.is(0, "exec")
-        {
-            let command = Command::from_args(args);
-            *bytes += command.memory();
-            if *bytes > MULTI_MAX {
-                return Err(fault(args, end, "a MULTI block larger than 1 GB"));
-            }
-            queue.push(command);
-            return Ok(());
-        }
-        if args.is(0, "multi") {
-            stream.multi = Some((Vec::new(), 0));
-            return Ok(());
-        }
-        if args.is(0, "exec") {
-            let Some((queue, _)) = stream.multi.take() else { return Err(fault(args, end, "EXEC without MULTI")) };
-            for (i, command) in queue.iter().enumerate() {
-                self.apply_one(stream, command.args(), end, cx).map_err(|fault| Fault { torn: i > 0, ..fault })?;
-            }
-            return Ok(());
-        }
-        self.apply_one(stream, args, end, cx)
-    }
-
-    fn apply_one(&mut self, stream: &mut Stream, args: Args<'_>, end: u64, cx: &mut Cx<'_>) -> Result<(), Fault> {
-        if on(Mutation::SkipsCommand) && args.is(0, "append") {
-            return Ok(());
-        }
-        let found = self.find(args).map_err(|text| fault(args, end, &text))?;
-        match found.run {
-            Run::Data(command) if args.has_pieces() && !found.spec.flags.has(crate::dataset::Flags::PIECES) => {
-                let whole = Command::from_args(args);
-                self.apply_data(stream.db, command, whole.args(), end, cx)?;
-            }
-            Run::Data(command) => self.apply_data(stream.db, command, args, end, cx)?,
-            Run::Own(_) => self.apply_own(stream, found.spec.name, args, end, cx)?,
-        }
-        let us = self.clients.stats.clock.lap(&mut *self.clients.meter);
-        self.clients.stats.called(found.index, us, false);
-        Ok(())
-    }
-
-    fn apply_data(&mut self, db: u32, command: usize, args: Args<'_>, end: u64, cx: &mut Cx<'_>) -> Result<(), Fault> {
-        self.effects.watching = self.is_watched();
-        self.scratch.truncate(self.scratch.start());
-        let mut reply = Reply::new(&mut self.scratch, Proto::Resp2);
-        self.data.execute(
-            command,
-            args,
-            &mut Context {
-                now: cx.now,
-                db,
-                origin: Origin::Upstream,
-                may_expire: false,
-                rng: &mut self.rng,
-                reply: &mut reply,
-                effects: &mut self.effects,
-                touch: true,
-                wait: None,
-            },
-        );
-        let failed = reply.errors() > 0;
-        self.publish_events();
-        if failed {
-            self.effects.clear();
-            return Err(fault(args, end, &first_line(&mut self.scratch)));
-        }
-        // Its bytes are in the log already, as they came.
-        self.effects.clear();
-        if self.effects.dirty > 0 {
-            self.count_dirty(cx);
-            self.tell_watchers(None);
-        }
-        Ok(())
-    }
-
-    /// Commands of the node's own that a master propagates.
-    fn apply_own(
-        &mut self,
-        stream: &mut Stream,
-        name: &str,
-        args: Args<'_>,
-        end: u64,
-        cx: &mut Cx<'_>,
-    ) -> Result<(), Fault> {
-        let databases = self.data.databases();
-        let number = |i: usize| parse_i64(args.at(i)).and_then(|n| u32::try_from(n).ok()).filter(|n| *n < databases);
-        let range = || {
-            let why =
-                format!("ERR DB index is out of range: this node has {databases}; raise the directive 'databases'");
-            fault(args, end, &why)
-        };
-        match name {
-            "select" => stream.db = number(1).ok_or_else(range)?,
-            "flushall" => self.flush_data(None, None, cx),
-            "flushdb" => self.flush_data(None, Some(stream.db), cx),
-            "swapdb" => {
-                let (a, b) = (number(1).ok_or_else(range)?, number(2).ok_or_else(range)?);
-                self.tell_watchers_of(None, |d| d == a || d == b);
-                self.data.swap(a, b);
-                self.tell_watchers_of(None, |d| d == a || d == b);
-                self.effects.dirty += 1;
-            }
-            "publish" => {
-                self.clients.publish(None, args.at(1), args.at(2));
-            }
-            "ping" | "replconf" => {}
-            _ => return Err(fault(args, end, "a master does not propagate this command")),
-        }
-        self.count_dirty(cx);
-        Ok(())
-    }
-}
-
-fn fault(args: Args<'_>, offset: u64, why: &str) -> Fault {
-    // The name alone: values of users do not belong into a log.
-    let name = &args.at(0)[..args.at(0).len().min(64)];
-    let command = name.escape_ascii().to_string().into();
-    Fault { command, offset, why: why.into(), torn: false }
-}
-
-/// The error that was written, without its mark and end.
-fn first_line(out: &mut Blocks) -> alloc::string::String {
-    let mut chunks = crate::machine::Chunks::new();
-    out.read(out.start(), 512, &mut chunks);
-    let text = chunks.concat();
-    let line = text.split(|b| *b == b'\r').next().unwrap_or_default();
-    alloc::string::String::from_utf8_lossy(line.strip_prefix(b"-").unwrap_or(line)).into_owned()
 }
