@@ -143,3 +143,22 @@ fn jobs_finish_in_order_and_every_one_is_answered() {
     assert_eq!(next, 201);
     assert_eq!(fs::metadata(&*file).unwrap().len(), 200);
 }
+
+#[test]
+fn what_is_in_memory_is_read_without_the_worker() {
+    let folder = Folder::new();
+    let file = folder.path("dump.rdb");
+    let content: Vec<u8> = (0..=255).cycle().take(2500).collect();
+    fs::write(&*file, &content).unwrap();
+    let mut desk = Desk::default();
+    let mut near = Near::new(Arc::clone(&desk.reading));
+    assert_eq!(near.read(&file, 1000, 1000), None, "nobody has opened it");
+    assert_eq!(read(&mut desk, &file, 0, 1000), content[..1000]);
+    assert_eq!(near.read(&file, 0, 1000), None, "it may have been replaced since");
+    // A file system that cannot tell what is in memory leaves all to the worker.
+    let Some(second) = near.read(&file, 1000, 1000) else { return };
+    let last = near.read(&file, 2000, 1000).expect("it is in memory like the piece before");
+    assert_eq!((&second[..], &last[..]), (&content[1000..2000], &content[2000..]), "a piece in use stays as it is");
+    assert_eq!(near.read(&file, 2500, 1000), None, "the end is the worker's to tell");
+    assert!(lock(&desk.reading).is_empty(), "the last piece closes the file");
+}
