@@ -40,8 +40,7 @@ pub struct FakeMaster {
 impl FakeMaster {
     /// Listens on a loopback port.
     pub fn start(act: Act) -> Result<Self> {
-        let port = ports::free();
-        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let (listener, port) = ports::listen()?;
         listener.set_nonblocking(true)?;
         let master = Self {
             port,

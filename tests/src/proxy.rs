@@ -32,8 +32,7 @@ const STEP: Duration = Duration::from_millis(5);
 impl Proxy {
     /// A link to a loopback port.
     pub fn to(to: u16) -> Result<Self> {
-        let port = ports::free();
-        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let (listener, port) = ports::listen()?;
         listener.set_nonblocking(true)?;
         let state = Arc::new(State {
             to,

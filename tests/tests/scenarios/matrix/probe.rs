@@ -21,8 +21,7 @@ pub(super) fn has_switch(s: &Server) -> Result<bool> {
 
 /// Whether a replica with the switch on offers to take a snapshot by a channel of its own.
 pub(super) fn offered_by(w: &World, program: &Program) -> Result<bool> {
-    let port = ports::free();
-    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    let (listener, port) = ports::listen()?;
     listener.set_nonblocking(true)?;
     let replica = w.server("asked", program, &[&format!("{SWITCH} yes"), &format!("replicaof 127.0.0.1 {port}")])?;
     let end = Instant::now() + Duration::from_secs(10);

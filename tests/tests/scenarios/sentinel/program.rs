@@ -149,8 +149,7 @@ fn refuses(w: &World, ours: &Program) -> Result<()> {
         let place = format!("{}, at line 5", file.display());
         ensure!(words.contains(&place), "\"{line}\": the message does not say {place}: {words}");
     }
-    let port = ports::free();
-    let taken = std::net::TcpListener::bind(("127.0.0.1", port))?;
+    let (taken, port) = ports::listen()?;
     let mut command = program.command();
     command.arg(conf(w, port, "")?);
     let (code, words) = refused(command)?;
