@@ -187,6 +187,16 @@ pub trait Dataset: Send {
     /// rights; exactly one reply is written.
     fn execute(&mut self, command: usize, args: Args<'_>, cx: &mut Context<'_, '_>);
 
+    /// Whether [`Dataset::foresee`] is worth its while for database `db`: whether its keys lie beyond what the processor's
+    /// caches hold.
+    fn foresees(&self, _db: u32) -> bool {
+        false
+    }
+
+    /// Keys of database `db` that commands will soon look up, as far as that can be told; some of them may be none. A
+    /// dataset may fetch their memory together, where each command alone would wait for its own.
+    fn foresee(&self, _db: u32, _keys: &[&[u8]]) {}
+
     /// How many databases there are.
     fn databases(&self) -> u32;
 

@@ -24,7 +24,12 @@ pub(crate) trait Dispatch: Server {
         let mut requests = core::mem::take(&mut s.requests);
         let clients = self.clients_mut();
         clients.stats.clock.begin(&mut *clients.meter);
+        let mut foreseen = 0;
         while s.blocked.is_none() && s.close == CloseWhen::Never {
+            if foreseen == 0 {
+                foreseen = self.foresee(s.db, input);
+            }
+            foreseen -= 1;
             match requests.next(&mut input, &self.limits_of(s)) {
                 Ok(Some(args)) => {
                     self.command(s, args, cx);

@@ -101,6 +101,11 @@ pub(crate) trait Server: Machine + Sized {
             .or_else(|| paused(self.clients(), s, found, flags))
     }
 
+    /// What is left of a client's input, before it is parsed: for how many commands it is not asked again, at least one.
+    fn foresee(&self, _db: u32, _input: &[u8]) -> usize {
+        usize::MAX
+    }
+
     /// A command is about to be checked: room is made for it, where memory has a limit.
     fn make_room(&mut self, _: &mut Session, _: &Found<Self::Run>, _: &mut Cx<'_, Self::Event>) {}
 

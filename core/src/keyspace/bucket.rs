@@ -49,10 +49,23 @@ impl Bucket {
         None
     }
 
+    /// Reads a byte of the keys that may have this tag, of those in this bucket. The result means nothing.
+    #[inline]
+    pub(super) fn peek_keys(&self, tag: u8) -> u8 {
+        let mut hits = zeros(u64::from_le_bytes(self.tags) ^ (u64::from(tag) * LOW));
+        let mut sum = 0;
+        while hits != 0 {
+            sum ^= self.slots[(hits.trailing_zeros() / 8) as usize].warm();
+            hits &= hits - 1;
+        }
+        sum
+    }
+
     /// Reads a byte of both of its cache lines. The result means nothing.
     #[inline]
     pub(super) fn peek(&self) -> u8 {
-        self.tags[0] ^ u8::from(self.slots[SLOTS - 1].is_empty())
+        // No branch on what is not there yet.
+        self.tags[0] ^ u8::from(matches!(self.slots[SLOTS - 1], Slot::Large(_)))
     }
 
     /// Puts an entry into the first empty slot; gives it back if there is none.

@@ -11,6 +11,9 @@ use crate::resp::Args;
 use crate::rng::Rng;
 use crate::time::{Instant, Now};
 
+/// Up to so many keys lie near enough: their buckets are half a megabyte.
+const NEAR: usize = 1 << 15;
+
 impl Dataset for Keyspace {
     fn commands(&self) -> &'static [Spec] {
         commands::SPECS
@@ -31,6 +34,17 @@ impl Dataset for Keyspace {
         match commands::RUN.get(command) {
             Some(run) => run(self, args, cx),
             None => cx.reply.error("ERR unknown command number"),
+        }
+    }
+
+    #[inline]
+    fn foresees(&self, db: u32) -> bool {
+        self.dbs.get(db as usize).is_some_and(|table| table.len() > NEAR)
+    }
+
+    fn foresee(&self, db: u32, keys: &[&[u8]]) {
+        if let Some(table) = self.dbs.get(db as usize) {
+            table.foresee(keys);
         }
     }
 

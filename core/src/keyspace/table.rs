@@ -41,6 +41,8 @@ const TIGHT: usize = 4;
 /// Buckets that one insertion may split on the way to an announced size, and that one pass of the expiry may merge. Few:
 /// a read of many small keys must not fault in a megabyte of new segments in one turn.
 const AHEAD: usize = 4;
+/// Keys that are fetched together.
+const FORESEEN: usize = 16;
 /// The largest announced size that is believed, in buckets: a hint in a snapshot must not cost memory by itself.
 const AHEAD_MAX: usize = 1 << 24;
 /// No key of a bucket expires.
@@ -252,6 +254,26 @@ impl Table {
     #[inline]
     pub(super) fn peek(&self, hash: u64) -> u8 {
         if self.len == 0 { 0 } else { self.home(self.index(hash)).peek() }
+    }
+
+    /// Fetches what a look at each of these keys will read, [`FORESEEN`] of them at most: first their buckets together, then
+    /// their records. Waiting for memory, each alone, is most of what commands on many small keys cost.
+    pub(super) fn foresee(&self, keys: &[&[u8]]) {
+        if self.len == 0 {
+            return;
+        }
+        let hashes: SmallVec<[u64; FORESEEN]> = keys.iter().take(FORESEEN).map(|key| self.hash(key)).collect();
+        black_box(hashes.iter().fold(0, |sum, &hash| sum ^ self.peek(hash)));
+        let mut over: SmallVec<[(&Bucket, u8); FORESEEN]> = SmallVec::new();
+        for &hash in &hashes {
+            let (home, tag) = (self.home(self.index(hash)), tag(hash));
+            black_box(home.peek_keys(tag));
+            if home.next != 0 {
+                over.push((self.overflow.get(home.next), tag));
+            }
+        }
+        black_box(over.iter().fold(0, |sum, (bucket, _)| sum ^ bucket.peek()));
+        black_box(over.iter().fold(0, |sum, (bucket, tag)| sum ^ bucket.peek_keys(*tag)));
     }
 
     /// The entry at a place that `find` gave.

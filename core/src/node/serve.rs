@@ -5,6 +5,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use smallvec::SmallVec;
+
 use super::{Cx, Key, Node, Run, What, turn};
 use crate::client::{self, Clients, CloseWhen, Dispatch as _, Found, Refusal, Server, Session};
 use crate::client::{paused, subscribed, unauthenticated};
@@ -12,9 +14,12 @@ use crate::config::{Guard, Settings};
 use crate::dataset::{Context, Dataset, Flags, Origin, Spec, Wait};
 use crate::ids::{ConnId, Ids};
 use crate::mutations::{Mutation, on};
-use crate::resp::{Args, Command, Reply};
+use crate::resp::{Ahead, Args, Command, Reply};
 use crate::time::Instant;
 use crate::timers::Timers;
+
+/// Commands that are looked at together before they run.
+pub(super) const FORESEEN: usize = 16;
 
 impl<D: Dataset> Server for Node<D> {
     type Run = Run<D>;
@@ -132,6 +137,11 @@ impl<D: Dataset> Server for Node<D> {
     }
 
     #[inline]
+    fn foresee(&self, db: u32, input: &[u8]) -> usize {
+        if input.is_empty() || !self.data.foresees(db) { FORESEEN } else { self.look_ahead(db, input) }
+    }
+
+    #[inline]
     fn make_room(&mut self, s: &mut Session, found: &Found<Run<D>>, cx: &mut Cx<'_>) {
         self.check_throttle(cx);
         if self.config.settings.maxmemory > 0 {
@@ -225,6 +235,15 @@ impl<D: Dataset> Server for Node<D> {
 }
 
 impl<D: Dataset> Node<D> {
+    /// Tells the data which keys the commands at the front of `input` name; how many commands that were, at least one.
+    pub(super) fn look_ahead(&self, db: u32, input: &[u8]) -> usize {
+        let keys: SmallVec<[&[u8]; FORESEEN]> = Ahead::new(input).take(FORESEEN).collect();
+        if keys.len() > 1 {
+            self.data.foresee(db, &keys);
+        }
+        keys.len().max(1)
+    }
+
     fn debug_allowed(&self, s: &Session) -> bool {
         match self.config.settings.enable_debug_command {
             Guard::Yes => true,

@@ -351,11 +351,16 @@ impl<D: Dataset> Node<D> {
 
     /// Takes off deliveries until something is to be done with the node; at most until no more than `enough` bytes are kept.
     fn pull(&mut self, up: &mut Upstream, conn: ConnId, enough: u64, input: &mut &[u8], cx: &mut Cx<'_>) -> Step {
+        let mut foreseen = 0;
         loop {
             if enough > 0 && up.is_up() && up.link.held() <= enough && input.is_empty() {
                 return Step::Rest;
             }
+            if foreseen == 0 {
+                foreseen = self.foresee(up.stream.db, input);
+            }
             let Some(delivery) = up.link.next(conn, input, &mut turn!(self, cx)) else { return Step::Dry };
+            foreseen -= usize::from(matches!(delivery, Delivery::Command { .. } | Delivery::Skip { .. }));
             match delivery {
                 Delivery::Continue { new_id } => {
                     up.refused = None;

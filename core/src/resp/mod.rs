@@ -4,6 +4,7 @@
 //! - [`Replies`] parses what servers answer.
 //! - [`Reply`] writes answers; [`Command`] is a command in its wire form.
 
+mod ahead;
 mod args;
 mod command;
 mod double;
@@ -11,6 +12,7 @@ mod replies;
 mod reply;
 mod requests;
 
+pub use ahead::Ahead;
 pub use args::{Args, Span};
 pub use command::Command;
 pub use double::{double_text, shortest, whole};
