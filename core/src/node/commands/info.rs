@@ -283,7 +283,7 @@ impl<D: Dataset> Node<D> {
         f.put("resync_guard", if set.replica_resync_guard { "yes" } else { "no" });
         f.put("resyncs_refused", self.stats.resyncs_refused);
         f.put("resync_refused_reason", refused.map(|r| format!("{}", r.why)).unwrap_or_default());
-        f.put("full_syncs_under_way", self.source.full_syncs());
+        f.put("full_syncs_under_way", self.source.full_syncs(now.mono));
         f.put("full_syncs_put_off", self.source.counters().put_off);
         let throttled = self.throttle.map_or(core::time::Duration::ZERO, |t| now.mono - t.since());
         f.put("write_throttle_active", u8::from(self.throttle.is_some()));

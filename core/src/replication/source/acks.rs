@@ -117,13 +117,13 @@ impl Source {
     }
 
     /// How many replicas are between their request for a full resync and the stream.
-    pub fn full_syncs(&self) -> usize {
+    pub fn full_syncs(&self, now: Instant) -> usize {
         let begun = |p: &&Peer| {
             matches!(p.state, State::Waiting { .. } | State::Sending(_) | State::Held | State::Parked { .. })
         };
         // Of two connections one counts: the main one until the other is there.
         let syncs = |p: &&Peer| begun(p) && !p.awaits_snapshot();
-        self.peers.values().filter(syncs).count()
+        self.peers.values().filter(syncs).count() + self.promised(now)
     }
 
     /// How many online replicas acknowledged `offset`: what WAIT counts. One that came back on another connection, and

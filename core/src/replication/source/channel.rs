@@ -9,6 +9,7 @@ use crate::ids::ConnId;
 use crate::machine::{Endpoint, Turn};
 use crate::replication::ReplId;
 use crate::resp::decimal;
+use crate::time::Instant;
 
 use super::conf::Answer;
 use super::event::{Dropped, Event};
@@ -98,7 +99,7 @@ impl Source {
                 Taken::Full
             }
             Dialect::Valkey => {
-                let said = Said { parked: Some(peer.endpoint), ..peer.said };
+                let said = Said { parked: Some((peer.endpoint, cx.now.mono)), ..peer.said };
                 self.said.insert(conn, said);
                 self.arm_backlog_ttl(cx);
                 Taken::TwoChannel
@@ -129,6 +130,10 @@ impl Source {
         // Snapshot and stream alone: what goes by it ends with the snapshot.
         peer.said.rdb_only = true;
         let main = main.or_else(|| self.parked_client(&peer));
+        if main.is_none() {
+            // Nothing was promised to it.
+            self.has_room(conn, &peer, cx)?;
+        }
         let first = main.and_then(|m| self.said.get(&m).or_else(|| self.peers.get(&m).map(|p| &p.said)));
         if let Some(first) = first {
             // Valkey up to 9.0 says neither on this connection, and a sentinel would take it for another replica.
@@ -149,11 +154,25 @@ impl Source {
         self.peers.get(&conn).is_some_and(waits)
     }
 
+    /// How many clients were told to open an RDB channel, and did not yet: each has a full resync promised, for as long as a
+    /// replica that came would be waited for.
+    pub(super) fn promised(&self, now: Instant) -> usize {
+        let expected = |(conn, said): &(&ConnId, &Said)| {
+            said.parked.as_ref().is_some_and(|(_, since)| now - *since < self.config.timeout)
+                && !self
+                    .peers
+                    .values()
+                    .any(|p| matches!(p.channel, Some(Channel::Rdb { main, .. }) if main == Some(**conn)))
+        };
+        self.said.iter().filter(expected).count()
+    }
+
     /// The client that was told to open such a connection and is at the same address and port.
     fn parked_client(&self, peer: &Peer) -> Option<ConnId> {
         let ip = peer.endpoint.tcp().map(|a| a.ip());
-        let same =
-            |s: &Said| s.parked.as_ref().is_some_and(|at| at.tcp().map(|a| a.ip()) == ip) && s.port == peer.said.port;
+        let same = |s: &Said| {
+            s.parked.as_ref().is_some_and(|(at, _)| at.tcp().map(|a| a.ip()) == ip) && s.port == peer.said.port
+        };
         self.said.iter().find(|(_, said)| same(said)).map(|(&conn, _)| conn)
     }
 

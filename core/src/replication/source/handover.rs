@@ -202,13 +202,13 @@ impl Source {
     }
 
     /// Whether another full resync may begin; else the answer to its replica.
-    fn has_room<K: Key, E: Emit>(
+    pub(super) fn has_room<K: Key, E: Emit>(
         &mut self,
         conn: ConnId,
         peer: &Peer,
         cx: &mut Turn<'_, K, E>,
     ) -> Result<(), SyncError> {
-        let (limit, under_way) = (self.config.max_full_syncs, self.full_syncs());
+        let (limit, under_way) = (self.config.max_full_syncs, self.full_syncs(cx.now.mono));
         if limit == 0 || under_way < limit {
             return Ok(());
         }

@@ -49,8 +49,8 @@ pub(super) struct Said {
     pub(super) main: Option<ConnId>,
     /// `set-rdb-client-id`: the second of them, said on the first.
     pub(super) rdb: Option<ConnId>,
-    /// Where it is: it was told to open a second one.
-    pub(super) parked: Option<Endpoint>,
+    /// Where it is, and since when: it was told to open a second one.
+    pub(super) parked: Option<(Endpoint, Instant)>,
 }
 
 /// How a snapshot reaches a replica.

@@ -403,6 +403,35 @@ fn what_does_not_come_is_waited_for_no_longer_than_repl_timeout() {
     }
 }
 
+#[test]
+fn a_promised_full_resync_takes_its_room() {
+    let words = |port: &'static str| ["REPLCONF", "listening-port", port, "capa", "eof", "capa", "dual-channel"];
+    let rdb =
+        |port: &'static str| ["REPLCONF", "capa", "eof", "rdb-only", "1", "rdb-channel", "1", "listening-port", port];
+    let mut b = Bare::two_channel();
+    b.with(|s, cx| {
+        s.configure(SourceConfig { two_channel: true, max_full_syncs: 1, ..config(true) }, cx);
+    });
+    let put_off = |answer: Result<Taken, String>| answer.is_err_and(|text| text.starts_with("NOMASTERLINK"));
+    assert_eq!(b.conf(1, &words("7001")), Answer::Ok);
+    assert_eq!(b.ask(1, &["PSYNC", "?", "-1"]), Ok(Taken::TwoChannel));
+    assert_eq!(b.conf(3, &words("7003")), Answer::Ok);
+    assert!(put_off(b.ask(3, &["PSYNC", "?", "-1"])), "one is promised");
+    assert_eq!(b.conf(4, &rdb("7003")), Answer::Ok);
+    assert!(put_off(b.ask(4, &["SYNC"])), "to this one nothing was promised");
+    assert_eq!(b.conf(2, &rdb("7001")), Answer::Ok);
+    assert_eq!(b.ask(2, &["SYNC"]), Ok(Taken::Full));
+    let now = crate::time::Instant::ZERO;
+    assert_eq!(b.source.full_syncs(now), 1, "promise and resync are one");
+    assert_eq!((b.source.counters().put_off, b.source.connections()), (2, 1));
+    // Who never comes holds the room no longer than repl-timeout.
+    b.with(|s, cx| s.closed(ConnId::accepted(2), cx));
+    assert_eq!(b.source.full_syncs(now + Duration::from_secs(59)), 1);
+    assert_eq!(b.source.full_syncs(now + Duration::from_secs(60)), 0);
+    b.with(|s, cx| s.closed(ConnId::accepted(1), cx));
+    assert_eq!(b.source.full_syncs(now), 0, "a client that is gone waits for nothing");
+}
+
 impl Bare {
     /// The deadline of who is silent, so many seconds on.
     fn late(&mut self, s: u64) {
