@@ -61,7 +61,7 @@ mod tests {
                     std::process::Command::new("true").status().ok();
                 }
             });
-            for _ in 0..3000 {
+            for _ in 0..10_000 {
                 let port = free();
                 let taken = std::net::TcpListener::bind(("127.0.0.1", port));
                 if taken.is_err() {

@@ -18,6 +18,8 @@ situations! {
     PartialSecond = "partial resync under the second id",
     SocketTransfer = "a snapshot went over the sockets",
     FileTransfer = "a snapshot went through a file",
+    OverTwo = "a replica was told to take a snapshot by a connection of its own",
+    LostOfTwo = "a resync over two connections lost one of them",
     SnapshotJoined = "a replica joined a snapshot under way",
     LoadedFromSocket = "a snapshot was loaded straight from the socket",
     LoadedBeside = "a snapshot was loaded beside the old dataset",
@@ -135,6 +137,10 @@ impl Situations {
             E::PartialRefused { why: Refusal::NotHeld { .. }, .. } => Situation::RefusedBacklog,
             E::TransferStarted { .. } => Situation::SocketTransfer,
             E::FileStarted => Situation::FileTransfer,
+            E::OverTwo(_) => Situation::OverTwo,
+            E::Dropped {
+                why: Dropped::ChannelLost | Dropped::MainLost | Dropped::NoMain | Dropped::NoChannel, ..
+            } => Situation::LostOfTwo,
             E::SnapshotJoined => Situation::SnapshotJoined,
             E::TimedOut { .. } => Situation::ReplicaTimedOut,
             E::OutputLimit { limit: Limit::Hard, .. } => Situation::DroppedHard,

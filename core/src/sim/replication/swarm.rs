@@ -322,6 +322,7 @@ fn node_args(c: &mut Choices, shared: &[String], scenario: &Scenario) -> Vec<Str
         set("set-max-listpack-entries", pick(c, &[128, 4]));
         set("zset-max-listpack-entries", pick(c, &[128, 4]));
         set("list-max-listpack-size", pick(c, &[-2, 3]));
+        set("repl-rdb-channel", pick(c, &["no", "no", "yes"]));
     } else {
         set("repl-timeout", "5".into());
     }
