@@ -2,7 +2,7 @@
 
 use crate::resp::Client;
 use crate::{Result, ports};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

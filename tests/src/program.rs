@@ -97,6 +97,12 @@ fn find_under_test() -> Result<Program> {
     })
 }
 
+/// Whether the runtime under test is mio, the one that is taken where nothing is said.
+#[must_use]
+pub fn over_mio() -> bool {
+    std::env::var("PRIMACY_RUNTIME").map_or(true, |runtime| runtime == "mio")
+}
+
 /// Builds the program of the runtime under test and gives its path.
 fn build() -> Result<PathBuf> {
     let runtime = std::env::var("PRIMACY_RUNTIME").unwrap_or_else(|_| "mio".into());

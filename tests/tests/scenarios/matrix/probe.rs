@@ -4,7 +4,6 @@ use primacy_tests::resp::{Client, Value, encode};
 use primacy_tests::server::Server;
 use primacy_tests::world::World;
 use primacy_tests::{Result, ports, program::Program};
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 /// Valkey's switch, which Primacy takes too. No Redis up to 7 knows it.

@@ -1,7 +1,7 @@
 //! `docs/replication-matrix.md`: what the cells showed, as a table.
 
 use super::{Column, DATA, Outcome, Pair, WAYS, pairs};
-use primacy_tests::program::{Kind, under_test};
+use primacy_tests::program::{Kind, over_mio, under_test};
 use primacy_tests::resp::find_info;
 use primacy_tests::server::Server;
 use primacy_tests::{Result, ensure, full};
@@ -45,8 +45,7 @@ fn file() -> PathBuf {
 
 /// Writes the table, if this run was asked for the full numbers and has an outcome for each cell of Primacy over mio.
 pub(crate) fn write() {
-    let mio = std::env::var("PRIMACY_RUNTIME").is_ok_and(|r| r != "mio");
-    let mine = under_test().is_ok_and(|p| p.is_primacy()) && !mio;
+    let mine = under_test().is_ok_and(|p| p.is_primacy()) && over_mio();
     let Ok(shown) = SHOWN.lock() else { return };
     if !full() || !mine || shown.outcomes.len() < pairs().len() * (WAYS.len() + DATA.len()) {
         return;

@@ -17,7 +17,7 @@ pub(crate) fn all() -> Vec<Trial> {
 
 fn needs() -> Needs<(Program, Program)> {
     let ours = program::under_test().map_err(|e| e.to_string())?;
-    if !ours.is_primacy() || std::env::var("PRIMACY_RUNTIME").is_ok_and(|r| r != "mio") {
+    if !ours.is_primacy() || !program::over_mio() {
         return Err("the demonstration belongs to `primacy`, the program over mio".into());
     }
     Ok((ours, Peer::Redis70.find()?))
