@@ -98,15 +98,25 @@ impl Upstream {
         self.broken = false;
         let id = self.id();
         // The stream goes on by the main connection then, and all of this by another.
-        let beside = self.two_channel && draw.byte() & 1 == 0;
+        let way = if self.two_channel { draw.byte() % 3 } else { 2 };
         let mut out = Vec::new();
-        if beside {
-            main.extend_from_slice(b"+RDBCHANNELSYNC 7\r\n");
+        match way {
+            0 => main.extend_from_slice(b"+RDBCHANNELSYNC 7\r\n"),
+            1 => main.extend_from_slice(b"+DUALCHANNELSYNC\r\n"),
+            _ => {}
+        }
+        if way < 2 {
             out.extend_from_slice(b"+OK\r\n");
         }
-        out.extend_from_slice(b"+FULLRESYNC ");
-        out.extend_from_slice(&id);
-        out.extend_from_slice(format!(" {}\r\n", self.start).as_bytes());
+        if way == 1 {
+            out.extend_from_slice(format!("$ENDOFF:{} ", self.start).as_bytes());
+            out.extend_from_slice(&id);
+            out.extend_from_slice(b" 0 7\r\n");
+        } else {
+            out.extend_from_slice(b"+FULLRESYNC ");
+            out.extend_from_slice(&id);
+            out.extend_from_slice(format!(" {}\r\n", self.start).as_bytes());
+        }
         let mut body = Body::new(Options { compress: draw.byte() & 1 == 1 });
         for i in 0..draw.below(6) {
             let value = b"up".repeat(draw.below(3000));
@@ -126,7 +136,7 @@ impl Upstream {
             out.extend_from_slice(&snapshot);
             out.extend_from_slice(&[b'e'; 40]);
         }
-        if beside {
+        if way < 2 {
             self.beside = out;
         } else {
             main.append(&mut out);
