@@ -106,9 +106,11 @@ fn pair(w: &World, master: &Program, replica: &Program, as_replica: &[&str]) -> 
         fill::keys(r.port, 1_000, &mut rng)?;
     }
     r.client()?.run(&format!("REPLICAOF 127.0.0.1 {}", link.port))?;
-    let mut beside = 0;
+    let (mut beside, mut kept) = (0, 0);
+    let held = |r: &Server| -> Result<u64> { Ok(r.client()?.info("primacy", "stream_held_bytes")?.parse()?) };
     for _ in 0..30 {
         fill::writes(m.port, WRITES / 30, &mut rng)?;
+        kept += if replica.is_primacy() { held(&r)? } else { 0 };
         let rows = rows(&m, &r, ours)?;
         beside += rows.iter().filter(|row| BESIDE.iter().any(|word| row.contains(word))).count();
     }
@@ -118,6 +120,9 @@ fn pair(w: &World, master: &Program, replica: &Program, as_replica: &[&str]) -> 
     let opened = r.logged(&OPENED);
     ensure!(opened == 1, "{opened} RDB channels were opened for one full resync");
     ensure!(beside > 0, "the stream was not seen beside the snapshot");
+    if replica.is_primacy() {
+        ensure!(kept > 0 && held(&r)? == 0, "INFO told of {kept} bytes of stream kept, and {} at the end", held(&r)?);
+    }
     let (full, partial) = wait::served(&m)?;
     ensure!(full == 1, "one full resync was due, {full} were served");
     // Valkey's dialect asks for the stream as for a partial resync.

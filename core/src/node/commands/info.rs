@@ -295,6 +295,8 @@ impl<D: Dataset> Node<D> {
         f.put("snapshot_buffer_bytes", out);
         f.put("snapshot_buffer_limit_bytes", self.source.config().snapshot_buffer);
         f.put("snapshot_incoming_bytes", coming);
+        // Of these, what came of the stream while the snapshot is not in place.
+        f.put("stream_held_bytes", self.upstream.as_ref().map_or(0, |up| up.link.held()));
         f.put("resync_memory_bytes", handed + out + coming);
     }
 }
