@@ -98,6 +98,8 @@ pub struct History {
     block: Option<Vec<Command>>,
     /// Every state of a key with the offset behind the command (or the EXEC) that made it.
     versions: BTreeMap<Place, Vec<(u64, State)>>,
+    /// Its owner has freed its log, perhaps with bytes in it that were written in the same step and nobody saw.
+    freed: bool,
     /// Bytes up to here were missed: from there on nothing is known of the states.
     gap: Option<u64>,
 }
@@ -164,6 +166,7 @@ impl Ledger {
             db: None,
             block: None,
             versions: BTreeMap::new(),
+            freed: false,
             gap: None,
         });
         self.ids.insert(id, h);
@@ -176,6 +179,19 @@ impl Ledger {
             owner if owner == who => Ok(()),
             other => Err(other),
         }
+    }
+
+    /// The owner of the history with this id has freed its log.
+    pub fn free(&mut self, id: ReplId) {
+        if let Some(h) = self.find(id) {
+            self.list[h].freed = true;
+        }
+    }
+
+    /// Whether a process of this node wrote the history and freed its log: then a file of the node's may know of bytes that
+    /// nobody saw.
+    pub fn was_freed_by(&self, h: HistoryId, node: usize) -> bool {
+        self.list[h].freed && self.list[h].owner.is_some_and(|owner| owner.node == node)
     }
 
     /// The history that really holds position `at` of `h`: the eldest of its line that reaches so far.
@@ -195,7 +211,7 @@ impl Ledger {
     pub fn extend(&mut self, h: HistoryId, from: u64, bytes: &[u8]) -> Result<(), Misfit> {
         let end = self.list[h].end();
         if from > end {
-            // Bytes that nobody saw: the log was trimmed beyond them within one step.
+            // Bytes that nobody saw: the log was trimmed beyond them, or freed, within one step.
             let history = &mut self.list[h];
             let missing = (from - end) as usize;
             history.bytes.resize(history.bytes.len() + missing, 0);
@@ -412,6 +428,23 @@ mod tests {
 
     fn value(bytes: &[u8]) -> State {
         State::Value(Value::text(bytes, false))
+    }
+
+    /// Seed 1009596 of `all`, as it was drawn once: seven expired keys were deleted and the log freed in one step.
+    #[test]
+    fn what_was_written_and_freed_in_one_step_is_known_to_the_writers_file_alone() {
+        let mut l = Ledger::default();
+        let id = ReplId::random(&mut Rng::new([2; 32]));
+        let h = l.begin(id, None, 100, true);
+        l.own(h, Process { node: 2, boot: 1 }).unwrap();
+        l.extend(h, 100, &wire(&[&["PING"]])).unwrap();
+        let file = l.history(h).end() + 22;
+        assert!(l.compare(h, file, &[]).is_err_and(|misfit| misfit.beyond));
+        assert!(!l.was_freed_by(h, 2));
+        l.free(id);
+        assert!(l.was_freed_by(h, 2) && !l.was_freed_by(h, 1));
+        l.extend(h, file, &[]).unwrap();
+        assert!(l.history(h).end() == file && l.is_blind(h));
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub fn check(
     }
     let last = track.last.replace(look);
     let same_life = last.filter(|l| l.boot == look.boot && l.generation == look.generation && !l.dark && !look.dark);
+    if let Some(last) = last.filter(|l| l.master && !l.dark && look.dark) {
+        ledger.free(last.id);
+    }
     let history = match ledger.find(look.id) {
         Some(history) => history,
         None => begin(ledger, node, &look),
@@ -56,7 +59,11 @@ pub fn check(
     let from = same_life.map_or(source.log().start(), |l| l.offset.max(source.log().start()));
     scratch.clear();
     source.log().peek(from, look.offset).for_each(|piece| scratch.extend_from_slice(piece));
-    let fits = if look.master { ledger.extend(history, from, scratch) } else { ledger.compare(history, from, scratch) };
+    let fits = if look.master || ledger.was_freed_by(history, who.node) {
+        ledger.extend(history, from, scratch)
+    } else {
+        ledger.compare(history, from, scratch)
+    };
     fits.map_err(|Misfit { beyond, text }| match (look.master, beyond) {
         (false, true) => Broken::new(PREFIX, format!("a replica shows what its master never wrote: {text}")),
         (false, false) => Broken::new(PREFIX, format!("a replica shows other bytes than its master wrote: {text}")),
