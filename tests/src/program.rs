@@ -97,6 +97,35 @@ fn find_under_test() -> Result<Program> {
     })
 }
 
+/// Where cargo puts what is built as this test is.
+fn folder() -> Result<PathBuf> {
+    // target/<profile folder>/deps/<this executable>
+    let me = std::env::current_exe()?;
+    Ok(me.parent().and_then(Path::parent).ok_or("the test executable lies in no target folder")?.into())
+}
+
+/// An example of core's, built as `tests/run.sh` has built it with the unit tests.
+///
+/// # Errors
+/// It cannot be built.
+pub fn example(name: &str) -> Result<PathBuf> {
+    let folder = folder()?;
+    let target = folder.parent().ok_or("no target folder")?;
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace folder")?;
+    let out = Command::new(cargo)
+        // The packages and features decide what is built: others would build core anew.
+        .args(["build", "--quiet", "--workspace", "--exclude", "primacy-tests", "--examples"])
+        .args(["--features", "primacy-core/sim,primacy-core/fuzz", "--target-dir"])
+        .arg(target)
+        .current_dir(root)
+        .output()?;
+    if !out.status.success() {
+        return Err(format!("the examples could not be built:\n{}", String::from_utf8_lossy(&out.stderr)).into());
+    }
+    Ok(target.join("debug/examples").join(name))
+}
+
 /// Whether the runtime under test is mio, the one that is taken where nothing is said.
 #[must_use]
 pub fn over_mio() -> bool {
@@ -110,9 +139,7 @@ fn build() -> Result<PathBuf> {
         let known = RUNTIMES.map(|(name, ..)| name).join(" and ");
         return Err(format!("PRIMACY_RUNTIME={runtime}: there is no such runtime; {known} are").into());
     };
-    // target/<profile folder>/deps/<this executable>
-    let me = std::env::current_exe()?;
-    let folder = me.parent().and_then(Path::parent).ok_or("the test executable lies in no target folder")?;
+    let folder = folder()?;
     let target = folder.parent().ok_or("no target folder")?;
     let profile = match folder.file_name().and_then(|n| n.to_str()) {
         Some("debug") | None => "dev",

@@ -14,6 +14,7 @@ mod crash;
 mod debian;
 mod differential;
 mod dumps;
+mod embedding;
 mod events;
 mod failover;
 mod functions;
@@ -58,11 +59,13 @@ fn main() -> ExitCode {
         two_channel::all(),
     ];
     // What commands do to the data is the same machine over every runtime: one of them shows it, unless it is asked for.
+    // And the examples have one of their own.
     if args.filter.is_some() || over_mio() {
         all.extend([
             commands::all(),
             differential::all(),
             dumps::all(),
+            embedding::all(),
             functions::all(),
             later::all(),
             memory::all(),
