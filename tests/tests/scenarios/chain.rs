@@ -50,6 +50,9 @@ fn run(w: &World, top: &Program, end: &Program) -> Result<()> {
 }
 
 fn promote(a: &Server, p: &Server, c: &Server) -> Result<()> {
+    // A key that the old master deletes between the promotion and its own REPLICAOF would put it ahead of the new one.
+    a.client()?.run("DEBUG SET-ACTIVE-EXPIRE 0")?;
+    wait::offsets_equal(&[a, p])?;
     let old = p.client()?.info("replication", "master_replid")?;
     let at = wait::offset(p)?;
     let (full, partial) = wait::served(p)?;
