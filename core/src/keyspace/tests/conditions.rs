@@ -99,18 +99,14 @@ const TALK: &[(&str, &str)] = &[
 #[test]
 fn as_servers_answer() {
     let mut w = World::new();
-    for (line, want) in TALK {
-        let got = w.say(line).trim_end_matches("\r\n").replace("\r\n", " ");
-        assert_eq!(got, *want, "{line}");
-    }
+    w.talk(TALK);
     super::laws::accounts(&w.ks);
 }
 
 #[test]
 fn replicas_are_told_what_to_do_and_not_when() {
-    let mut w = World::new();
-    for (line, want, dirty) in [
-        ("MSETEX 2 a 1 b 2 NX", &["MSET a 1 b 2"][..], 2),
+    World::new().told(&[
+        ("MSETEX 2 a 1 b 2 NX", &["MSET a 1 b 2"], 2),
         ("MSETEX 2 a 1 b 2 EX 5", &["SET a 1 PXAT 1005000", "SET b 2 PXAT 1005000"], 2),
         ("MSETEX 2 a 3 c 2 KEEPTTL", &["SET a 3 KEEPTTL", "SET c 2 KEEPTTL"], 2),
         ("MSETEX 2 a 3 d 2 XX", &[], 0),
@@ -123,11 +119,7 @@ fn replicas_are_told_what_to_do_and_not_when() {
         ("DELIFEQ a 7", &["DEL a"], 1),
         ("DELEX b IFNE 7", &["DEL b"], 1),
         ("DELEX c", &["DEL c"], 1),
-    ] {
-        w.fx.dirty = 0;
-        w.say(line);
-        assert_eq!((w.effects(), w.fx.dirty), (want.iter().map(|&s| s.into()).collect(), dirty), "{line}");
-    }
+    ]);
 }
 
 #[test]

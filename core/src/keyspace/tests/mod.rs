@@ -115,6 +115,28 @@ impl World {
         String::from_utf8(self.run(0, &words)).expect("these tests write text")
     }
 
+    /// The same on one line.
+    pub(super) fn answer(&mut self, line: &str) -> String {
+        self.say(line).trim_end_matches("\r\n").replace("\r\n", " ")
+    }
+
+    /// Says commands one after the other, each of which is answered as it is written beside it.
+    pub(super) fn talk(&mut self, lines: &[(&str, &str)]) {
+        for (line, want) in lines {
+            assert_eq!(self.answer(line), *want, "{line}");
+        }
+    }
+
+    /// The same of what replicas are told, and of how many changes that counts as.
+    pub(super) fn told(&mut self, lines: &[(&str, &[&str], u64)]) {
+        for (line, want, dirty) in lines {
+            self.fx.dirty = 0;
+            self.say(line);
+            let want: Vec<String> = want.iter().map(|&text| text.into()).collect();
+            assert_eq!((self.effects(), self.fx.dirty), (want, *dirty), "{line}");
+        }
+    }
+
     /// The effects since the last call, as words.
     pub(super) fn effects(&mut self) -> Vec<String> {
         let text = |c: &Command| c.args().iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
