@@ -37,6 +37,7 @@ mod stream_groups;
 mod stream_info;
 mod stream_ranges;
 mod stream_reads;
+mod stream_refs;
 mod streams;
 mod strings;
 mod waits;
@@ -274,6 +275,7 @@ commands! {
     streams::xadd: "xadd" -5 GROWS_FAST (1, 1, 1) "stream" "5.0.0" "Adds an entry to a stream; makes the stream if there is none.";
     streams::xlen: "xlen" 2 READ_FAST (1, 1, 1) "stream" "5.0.0" "Counts the entries of a stream.";
     streams::xdel: "xdel" -3 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Deletes entries of a stream.";
+    stream_refs::xdelex: "xdelex" -5 WRITE_FAST (1, 1, 1) "stream" "8.2.0" "Deletes entries of a stream, and says what becomes of the references to them.";
     streams::xtrim: "xtrim" -4 WRITE (1, 1, 1) "stream" "5.0.0" "Deletes the oldest entries of a stream.";
     streams::xsetid: "xsetid" -3 GROWS_FAST (1, 1, 1) "stream" "5.0.0" "Sets the last id of a stream; for replication.";
     stream_ranges::xrange: "xrange" -4 READ (1, 1, 1) "stream" "5.0.0" "Reads the entries in a range of ids.";
@@ -288,6 +290,7 @@ commands! {
     stream_groups::xgroup: "xgroup|help" 2 HELPS (0, 0, 0) "stream" "5.0.0" "Shows the subcommands.";
     stream_groups::xgroup: "xgroup|setid" -5 WRITE (2, 2, 1) "stream" "5.0.0" "Says up to which entry a group has read.";
     stream_groups::xack: "xack" -4 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Acknowledges entries that a consumer of a group got.";
+    stream_refs::xackdel: "xackdel" -6 WRITE_FAST (1, 1, 1) "stream" "8.2.0" "Acknowledges entries that a consumer of a group got, and deletes them.";
     stream_groups::xpending: "xpending" -3 READ (1, 1, 1) "stream" "5.0.0" "Shows the entries of a group that are not acknowledged.";
     stream_claims::xclaim: "xclaim" -6 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Gives entries that are not acknowledged to another consumer.";
     stream_claims::xautoclaim: "xautoclaim" -6 WRITE_FAST (1, 1, 1) "stream" "6.2.0" "Gives entries that are not acknowledged for long to another consumer.";

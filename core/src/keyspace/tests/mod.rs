@@ -19,6 +19,7 @@ mod sets;
 mod snapshots;
 mod sorts;
 mod stream_laws;
+mod stream_refs;
 mod stream_talk;
 mod streams;
 mod zset_laws;
