@@ -9,7 +9,7 @@
 const KEYS: &[(&str, &str)] = &[
     (
         "RO access @1 0:1:0",
-        "bitcount bitfield_ro bitpos dump expiretime geodist geohash geopos georadius_ro georadiusbymember_ro \
+        "bitcount bitfield_ro bitpos digest dump expiretime geodist geohash geopos georadius_ro georadiusbymember_ro \
          geosearch get getbit getrange hexpiretime hget hgetall hkeys hmget hpexpiretime hpttl hrandfield hscan \
          httl hvals lindex lpos lrange pexpiretime pttl smembers smismember srandmember sscan substr ttl xpending \
          xrange xrevrange zcount zlexcount zmscore zrandmember zrange zrangebylex zrangebyscore zrank zrevrange \

@@ -137,6 +137,7 @@ commands! {
     strings::msetex: "msetex" -4 GROWS_MOVABLE (0, 0, 0; 1 by 2) "string" "8.4.0" "Gives several keys their strings and one expiry, if conditions allow.";
     compare::delifeq: "delifeq" 3 WRITE_FAST (1, 1, 1) "string" "9.0.0" "Deletes a key if its string is this one; of Valkey.";
     compare::delex: "delex" -2 WRITE_FAST (1, 1, 1) "string" "8.4.0" "Deletes a key if its string compares as asked for.";
+    compare::digest: "digest" 2 READ_FAST (1, 1, 1) "string" "8.4.0" "Tells the digest of a string, which conditions compare with.";
     ranges::append: "append" 3 GROWS_FAST_PIECES (1, 1, 1) "string" "2.0.0" "Adds bytes to the end of a string; makes it if there is none.";
     ranges::strlen: "strlen" 2 READ_FAST (1, 1, 1) "string" "2.2.0" "Tells how many bytes a string has.";
     ranges::getrange: "getrange" 4 READ (1, 1, 1) "string" "2.4.0" "Reads a part of a string.";
