@@ -213,7 +213,9 @@ impl Shape {
     /// The cells that cover the area, in the order in which they are searched.
     pub(super) fn cells(&self) -> Vec<Cell> {
         let (bounds, steps) = (self.bounds(), self.steps());
-        let mut centre = Cell::at(self.centre, steps, LAT);
+        // The centre of a polygon may be nearer to a pole than the map goes.
+        let middle = Point { lat: self.centre.lat.clamp(LAT.0, LAT.1), ..self.centre };
+        let mut centre = Cell::at(middle, steps, LAT);
         let too_small = || {
             let edge = |east, north| centre.beside(east, north).area();
             edge(0, 1).lat.1 < bounds.lat.1
@@ -222,7 +224,7 @@ impl Shape {
                 || edge(-1, 0).lon.0 > bounds.lon.0
         };
         if steps > 1 && too_small() {
-            centre = Cell::at(self.centre, steps - 1, LAT);
+            centre = Cell::at(middle, steps - 1, LAT);
         }
         let area = centre.area();
         let mut cells: Vec<Cell> = Vec::with_capacity(9);
