@@ -22,6 +22,7 @@ mod interop;
 mod later;
 mod matrix;
 mod memory;
+mod polygons;
 mod program;
 mod record;
 mod scale;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         // With a filter all cells are there to be chosen from.
         matrix::all(args.filter.is_some()),
         memory::all(),
+        polygons::all(),
         program::all(),
         record::all(),
         scale::all(),
