@@ -189,7 +189,7 @@ mod tests {
             let chunked = Chunked::new(&long);
             // And one is as often the first as it is the last.
             let sources = [Str::Long(&chunked), Str::Flat(&b), Str::Flat(&c)];
-            let sources = if at % 2 == 0 { sources } else { [sources[2], sources[1], sources[0]] };
+            let sources = if at.is_multiple_of(2) { sources } else { [sources[2], sources[1], sources[0]] };
             let sources = if op == Op::Not { &sources[..1] } else { &sources[..] };
             let len = sources.iter().map(|s| s.len()).max().unwrap_or(0);
             let flat = [sources.first(), sources.get(1), sources.get(2)].map(|s| s.map(|s| s.flat()).unwrap_or_default());
