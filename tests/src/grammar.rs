@@ -167,11 +167,20 @@ pub const OF_VALKEY_9_1: Rules = &[
     "SET $k $small IFEQ $small { GET | } { EX $t | PX $ms | EXAT $at | PXAT $atms | KEEPTTL | }",
     "SET $k $small",
     "DELIFEQ $k $small",
+    "GEOSEARCHSTORE $geo $geo BYPOLYGON { 3 $lon $lat $lon $lat $lon $lat | 4 $lon $lat $lon $lat $lon $lat $lon $lat } { ASC COUNT 4 | }",
 ];
 
-/// What only Redis 8.4 and Primacy know.
-pub const OF_REDIS_8_4: Rules =
-    &["SET $k $small IFNE $small { GET | } { PX $ms | KEEPTTL | }", "DELEX $k { IFEQ $small | IFNE $small | }"];
+/// What only Redis 8 and Primacy know.
+pub const OF_REDIS_8: Rules = &[
+    "SET $k $small IFNE $small { GET | } { PX $ms | KEEPTTL | }",
+    "SET $k $small { IFDNE | IFDEQ } 0123456789abcdef { GET | } { PX $ms | KEEPTTL | }",
+    "DELEX $k { IFEQ $small | IFNE $small | IFDEQ 0123456789abcdef | IFDNE 0123456789abcdef | }",
+    "BITOP { DIFF | DIFF1 | ANDOR | ONE } $b $b ( $b )+",
+    "XADD $y { MAXLEN { = | ~ } 1$small | MINID { = | ~ } $near | } { KEEPREF | DELREF | ACKED } $up a $e",
+    "XTRIM $y { MAXLEN 1$small | MAXLEN ~ 1$small LIMIT 1$small | MINID { = | ~ } $near } { KEEPREF | DELREF | ACKED }",
+    "XDELEX $y { KEEPREF | DELREF | ACKED | } IDS { 1 $near | 3 $near $near $near }",
+    "XACKDEL $y $g { KEEPREF | DELREF | ACKED | } IDS { 1 $near | 3 $near $near $near }",
+];
 
 /// Commands that may wait a little; Redis looks at its clocks ten times a second only.
 pub const WAITING: Rules = &[
@@ -188,7 +197,7 @@ pub const WAITING: Rules = &[
 pub const AT_ONCE: &[Rules] = &[STRINGS, KEYS, LISTS, HASHES, SETS, ZSETS, PLACES, STREAMS];
 
 fn all() -> impl Iterator<Item = &'static str> {
-    AT_ONCE.iter().copied().flatten().chain(WAITING).chain(APART).chain(OF_VALKEY_9_1).chain(OF_REDIS_8_4).copied()
+    AT_ONCE.iter().copied().flatten().chain(WAITING).chain(APART).chain(OF_VALKEY_9_1).chain(OF_REDIS_8).copied()
 }
 
 /// A random command of these rules.

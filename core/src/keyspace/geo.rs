@@ -4,8 +4,12 @@
 //! it name a larger cell, so a cell is a range of scores. Numbers and order of all steps are Redis's: which members an
 //! area covers, and in which order they are found, has to be the same.
 
+mod polygon;
+
 use alloc::vec::Vec;
 use core::f64::consts::PI;
+
+pub(super) use polygon::Polygon;
 
 const LON: (f64, f64) = (-180.0, 180.0);
 /// What a square Mercator map shows.
@@ -139,16 +143,18 @@ impl Cell {
 }
 
 /// The form of a searched area.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) enum Form {
     /// `BYRADIUS`: a circle, m.
     Circle(f64),
     /// `BYBOX`: width and height of a box, m.
     Box(f64, f64),
+    /// `BYPOLYGON`.
+    Polygon(Polygon),
 }
 
 /// A searched area.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct Shape {
     pub(super) centre: Point,
     pub(super) form: Form,
@@ -157,21 +163,23 @@ pub(super) struct Shape {
 impl Shape {
     /// The distance of a place from the centre, m, if it is in the area.
     pub(super) fn distance(&self, to: Point) -> Option<f64> {
-        let outside = match self.form {
-            Form::Circle(radius) => self.centre.distance(to) > radius,
+        let outside = match &self.form {
+            Form::Circle(radius) => self.centre.distance(to) > *radius,
             Form::Box(width, height) => {
                 to.distance(Point { lon: self.centre.lon, ..to }) > width / 2.0
                     || to.distance(Point { lat: self.centre.lat, ..to }) > height / 2.0
             }
+            Form::Polygon(polygon) => !polygon.contains(to),
         };
         (!outside).then(|| self.centre.distance(to))
     }
 
     /// The bounds of the area; too wide ones where it reaches over the edge of the map.
     fn bounds(&self) -> Area {
-        let (across, up) = match self.form {
-            Form::Circle(radius) => (radius, radius),
+        let (across, up) = match &self.form {
+            Form::Circle(radius) => (*radius, *radius),
             Form::Box(width, height) => (width / 2.0, height / 2.0),
+            Form::Polygon(polygon) => return polygon.bounds(),
         };
         let Point { lon, lat } = self.centre;
         let dlat = up / EARTH_RADIUS / RADIANS;
@@ -183,9 +191,10 @@ impl Shape {
 
     /// How small cells may be so that nine of them cover the area.
     fn steps(&self) -> u32 {
-        let mut range = match self.form {
-            Form::Circle(radius) => radius,
+        let mut range = match &self.form {
+            Form::Circle(radius) => *radius,
             Form::Box(width, height) => libm::sqrt(width / 2.0 * (width / 2.0) + height / 2.0 * (height / 2.0)),
+            Form::Polygon(polygon) => polygon.reach(self.centre),
         };
         if range == 0.0 {
             return STEPS;
@@ -204,7 +213,9 @@ impl Shape {
     /// The cells that cover the area, in the order in which they are searched.
     pub(super) fn cells(&self) -> Vec<Cell> {
         let (bounds, steps) = (self.bounds(), self.steps());
-        let mut centre = Cell::at(self.centre, steps, LAT);
+        // The centre of a polygon may be nearer to a pole than the map goes.
+        let middle = Point { lat: self.centre.lat.clamp(LAT.0, LAT.1), ..self.centre };
+        let mut centre = Cell::at(middle, steps, LAT);
         let too_small = || {
             let edge = |east, north| centre.beside(east, north).area();
             edge(0, 1).lat.1 < bounds.lat.1
@@ -213,7 +224,7 @@ impl Shape {
                 || edge(-1, 0).lon.0 > bounds.lon.0
         };
         if steps > 1 && too_small() {
-            centre = Cell::at(self.centre, steps - 1, LAT);
+            centre = Cell::at(middle, steps - 1, LAT);
         }
         let area = centre.area();
         let mut cells: Vec<Cell> = Vec::with_capacity(9);

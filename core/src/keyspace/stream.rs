@@ -10,6 +10,7 @@ mod entries;
 mod group;
 pub(super) mod id;
 mod node;
+mod refs;
 mod trim;
 
 use alloc::boxed::Box;
@@ -29,6 +30,7 @@ use group::named;
 pub(super) use group::{Consumer, Group, Owner, Pending};
 pub(super) use node::Item;
 use node::{At, Node, Room};
+pub(super) use refs::{Fate, Refs, Removed};
 pub(super) use trim::{Bound, Trim};
 
 /// The most that the fields and values of one entry may have together, bytes.

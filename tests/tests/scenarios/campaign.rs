@@ -28,7 +28,7 @@ pub(crate) fn all() -> Vec<Trial> {
     vec![
         scenario("campaign::every_command_is_in_the_grammar", LIMIT, || Ok(()), |w, ()| complete(w)),
         scenario("campaign::primacy_and_its_replicas", LIMIT, peers, |w, peers| {
-            let later = &[grammar::OF_VALKEY_9_1, grammar::OF_REDIS_8_4];
+            let later = &[grammar::OF_VALKEY_9_1, grammar::OF_REDIS_8];
             campaign(w, &w.primacy()?, &[&peers[0], &peers[1]], later, scaled(25_000, 1_000_000))
         }),
         scenario("campaign::redis_7.0_and_primacy", LIMIT, peers, |w, peers| {

@@ -23,6 +23,7 @@ mod interop;
 mod later;
 mod matrix;
 mod memory;
+mod polygons;
 mod program;
 mod record;
 mod scale;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
             functions::all(),
             later::all(),
             memory::all(),
+            polygons::all(),
             waiting::all(),
         ]);
     }

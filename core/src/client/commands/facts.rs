@@ -9,7 +9,7 @@
 const KEYS: &[(&str, &str)] = &[
     (
         "RO access @1 0:1:0",
-        "bitcount bitfield_ro bitpos dump expiretime geodist geohash geopos georadius_ro georadiusbymember_ro \
+        "bitcount bitfield_ro bitpos digest dump expiretime geodist geohash geopos georadius_ro georadiusbymember_ro \
          geosearch get getbit getrange hexpiretime hget hgetall hkeys hmget hpexpiretime hpttl hrandfield hscan \
          httl hvals lindex lpos lrange pexpiretime pttl smembers smismember srandmember sscan substr ttl xpending \
          xrange xrevrange zcount zlexcount zmscore zrandmember zrange zrangebylex zrangebyscore zrank zrevrange \
@@ -26,7 +26,7 @@ const KEYS: &[(&str, &str)] = &[
     ),
     (
         "RW delete @1 0:1:0",
-        "hdel lrem ltrim srem xautoclaim xdel xtrim zrem zremrangebylex zremrangebyrank zremrangebyscore",
+        "hdel lrem ltrim srem xautoclaim xdel xdelex xtrim zrem zremrangebylex zremrangebyrank zremrangebyscore",
     ),
     ("RO @1 0:1:0", "hexists hlen hstrlen llen scard sismember strlen type xlen zcard"),
     ("RW insert @1 0:1:0", "append hsetnx linsert lpush lpushx pfadd rpush rpushx sadd"),
@@ -45,6 +45,7 @@ const KEYS: &[(&str, &str)] = &[
     ("OW update @1 0:1:0; RO access @2 -1:1:0", "sdiffstore sunionstore"),
     ("OW update @1 0:1:0; RO access @2 0:1:0", "geosearchstore zrangestore"),
     ("RM delete @1 -1:1:0", "del unlink"),
+    ("RW update delete @1 0:1:0", "xackdel"),
     ("RM delete @1 0:1:0", "delifeq"),
     ("RW delete variable_flags @1 0:1:0", "delex"),
     ("OW update @1 n0+1:2", "msetex"),

@@ -1,13 +1,15 @@
 //! What is done only if a string compares with another: `DELIFEQ` (Valkey 9.0), `DELEX` and conditions of `SET` (Redis 8.4;
-//! `IFEQ` also Valkey 8.1).
-//!
-//! Digests (`IFDEQ`, `IFDNE`) are not offered to clients: they need XXH3. A master's word for them is taken.
+//! `IFEQ` also Valkey 8.1), by the string itself or by its digest, which `DIGEST` tells (Redis 8.4).
 
 use alloc::borrow::Cow;
+use core::fmt::Write as _;
+
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::super::Keyspace;
 use super::super::entry::Slot;
 use super::super::store::{Access, Key};
+use super::super::string::Str;
 use super::super::table::Place;
 use super::WRONG_TYPE;
 use crate::dataset::{Classes, Context, Origin};
@@ -21,20 +23,35 @@ pub(super) fn flat(args: Args<'_>, i: usize) -> Cow<'_, [u8]> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Relation {
-    /// `IFEQ`: there is a string, and it is this one.
-    Equal,
-    /// `IFNE`: there is none, or another one.
-    Other,
-    /// `IFDEQ`, `IFDNE`: by the digest.
-    Digest,
+/// How long a digest is: 64 bits, each four of them a hexadecimal digit.
+const DIGEST_LEN: usize = 16;
+
+/// The digest of a string: its XXH3 of 64 bits without a seed, in lower case.
+fn digest_of(text: Str<'_>) -> alloc::string::String {
+    let mut hash = Xxh3Default::new();
+    text.slices(0, text.len()).for_each(|slice| hash.update(slice));
+    let mut digits = alloc::string::String::with_capacity(DIGEST_LEN);
+    // Nothing is written to that could fail.
+    let _ = write!(digits, "{:0DIGEST_LEN$x}", hash.digest());
+    digits
+}
+
+pub(super) fn digest(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
+    let key = ks.key(cx.db, args.at(1));
+    match ks.read(&key, cx).map(Slot::string) {
+        Some(Some(text)) => cx.reply.bulk(digest_of(text).as_bytes()),
+        Some(None) => cx.reply.error(WRONG_TYPE),
+        None => cx.reply.null(),
+    }
 }
 
 /// A string has to compare with that in an argument.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compare {
-    relation: Relation,
+    /// `IFDEQ`, `IFDNE`: its digest has to.
+    digest: bool,
+    /// `IFNE`, `IFDNE`: there is no string, or another one. The others: there is one, and it is this one.
+    differs: bool,
     /// The argument to compare with.
     with: usize,
 }
@@ -42,39 +59,39 @@ pub(super) struct Compare {
 impl Compare {
     /// The condition that argument `i` names, if one follows it that can be compared with.
     pub(super) fn parse(args: Args<'_>, i: usize) -> Option<Self> {
-        let relation = match () {
-            () if args.is(i, "IFEQ") => Relation::Equal,
-            () if args.is(i, "IFNE") => Relation::Other,
-            () if args.is(i, "IFDEQ") || args.is(i, "IFDNE") => Relation::Digest,
+        let (digest, differs) = match () {
+            () if args.is(i, "IFEQ") => (false, false),
+            () if args.is(i, "IFNE") => (false, true),
+            () if args.is(i, "IFDEQ") => (true, false),
+            () if args.is(i, "IFDNE") => (true, true),
             () => return None,
         };
-        (i + 1 < args.len()).then_some(Self { relation, with: i + 1 })
+        (i + 1 < args.len()).then_some(Self { digest, differs, with: i + 1 })
     }
 
-    /// Whether it can be decided here: digests only by the master that the command comes from.
-    pub(super) fn is_known(self, origin: Origin) -> bool {
-        self.relation != Relation::Digest || origin == Origin::Upstream
-    }
-
-    /// Whether it holds for what a key has; the error if that is no string.
+    /// Whether it holds for what a key has; the error if that is no string, or if it cannot be compared.
     pub(super) fn holds(self, args: Args<'_>, slot: Option<&Slot>, origin: Origin) -> Result<bool, &'static str> {
         // What comes from a master was decided there.
         if origin == Origin::Upstream {
             return Ok(true);
         }
-        let Some(slot) = slot else { return Ok(self.relation != Relation::Equal) };
+        let Some(slot) = slot else { return Ok(self.differs) };
         let text = slot.string().ok_or(WRONG_TYPE)?;
         let with = flat(args, self.with);
-        let equal = text.len() == with.len() && text.flat() == with;
-        Ok(equal == (self.relation == Relation::Equal))
+        let equal = match self.digest {
+            true if with.len() != DIGEST_LEN => return Err("ERR must be exactly 16 hexadecimal characters"),
+            true => digest_of(text).as_bytes().eq_ignore_ascii_case(&with),
+            false => text.len() == with.len() && text.flat() == with,
+        };
+        Ok(equal != self.differs)
     }
 }
 
 pub(super) fn delifeq(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let key = ks.key(cx.db, args.at(1));
     let Some(place) = ks.find(&key, cx, Access::Write) else { return cx.reply.int(0) };
-    let equal = Compare { relation: Relation::Equal, with: 2 };
-    delete_if(ks, args, &key, place, equal, WRONG_TYPE, cx);
+    let equal = Compare { digest: false, differs: false, with: 2 };
+    delete_if(ks, args, &key, place, equal, cx);
 }
 
 pub(super) fn delex(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
@@ -87,13 +104,12 @@ pub(super) fn delex(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
     if args.len() == 2 {
         return delete(ks, &key, place, cx);
     }
-    const NO_STRING: &str = "ERR Key should be of string type if conditions are specified";
     if ks.slot(&key, place).string().is_none() {
-        return cx.reply.error(NO_STRING);
+        return cx.reply.error("ERR Key should be of string type if conditions are specified");
     }
     match Compare::parse(args, 2) {
-        Some(compare) if compare.is_known(cx.origin) => delete_if(ks, args, &key, place, compare, NO_STRING, cx),
-        _ => cx.reply.error("ERR Invalid condition. Use IFEQ or IFNE"),
+        Some(compare) => delete_if(ks, args, &key, place, compare, cx),
+        None => cx.reply.error("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE"),
     }
 }
 
@@ -103,13 +119,12 @@ fn delete_if(
     key: &Key<'_>,
     place: Place,
     compare: Compare,
-    no_string: &'static str,
     cx: &mut Context<'_, '_>,
 ) {
     match compare.holds(args, Some(ks.slot(key, place)), cx.origin) {
         Ok(true) => delete(ks, key, place, cx),
         Ok(false) => cx.reply.int(0),
-        Err(_) => cx.reply.error(no_string),
+        Err(text) => cx.reply.error(text),
     }
 }
 

@@ -1,9 +1,12 @@
 //! GEOSEARCH and its elder kin: which members lie in an area.
+//!
+//! `BYPOLYGON` is Valkey's (since 9.0), and so are its errors; the others are those of Redis 7.0, some of which Valkey words
+//! in another way.
 
 use alloc::vec::Vec;
 
 use super::super::Keyspace;
-use super::super::geo::{Form, Point, Shape};
+use super::super::geo::{Form, Point, Polygon, Shape};
 use super::super::hashed::HashKey;
 use super::super::pack::Text as _;
 use super::super::score;
@@ -94,6 +97,20 @@ impl<'a> Query<'a> {
         Ok(())
     }
 
+    /// Reads the number of corners and the corners themselves, which tell the centre too; how many arguments they are.
+    fn polygon(&mut self, args: Args<'_>, at: usize) -> Result<usize, Refused> {
+        const TOO_FEW: Refused = Refused::Text("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices");
+        let count = parse_i64(args.at(at)).and_then(|n| i32::try_from(n).ok());
+        let count = count.ok_or(Refused::Text("ERR invalid number of vertices"))?;
+        let rest = args.len() - at - 1;
+        let count = usize::try_from(count).ok().filter(|&n| n >= 3 && n <= rest / 2).ok_or(TOO_FEW)?;
+        let corners: Result<Vec<Point>, Refused> = (0..count).map(|i| point(args, at + 1 + 2 * i)).collect();
+        let polygon = Polygon::new(corners?).ok_or(TOO_FEW)?;
+        self.centre = Some(polygon.centre());
+        self.form = Some(Form::Polygon(polygon));
+        Ok(1 + 2 * count)
+    }
+
     /// Begins at a member; of a key that is not there, nowhere.
     fn member(&mut self, source: Option<Source<'_>>, name: &[u8]) -> Result<(), Refused> {
         let Some(source) = source else { return Ok(()) };
@@ -134,7 +151,7 @@ impl<'a> Query<'a> {
         let search = task.way == Way::Search;
         // A storing GEOSEARCH has its key at the front.
         let mut target = (search && task.source == 2).then(|| Target { key: args.at(1), distances: false });
-        let (mut member, mut place, mut circle, mut rectangle) = (false, false, false, false);
+        let (mut member, mut place, mut circle, mut rectangle, mut polygon) = (false, false, false, false, false);
         let mut i = from;
         while i < args.len() {
             let behind = args.len() - i - 1;
@@ -160,22 +177,25 @@ impl<'a> Query<'a> {
             } else if task.stores && behind >= 1 && (args.is(i, "STORE") || args.is(i, "STOREDIST")) {
                 target = Some(Target { key: args.at(i + 1), distances: args.is(i, "STOREDIST") });
                 i += 1;
-            } else if search && behind >= 1 && !place && args.is(i, "FROMMEMBER") {
+            } else if search && behind >= 1 && !place && !polygon && args.is(i, "FROMMEMBER") {
                 member = true;
                 self.member(source, args.at(i + 1))?;
                 i += 1;
-            } else if search && behind >= 2 && !member && args.is(i, "FROMLONLAT") {
+            } else if search && behind >= 2 && !member && !polygon && args.is(i, "FROMLONLAT") {
                 place = true;
                 self.centre = Some(point(args, i + 1)?);
                 i += 2;
-            } else if search && behind >= 2 && !rectangle && args.is(i, "BYRADIUS") {
+            } else if search && behind >= 2 && !rectangle && !polygon && args.is(i, "BYRADIUS") {
                 circle = true;
                 self.radius(args, i + 1)?;
                 i += 2;
-            } else if search && behind >= 3 && !circle && args.is(i, "BYBOX") {
+            } else if search && behind >= 3 && !circle && !polygon && args.is(i, "BYBOX") {
                 rectangle = true;
                 self.rectangle(args, i + 1)?;
                 i += 3;
+            } else if search && behind >= 2 && !(member || place || circle || rectangle) && args.is(i, "BYPOLYGON") {
+                polygon = true;
+                i += self.polygon(args, i + 1)?;
             } else if search
                 && let Some(target) = &mut target
                 && args.is(i, "STOREDIST")
@@ -187,7 +207,7 @@ impl<'a> Query<'a> {
             i += 1;
         }
         self.target = target;
-        self.located = !search || member || place;
+        self.located = !search || member || place || polygon;
         Ok(())
     }
 
@@ -240,7 +260,7 @@ fn inside<'k>(zset: ZsetRef<'k>, shape: &Shape, most: usize) -> Vec<Found<'k>> {
 fn search(ks: &mut Keyspace, args: Args<'_>, task: Task, cx: &mut Context<'_, '_>) {
     let (hash_key, limit) = (ks.hash_key, ks.limits.zset);
     let Ok(zset) = read(ks, args, task.source, cx) else { return };
-    let query = match Query::parse(args, task, zset.map(|zset| Source { zset, hash_key })) {
+    let mut query = match Query::parse(args, task, zset.map(|zset| Source { zset, hash_key })) {
         Ok(query) => query,
         Err(refused) => return refused.answer(cx.reply),
     };
@@ -251,7 +271,9 @@ fn search(ks: &mut Keyspace, args: Args<'_>, task: Task, cx: &mut Context<'_, '_
         return cx.reply.error("ERR the ANY argument requires COUNT argument");
     }
     let mut found = Vec::new();
-    if let (Some(zset), Some(centre), Some(form)) = (zset, query.centre, query.form) {
+    // Sines differ in their last bit from one library to another, and Redis knows no polygons.
+    let by_result = query.target.is_some_and(|target| target.distances) || matches!(query.form, Some(Form::Polygon(_)));
+    if let (Some(zset), Some(centre), Some(form)) = (zset, query.centre, query.form.take()) {
         found = inside(zset, &Shape { centre, form }, if query.any { query.count } else { usize::MAX });
     }
     // The nearest are meant, unless any will do.
@@ -265,20 +287,18 @@ fn search(ks: &mut Keyspace, args: Args<'_>, task: Task, cx: &mut Context<'_, '_
     let Some(target) = query.target else { return answer(&found, &query, cx) };
     let mut result = ZsetEdit::whole(hash_key, limit);
     result.announce(found.len(), 0);
-    let mut scores = Vec::new();
+    let mut scores = by_result.then(Vec::new);
     for at in found {
         let mut buf = [0; 20];
         let member = at.member.text(&mut buf);
-        if target.distances {
-            let score = at.distance / query.unit;
+        let score = if target.distances { at.distance / query.unit } else { at.score };
+        if let Some(scores) = &mut scores {
             scores.extend([score::precise(score).into_bytes(), member.to_vec()]);
-            result.put(member, score);
-        } else {
-            result.put(member, at.score);
         }
+        result.put(member, score);
     }
     let event = if task.way == Way::Search { "geosearchstore" } else { "georadiusstore" };
-    store(ks, target.key, result, &scores, event, cx);
+    store(ks, target.key, result, scores.as_deref(), event, cx);
 }
 
 fn answer(found: &[Found<'_>], query: &Query<'_>, cx: &mut Context<'_, '_>) {
@@ -301,13 +321,13 @@ fn answer(found: &[Found<'_>], query: &Query<'_>, cx: &mut Context<'_, '_>) {
     }
 }
 
-/// Gives a key the result instead of whatever it holds, or deletes it if nothing was found. Distances are propagated as
-/// the `scores` that they became: sines differ in their last bit from one library to another.
+/// Gives a key the result instead of whatever it holds, or deletes it if nothing was found. Replicas are told of `scores`
+/// and members if these are given, and to search themselves otherwise.
 fn store(
     ks: &mut Keyspace,
     name: &[u8],
     result: ZsetEdit<'static>,
-    scores: &[Vec<u8>],
+    scores: Option<&[Vec<u8>]>,
     event: &'static str,
     cx: &mut Context<'_, '_>,
 ) {
@@ -317,20 +337,23 @@ fn store(
     if n == 0 {
         if let Some(place) = place {
             ks.remove(&key, place, cx);
-            cx.effects.itself();
+            match scores {
+                Some(_) => cx.effects.command(key.db, &[ks.words.deleted, name]),
+                None => cx.effects.itself(),
+            }
             cx.effects.notify(Classes::GENERIC, "del", key.db, key.bytes);
         }
         return cx.reply.int(0);
     }
     ks.replace(&key, place, result.into_slot(name, None), cx);
-    if scores.is_empty() {
-        cx.effects.itself();
-    } else {
+    if let Some(scores) = scores {
         cx.effects.command(key.db, &[b"DEL", name]);
         let head = [&b"ZADD"[..], name];
         let words: Vec<&[u8]> = head.into_iter().chain(scores.iter().map(Vec::as_slice)).collect();
         cx.effects.command(key.db, &words);
         cx.effects.dirty -= 1;
+    } else {
+        cx.effects.itself();
     }
     cx.effects.dirty += n as u64 - 1;
     cx.effects.notify(Classes::ZSET, event, key.db, key.bytes);

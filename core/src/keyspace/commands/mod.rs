@@ -37,6 +37,7 @@ mod stream_groups;
 mod stream_info;
 mod stream_ranges;
 mod stream_reads;
+mod stream_refs;
 mod streams;
 mod strings;
 mod waits;
@@ -136,6 +137,7 @@ commands! {
     strings::msetex: "msetex" -4 GROWS_MOVABLE (0, 0, 0; 1 by 2) "string" "8.4.0" "Gives several keys their strings and one expiry, if conditions allow.";
     compare::delifeq: "delifeq" 3 WRITE_FAST (1, 1, 1) "string" "9.0.0" "Deletes a key if its string is this one; of Valkey.";
     compare::delex: "delex" -2 WRITE_FAST (1, 1, 1) "string" "8.4.0" "Deletes a key if its string compares as asked for.";
+    compare::digest: "digest" 2 READ_FAST (1, 1, 1) "string" "8.4.0" "Tells the digest of a string, which conditions compare with.";
     ranges::append: "append" 3 GROWS_FAST_PIECES (1, 1, 1) "string" "2.0.0" "Adds bytes to the end of a string; makes it if there is none.";
     ranges::strlen: "strlen" 2 READ_FAST (1, 1, 1) "string" "2.2.0" "Tells how many bytes a string has.";
     ranges::getrange: "getrange" 4 READ (1, 1, 1) "string" "2.4.0" "Reads a part of a string.";
@@ -274,6 +276,7 @@ commands! {
     streams::xadd: "xadd" -5 GROWS_FAST (1, 1, 1) "stream" "5.0.0" "Adds an entry to a stream; makes the stream if there is none.";
     streams::xlen: "xlen" 2 READ_FAST (1, 1, 1) "stream" "5.0.0" "Counts the entries of a stream.";
     streams::xdel: "xdel" -3 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Deletes entries of a stream.";
+    stream_refs::xdelex: "xdelex" -5 WRITE_FAST (1, 1, 1) "stream" "8.2.0" "Deletes entries of a stream, and says what becomes of the references to them.";
     streams::xtrim: "xtrim" -4 WRITE (1, 1, 1) "stream" "5.0.0" "Deletes the oldest entries of a stream.";
     streams::xsetid: "xsetid" -3 GROWS_FAST (1, 1, 1) "stream" "5.0.0" "Sets the last id of a stream; for replication.";
     stream_ranges::xrange: "xrange" -4 READ (1, 1, 1) "stream" "5.0.0" "Reads the entries in a range of ids.";
@@ -288,6 +291,7 @@ commands! {
     stream_groups::xgroup: "xgroup|help" 2 HELPS (0, 0, 0) "stream" "5.0.0" "Shows the subcommands.";
     stream_groups::xgroup: "xgroup|setid" -5 WRITE (2, 2, 1) "stream" "5.0.0" "Says up to which entry a group has read.";
     stream_groups::xack: "xack" -4 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Acknowledges entries that a consumer of a group got.";
+    stream_refs::xackdel: "xackdel" -6 WRITE_FAST (1, 1, 1) "stream" "8.2.0" "Acknowledges entries that a consumer of a group got, and deletes them.";
     stream_groups::xpending: "xpending" -3 READ (1, 1, 1) "stream" "5.0.0" "Shows the entries of a group that are not acknowledged.";
     stream_claims::xclaim: "xclaim" -6 WRITE_FAST (1, 1, 1) "stream" "5.0.0" "Gives entries that are not acknowledged to another consumer.";
     stream_claims::xautoclaim: "xautoclaim" -6 WRITE_FAST (1, 1, 1) "stream" "6.2.0" "Gives entries that are not acknowledged for long to another consumer.";

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use super::super::Keyspace;
 use super::super::store::{Access, Key};
 use super::super::stream::id::{self, Seq};
-use super::super::stream::{Bound, ENTRY_MAX, Stream, Trim};
+use super::super::stream::{Bound, ENTRY_MAX, Refs, Removed, Stream, Trim};
 use super::stream_args::{id_at, ids_from, integer, open_id_at, reply_id};
+use super::stream_refs::{self, refs_at};
 use super::{NO_SUCH_KEY, SYNTAX};
 use crate::dataset::{Classes, Context, Origin};
 use crate::rdb::StreamId;
@@ -40,6 +41,8 @@ enum Wanted {
 struct Options {
     /// How to trim, and the argument that says down to what.
     trim: Option<(Trim, usize)>,
+    /// `KEEPREF` and its kin, if one is there: what a trim does with references.
+    refs: Option<Refs>,
     /// `NOMKSTREAM`: only if the stream is there.
     no_make: bool,
     id: Wanted,
@@ -65,7 +68,7 @@ fn bound(args: Args<'_>, i: usize, cx: &mut Context<'_, '_>) -> Option<(Bound, b
 
 /// Reads the options of XADD, up to the id, or of XTRIM. An error has been answered if it is `None`.
 fn options(ks: &Keyspace, args: Args<'_>, adds: bool, cx: &mut Context<'_, '_>) -> Option<Options> {
-    let mut options = Options { trim: None, no_make: false, id: Wanted::Any, next: args.len() };
+    let mut options = Options { trim: None, refs: None, no_make: false, id: Wanted::Any, next: args.len() };
     let (mut limit, mut i) = (None, 2);
     while i < args.len() {
         let more = i + 1 < args.len();
@@ -87,9 +90,13 @@ fn options(ks: &Keyspace, args: Args<'_>, adds: bool, cx: &mut Context<'_, '_>) 
             };
             limit = Some(n);
             i += 1;
+        } else if let (Some(refs), None) = (refs_at(args, i), options.refs) {
+            options.refs = Some(refs);
         } else if adds && args.is(i, "nomkstream") {
             options.no_make = true;
-        } else if adds {
+        } else if let Some(words) = idempotence(args, i).filter(|_| adds && cx.origin == Origin::Upstream) {
+            i += words;
+        } else if adds && refs_at(args, i).is_none() {
             let (id, seq) = open_id_at(args, i, cx)?;
             (options.id, options.next) = (Wanted::Id(id, seq), i + 1);
             break;
@@ -118,6 +125,12 @@ fn options(ks: &Keyspace, args: Args<'_>, adds: bool, cx: &mut Context<'_, '_>) 
         }
         None => Some(options),
     }
+}
+
+/// How many words follow `IDMP` or `IDMPAUTO` in argument `i`, if it is one (Redis 8.6): a master has found out by them that
+/// the entry is new.
+fn idempotence(args: Args<'_>, i: usize) -> Option<usize> {
+    [("IDMPAUTO", 1), ("IDMP", 2)].into_iter().find_map(|(word, more)| args.is(i, word).then_some(more))
 }
 
 fn default_limit(ks: &Keyspace) -> u64 {
@@ -175,6 +188,28 @@ fn propagate(
     cx.effects.command(key.db, &words);
 }
 
+/// The command without the word about references, and what that made of them: older replicas do not know it.
+fn propagate_plainly(
+    ks: &Keyspace,
+    key: &Key<'_>,
+    name: &[u8],
+    removed: &Removed,
+    rest: &[&[u8]],
+    cx: &mut Context<'_, '_>,
+) {
+    let mut len = [0; 20];
+    let mut words: Vec<&[u8]> = alloc::vec![name, key.bytes];
+    let trimmed = removed.entries > 0 && removed.deleted.is_empty();
+    if let Some(stream) = ks.peek(key).and_then(|slot| slot.stream()).filter(|_| trimmed) {
+        words.extend([&b"MAXLEN"[..], b"=", decimal(&mut len, false, stream.len() as u64)]);
+    }
+    words.extend(rest);
+    if words.len() > 2 {
+        cx.effects.command(key.db, &words);
+    }
+    stream_refs::propagate(key, removed, cx);
+}
+
 pub(super) fn xadd(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
     let Some(options) = options(ks, args, true, cx) else { return };
     let fields = args.from(options.next);
@@ -198,14 +233,23 @@ pub(super) fn xadd(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) 
     }
     let (limit, trim) = (ks.limits.stream, options.trim);
     let pairs = (0..fields.len()).step_by(2).map(|i| (fields.at(i), fields.at(i + 1)));
-    let trimmed = ks.edit_stream(&key, place, cx, |stream| {
+    let refs = options.refs.unwrap_or_default();
+    let removed = ks.edit_stream(&key, place, cx, |stream| {
         stream.append(id, pairs, limit);
-        trim.map_or(0, |(trim, _)| stream.trim(trim))
+        trim.map(|(trim, _)| stream.trim_with(trim, refs)).unwrap_or_default()
     });
     reply_id(id, cx);
     cx.effects.notify(Classes::STREAM, "xadd", key.db, key.bytes);
-    if trimmed > 0 {
+    if removed.entries > 0 {
         cx.effects.notify(Classes::STREAM, "xtrim", key.db, key.bytes);
+    }
+    if options.refs.is_some() {
+        let dirty = cx.effects.dirty + 1;
+        let id = id::text(id);
+        let rest: Vec<&[u8]> = [&id[..]].into_iter().chain(fields.iter()).collect();
+        propagate_plainly(ks, &key, b"XADD", &removed, &rest, cx);
+        cx.effects.dirty = dirty;
+        return;
     }
     let concrete = matches!(options.id, Wanted::Id(_, Seq::Given));
     if concrete && !trim.is_some_and(|(trim, _)| trim.approx) {
@@ -222,19 +266,22 @@ pub(super) fn xtrim(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>)
     let Ok(place) = ks.find_stream(&key, cx) else { return };
     let Some(place) = place else { return cx.reply.int(0) };
     // Nobody hears of a trim that removes nothing.
-    let removed = ks.edit_groups(&key, place, |stream| stream.trim(trim));
-    cx.reply.int(removed as i64);
-    if removed == 0 {
+    let removed = ks.edit_groups(&key, place, |stream| stream.trim_with(trim, options.refs.unwrap_or_default()));
+    cx.reply.int(removed.entries as i64);
+    if removed.entries == 0 {
         return;
     }
     cx.effects.touch(key.db, key.bytes);
     cx.effects.notify(Classes::STREAM, "xtrim", key.db, key.bytes);
-    if trim.approx {
+    let dirty = cx.effects.dirty + removed.entries;
+    if options.refs.is_some() {
+        propagate_plainly(ks, &key, b"XTRIM", &removed, &[], cx);
+    } else if trim.approx {
         propagate(args, Some((trim, at)), ks.stream_at(&key, place), None, &key, cx);
     } else {
         cx.effects.itself();
     }
-    cx.effects.dirty += removed - 1;
+    cx.effects.dirty = dirty;
 }
 
 pub(super) fn xlen(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {

@@ -66,9 +66,6 @@ pub(super) fn set(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
         Ok(options) => options,
         Err(text) => return cx.reply.error(text),
     };
-    if options.compare.is_some_and(|compare| !compare.is_known(cx.origin)) {
-        return cx.reply.error(SYNTAX);
-    }
     let at = match options.expiry {
         Some((unit, i)) => match expiry(args, unit, i, "set", cx) {
             Some(at) => Some(at),
@@ -81,16 +78,14 @@ pub(super) fn set(ks: &mut Keyspace, args: Args<'_>, cx: &mut Context<'_, '_>) {
 
 fn set_with(ks: &mut Keyspace, args: Args<'_>, key: &Key<'_>, o: Options, at: Option<i64>, cx: &mut Context<'_, '_>) {
     let place = ks.find(key, cx, if o.get { Access::Read } else { Access::Write });
-    if o.get && !answer(place.map(|p| ks.slot(key, p)), cx) {
+    let slot = place.map(|p| ks.slot(key, p));
+    let compares = match o.compare.map_or(Ok(true), |compare| compare.holds(args, slot, cx.origin)) {
+        Ok(compares) => compares,
+        Err(text) => return cx.reply.error(text),
+    };
+    if o.get && !answer(slot, cx) {
         return;
     }
-    let compares = match o.compare {
-        Some(compare) => match compare.holds(args, place.map(|p| ks.slot(key, p)), cx.origin) {
-            Ok(holds) => holds,
-            Err(text) => return cx.reply.error(text),
-        },
-        None => true,
-    };
     if (o.absent && place.is_some()) || (o.present && place.is_none()) || !compares {
         if !o.get {
             cx.reply.null();

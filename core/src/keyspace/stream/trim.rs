@@ -1,6 +1,7 @@
 //! Trimming from the oldest entry on, node by node.
 
 use super::Stream;
+use super::node::Node;
 use crate::rdb::StreamId;
 
 /// Down to what a stream is trimmed.
@@ -10,6 +11,25 @@ pub(in crate::keyspace) enum Bound {
     MaxLen(u64),
     /// `MINID`: no entry below this id.
     MinId(StreamId),
+}
+
+impl Bound {
+    /// Whether a node goes as a whole while `left` entries are in the stream.
+    pub(super) fn takes(self, node: &Node, left: u64) -> bool {
+        match self {
+            Self::MaxLen(max) => left.saturating_sub(node.live() as u64) >= max,
+            // The last entry counts even if it was deleted, as in Redis.
+            Self::MinId(id) => node.view().last().is_none_or(|last| last.id < id),
+        }
+    }
+
+    /// Whether an entry goes while `left` entries are in the stream.
+    pub(super) fn reaches(self, id: StreamId, left: u64) -> bool {
+        match self {
+            Self::MaxLen(max) => left > max,
+            Self::MinId(min) => id < min,
+        }
+    }
 }
 
 /// How a stream is trimmed.
@@ -37,12 +57,7 @@ impl Stream {
             if trim.limit > 0 && removed.saturating_add(live) > trim.limit {
                 break;
             }
-            let goes = match trim.bound {
-                Bound::MaxLen(max) => left.saturating_sub(live) >= max,
-                // The last entry counts even if it was deleted, as in Redis.
-                Bound::MinId(id) => node.view().last().is_none_or(|last| last.id < id),
-            };
-            if !goes {
+            if !trim.bound.takes(node, left) {
                 cut = !trim.approx;
                 break;
             }
@@ -58,10 +73,7 @@ impl Stream {
     /// Removes entries of the first node, which is not to go as a whole; how many. `left` entries are in the stream.
     fn trim_first_node(&mut self, bound: Bound, mut left: u64) -> u64 {
         let goes = |id: StreamId| {
-            let goes = match bound {
-                Bound::MaxLen(max) => left > max,
-                Bound::MinId(min) => id < min,
-            };
+            let goes = bound.reaches(id, left);
             left = left.saturating_sub(u64::from(goes));
             goes
         };

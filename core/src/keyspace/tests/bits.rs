@@ -58,6 +58,19 @@ const TALK: &[(&str, &str)] = &[
     ("BITOP FOO d s", "-ERR syntax error"),
     ("BITOP XOR d s s f", ":6"),
     ("BITCOUNT d", ":8"),
+    ("BITOP DIFF d s", "-ERR BITOP DIFF must be called with at least two source keys."),
+    ("BITOP diff1 d s", "-ERR BITOP DIFF1 must be called with at least two source keys."),
+    ("BITOP ANDOR d s", "-ERR BITOP ANDOR must be called with at least two source keys."),
+    ("BITOP ONE d s", ":6"),
+    ("GET d", "$6 foobar"),
+    ("BITOP DIFF d none s", ":6"),
+    ("BITCOUNT d", ":0"),
+    ("BITOP DIFF1 d none s", ":6"),
+    ("GET d", "$6 foobar"),
+    ("BITOP ANDOR d s none s", ":6"),
+    ("GET d", "$6 foobar"),
+    ("BITOP ONE d s s", ":6"),
+    ("BITCOUNT d", ":0"),
     ("BITOP OR d none e", ":0"),
     ("EXISTS d", ":0"),
     ("BITFIELD g SET i8 0 -1 GET u8 0 INCRBY u4 #1 1 GET i8 0", "*4 :0 :255 :0 :-16"),
@@ -117,6 +130,20 @@ fn only_what_changed_something_propagates() {
         assert_eq!((w.fx.dirty, effects.len()), (dirty, usize::from(dirty > 0)), "{line}");
         assert!(effects.iter().all(|effect| effect == "itself"));
     }
+}
+
+#[test]
+fn replicas_are_told_what_later_operations_gave() {
+    World::new().told(&[
+        ("SET a ab", &["itself"], 1),
+        ("SET b a", &["itself"], 1),
+        ("BITOP DIFF d a b", &["SET d \0b"], 1),
+        ("BITOP DIFF1 d b a", &["SET d \0b"], 1),
+        ("BITOP ANDOR d a b none", &["SET d a\0"], 1),
+        ("BITOP ONE d a b", &["SET d \0b"], 1),
+        ("BITOP ONE d none", &["DEL d"], 1),
+        ("BITOP ONE d none", &[], 0),
+    ]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::*;
 const SYNTAX: &str = "-ERR syntax error";
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
 const NUMKEYS: &str = "-ERR invalid numkeys value or out of range";
+const NO_DIGEST: &str = "-ERR must be exactly 16 hexadecimal characters";
 const EXPIRE: &str = "-ERR invalid expire time in 'msetex' command";
 
 /// Commands and their replies as Valkey 9.1 gives them, IFNE and DELEX as Redis 8.4 is described; the clock stands at 1000 s.
@@ -66,7 +67,11 @@ const TALK: &[(&str, &str)] = &[
     ("SET k w IFEQ w5 XX", SYNTAX),
     ("SET k w IFEQ", SYNTAX),
     ("SET k w IFEQ a IFEQ w5", SYNTAX),
-    ("SET k w IFDEQ zz", SYNTAX),
+    ("SET k w IFDEQ zz", NO_DIGEST),
+    ("SET k w IFDNE zz GET", NO_DIGEST),
+    ("SET none w IFDEQ zz", "$-1"),
+    ("SET none w IFDNE zz", "+OK"),
+    ("DEL none", ":1"),
     ("GETEX k IFEQ x", SYNTAX),
     ("SET k w6 IFNE w5", "$-1"),
     ("SET k w6 IFNE w4", "+OK"),
@@ -87,8 +92,12 @@ const TALK: &[(&str, &str)] = &[
     ("DELEX k IFEQ x", ":0"),
     ("DELEX k IFNE w6", ":0"),
     ("DELEX k IFEQ", "-ERR wrong number of arguments for 'delex' command"),
-    ("DELEX k FOO x", "-ERR Invalid condition. Use IFEQ or IFNE"),
-    ("DELEX k IFDEQ x", "-ERR Invalid condition. Use IFEQ or IFNE"),
+    ("DELEX k FOO x", "-ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE"),
+    ("DELEX k IFDEQ x", NO_DIGEST),
+    ("DELEX k IFDNE 00001111222233334", NO_DIGEST),
+    ("DELEX none IFDEQ x", ":0"),
+    ("DELEX st IFDEQ x", "-ERR Key should be of string type if conditions are specified"),
+    ("SET st w IFDNE x", WRONG_TYPE),
     ("DELEX k IFNE x", ":1"),
     ("DELEX k IFNE x", ":0"),
     ("DELEX st IFEQ x", "-ERR Key should be of string type if conditions are specified"),
@@ -99,18 +108,51 @@ const TALK: &[(&str, &str)] = &[
 #[test]
 fn as_servers_answer() {
     let mut w = World::new();
-    for (line, want) in TALK {
-        let got = w.say(line).trim_end_matches("\r\n").replace("\r\n", " ");
-        assert_eq!(got, *want, "{line}");
-    }
+    w.talk(TALK);
     super::laws::accounts(&w.ks);
 }
 
 #[test]
-fn replicas_are_told_what_to_do_and_not_when() {
+fn digests_are_those_of_redis() {
+    // The second one is of Redis's own tests: it begins with zeros.
+    let long = "v8lf0c11xh8ymlqztfd3eeq16kfn4sspw7fqmnuuq3k3t75em5wdizgcdw7uc26nnf961u2jkfzkjytls2kwlj7626sd";
     let mut w = World::new();
-    for (line, want, dirty) in [
-        ("MSETEX 2 a 1 b 2 NX", &["MSET a 1 b 2"][..], 2),
+    assert_eq!(w.run(0, &["SET", "a", "Hello world"]), b"+OK\r\n");
+    w.talk(&[
+        ("DIGEST a", "$16 b6acb9d84a38ff74"),
+        (&std::format!("SET b {long}"), "+OK"),
+        ("DIGEST b", "$16 00006c38adf31777"),
+        ("DIGEST none", "$-1"),
+        ("SADD s 1", ":1"),
+        ("DIGEST s", WRONG_TYPE),
+        ("SET a x IFDEQ 00006c38adf31777", "$-1"),
+        ("SET a x IFDNE B6ACB9D84A38FF74", "$-1"),
+        ("SET a x IFDEQ xyzxyzxyzxyzxyzx", "$-1"),
+        ("SET b x IFDNE b6acb9d84a38ff74", "+OK"),
+        ("DELEX a IFDEQ 00006c38adf31777", ":0"),
+        ("DELEX a IFDNE b6acb9d84a38ff74", ":0"),
+        ("SET a 12 IFDEQ B6ACB9D84A38FF74 EX 10", "+OK"),
+        ("GET a", "$2 12"),
+        ("DELEX b IFDNE b6acb9d84a38ff74", ":1"),
+        ("SET e ", "+OK"),
+        ("DIGEST e", "$16 2d06800538d394c2"),
+        ("DELEX e IFDEQ 2D06800538D394C2", ":1"),
+    ]);
+}
+
+#[test]
+fn a_digest_goes_over_the_pieces_of_a_long_string() {
+    let mut w = World::new();
+    let long = "0123456789".repeat(30_000);
+    w.say(&std::format!("SET k {long}"));
+    let want = std::format!("$16 {:016x}", xxhash_rust::xxh3::xxh3_64(long.as_bytes()));
+    assert_eq!(w.answer("DIGEST k"), want);
+}
+
+#[test]
+fn replicas_are_told_what_to_do_and_not_when() {
+    World::new().told(&[
+        ("MSETEX 2 a 1 b 2 NX", &["MSET a 1 b 2"], 2),
         ("MSETEX 2 a 1 b 2 EX 5", &["SET a 1 PXAT 1005000", "SET b 2 PXAT 1005000"], 2),
         ("MSETEX 2 a 3 c 2 KEEPTTL", &["SET a 3 KEEPTTL", "SET c 2 KEEPTTL"], 2),
         ("MSETEX 2 a 3 d 2 XX", &[], 0),
@@ -119,15 +161,13 @@ fn replicas_are_told_what_to_do_and_not_when() {
         ("SET a 6 IFNE 4 PXAT 1009000", &["SET a 6 PXAT 1009000"], 1),
         ("SET a 7 IFNE 4 GET", &["SET a 7"], 1),
         ("SET a 7 IFEQ 4 GET", &[], 0),
+        ("SET a 7 IFDNE 0123456789abcdef KEEPTTL", &["SET a 7 KEEPTTL"], 1),
         ("DELIFEQ a 6", &[], 0),
         ("DELIFEQ a 7", &["DEL a"], 1),
+        ("DELEX b IFDEQ 0123456789abcdef", &[], 0),
         ("DELEX b IFNE 7", &["DEL b"], 1),
         ("DELEX c", &["DEL c"], 1),
-    ] {
-        w.fx.dirty = 0;
-        w.say(line);
-        assert_eq!((w.effects(), w.fx.dirty), (want.iter().map(|&s| s.into()).collect(), dirty), "{line}");
-    }
+    ]);
 }
 
 #[test]

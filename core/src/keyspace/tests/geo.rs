@@ -160,10 +160,84 @@ const TALK: &[(&str, &str)] = &[
     ),
 ];
 
+/// The same of polygons as valkey-server 9.1 gives them.
+const POLYGONS: &[(&str, &str)] = &[
+    ("geoadd g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania", ":2"),
+    ("geoadd g 12.758489 38.788135 edge1 17.241510 38.788135 edge2", ":2"),
+    ("geosearch g bypolygon 3 12 38 15 38 14 40", "*1 $7 Palermo"),
+    (
+        "geosearch g bypolygon 5 12.41098696654226 38.05033923003755 15.107936245794182 38.00616649901906 18.148439288534455 38.63804787603499 17.80831874257693 39.50316813110968 12.458468633214036 38.57719533463012 asc withcoord withdist withhash",
+        "*2 *4 $7 Palermo $11 166482.0159 :3479099956230698 *2 $20 13.36138933897018433 $20 38.11555639549629859 *4 $5 edge2 $11 180861.7725 :3481342659049484 *2 $20 17.24151045083999634 $20 38.78813451624225195",
+    ),
+    (
+        "geosearch g bypolygon 3 12 38 15 38 14 40 bypolygon 3 16 38 18 38 17 40 withdist",
+        "*1 *2 $5 edge2 $10 24763.9380",
+    ),
+    ("geosearch g bypolygon 3 12 38 15 38 14 40 count 1 any", "*1 $7 Palermo"),
+    ("geosearch g bypolygon 3 12 38 15 38 14 40 any", "-ERR~the~ANY~argument~requires~COUNT~argument"),
+    ("geosearch g bypolygon 3 0 0 1 1 2 2", "*0"),
+    ("geosearch g bypolygon 3 0 0 0 0 0 0", "*0"),
+    ("geosearch none bypolygon 3 12 38 15 38 14 40", "*0"),
+    ("geosearch none bypolygon 2 12 38 15 38 14 40", TOO_FEW),
+    ("geosearch g bypolygon 0 12 38 15 38 14 40", TOO_FEW),
+    ("geosearch g bypolygon -2147483648 12 38 15 38 14 40", TOO_FEW),
+    ("geosearch g bypolygon 4 12 38 15 38 14 40", TOO_FEW),
+    ("geosearch g bypolygon 2147483647 12 38 15 38 14 40", TOO_FEW),
+    ("geosearch g bypolygon 2147483648 12 38 15 38 14 40", "-ERR~invalid~number~of~vertices"),
+    ("geosearch g bypolygon -2147483649 12 38 15 38 14 40", "-ERR~invalid~number~of~vertices"),
+    ("geosearch g bypolygon +3 12 38 15 38 14 40", "-ERR~invalid~number~of~vertices"),
+    ("geosearch g bypolygon x 12 38 15 38 14 40", "-ERR~invalid~number~of~vertices"),
+    ("geosearch g withdist withdist withdist bypolygon 3 1", TOO_FEW),
+    ("geosearch g withdist withdist withdist bypolygon x", "-ERR~syntax~error"),
+    ("geosearch g withdist withdist withdist withdist bypolygon", "-ERR~syntax~error"),
+    ("geosearch g bypolygon 4 12 38 15 38 14 40 asc desc", "-ERR~value~is~not~a~valid~float"),
+    ("geosearch g bypolygon 3 12 38 15 38 14 90", "-ERR~invalid~longitude,latitude~pair~14.000000,90.000000"),
+    ("geosearch g bypolygon 3 12 38 15 38 14 40 km", "-ERR~syntax~error"),
+    ("geosearch g fromlonlat 15 37 bypolygon 3 12 38 15 38 14 40", "-ERR~syntax~error"),
+    ("geosearch g bypolygon 3 12 38 15 38 14 40 fromlonlat 15 37", "-ERR~syntax~error"),
+    ("geosearch g frommember Palermo bypolygon 3 12 38 15 38 14 40", "-ERR~syntax~error"),
+    ("geosearch g bypolygon 3 12 38 15 38 14 40 frommember Palermo", "-ERR~syntax~error"),
+    ("geosearch g bypolygon 3 12 38 15 38 14 40 byradius 100 km", "-ERR~syntax~error"),
+    ("geosearch g bypolygon 3 12 38 15 38 14 40 bybox 100 100 km", "-ERR~syntax~error"),
+    ("geosearch g byradius 100 km bypolygon 3 12 38 15 38 14 40", "-ERR~syntax~error"),
+    ("geosearch g bybox 100 100 km bypolygon 3 12 38 15 38 14 40", "-ERR~syntax~error"),
+    ("georadius g 15 37 100 km bypolygon 3 12 38 15 38 14 40", "-ERR~syntax~error"),
+    ("geosearchstore d g bypolygon 4 12 37 18 37 18 39.5 12 39.5", ":4"),
+    ("zscore d edge1", "$16 3479273021651468"),
+    (
+        "geosearchstore d g bypolygon 4 12 37 18 37 18 39.5 12 39.5 withdist",
+        "-ERR~GEOSEARCHSTORE~is~not~compatible~with~WITHDIST,~WITHHASH~and~WITHCOORD~options",
+    ),
+    ("geosearchstore d g bypolygon 4 12 37 18 37 18 39.5 12 39.5 storedist count 2", ":2"),
+    ("zrange d 0 -1", "*2 $7 Catania $7 Palermo"),
+    ("geosearchstore d g bypolygon 3 0 0 1 1 2 2", ":0"),
+    ("exists d", ":0"),
+];
+
+const TOO_FEW: &str = "-ERR~GEOSEARCH~BYPOLYGON~must~have~at~least~3~vertices";
+
+#[test]
+fn polygons_as_valkey_searches_them() {
+    talk(POLYGONS);
+}
+
+#[test]
+fn the_centre_of_a_polygon_may_be_off_the_map() {
+    // It is where the corners are near in space, at 88 degrees. Valkey 9.1 searches cells there that its memory happens to name.
+    let mut w = World::new();
+    w.say("GEOADD g -50 81 a 0 83 b 0 60 c 0 84 d");
+    let found = w.say("GEOSEARCH g BYPOLYGON 3 -170 80 -50 80 70 85 DESC");
+    assert_eq!(found, "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+}
+
 #[test]
 fn replies_as_redis_gives_them() {
+    talk(TALK);
+}
+
+fn talk(lines: &[(&str, &str)]) {
     let mut w = World::new();
-    for (command, want) in TALK {
+    for (command, want) in lines {
         let want = want.replace(' ', "\r\n").replace('~', " ") + "\r\n";
         assert_eq!(w.say(command), want, "{command}");
     }
@@ -197,6 +271,24 @@ fn places_are_propagated_as_scores_and_distances_as_they_came_out() {
 }
 
 #[test]
+fn what_a_polygon_holds_is_propagated_as_it_came_out() {
+    let mut w = World::new();
+    w.say("ZADD g 3479099956230698 a 3479447370796909 b");
+    w.effects();
+    w.fx.dirty = 0;
+    w.say("GEOSEARCHSTORE none g BYPOLYGON 3 0 0 1 0 1 1");
+    assert_eq!((w.effects(), w.fx.dirty), (Vec::new(), 0));
+    w.say("GEOSEARCHSTORE d g BYPOLYGON 4 12 37 18 37 18 39 12 39");
+    w.say("GEOSEARCHSTORE d g BYPOLYGON 3 13 38 14 38 13 39 STOREDIST");
+    w.say("GEOSEARCHSTORE d g BYPOLYGON 3 0 0 1 0 1 1");
+    let [first, second] = ["ZADD d 3479099956230698 a 3479447370796909 b", "ZADD d 24437.408"];
+    let told = w.effects();
+    assert_eq!(told[..3], ["DEL d", first, "DEL d"]);
+    assert!(told[3].starts_with(second) && told[3].ends_with(" a"), "{}", told[3]);
+    assert_eq!((&told[4..], w.fx.dirty), (&["DEL d".into()][..], 2 + 1 + 1));
+}
+
+#[test]
 fn stores_say_so_to_listeners() {
     let mut w = World::new();
     w.say("GEOADD g 13.361389 38.115556 a");
@@ -227,16 +319,42 @@ const FOUND: &[(&str, &str)] = &[
     ("45 80.5 1500", "44 229 103 288 162 347 133 7 192 251 96 266 325 384"),
 ];
 
+/// The corners of polygons, and which members valkey-server 9.1 finds there, in its order.
+const FOUND_IN_POLYGONS: &[(&str, &str)] = &[
+    ("0 30 30 30 30 50 0 50", "5 190 375 161"),
+    ("-20 -20 20 -20 0 20", "365 151 336 306 277 248"),
+    ("-120 50 -100 50 -100 70 -110 55 -120 70", "206"),
+    ("100 60 140 60 140 80 100 80", "339 280 66 251 125 310"),
+    ("-30 -85 30 -85 30 -75 -30 -75", "15 296 170 355"),
+    ("-179 -10 179 -10 179 10 -179 10", "174 233 388 262 48"),
+    ("170 -20 180 -20 180 20 170 20", "136 321 107"),
+    ("0 0 40 0 0 40 40 40", "122 307 93 190"),
+    ("0 66 20 66 20 81 0 81", "258 44"),
+    ("-5 -5 5 5 -5 5 5 -5", ""),
+    (
+        "-170 -80 -60 -80 60 -80 170 -80 170 -60 60 -60 -60 -60 -170 -60",
+        "15 200 326 259 385 171 45 230 104 289 163 348 222 8 193 134 378 67 252 126 311 38 97",
+    ),
+    ("10.5 10.25 30.5 10.25 30.5 41.25 10.5 41.25", "375 64 93 278"),
+];
+
 #[test]
-fn members_are_found_in_the_order_of_redis() {
+fn members_are_found_in_the_order_of_real_servers() {
     let mut w = World::new();
     for i in 0..400 {
         let (lon, lat) = (f64::from(i * 37 % 360) - 179.5, f64::from(i * 23 % 170) - 84.75);
         w.say(&std::format!("GEOADD g {lon} {lat} m{i}"));
     }
-    for (circle, want) in FOUND {
-        let answer = w.say(&std::format!("GEORADIUS g {circle} km"));
+    let mut found = |search: &str, want: &str| {
+        let answer = w.say(search);
         let found: Vec<&str> = answer.lines().filter_map(|line| line.strip_prefix('m')).collect();
-        assert_eq!(found.join(" "), *want, "{circle}");
+        assert_eq!(found.join(" "), want, "{search}");
+    };
+    for (circle, want) in FOUND {
+        found(&std::format!("GEORADIUS g {circle} km"), want);
+    }
+    for (corners, want) in FOUND_IN_POLYGONS {
+        let count = corners.split(' ').count() / 2;
+        found(&std::format!("GEOSEARCH g BYPOLYGON {count} {corners}"), want);
     }
 }

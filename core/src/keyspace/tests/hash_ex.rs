@@ -105,18 +105,14 @@ const TALK: &[(&str, &str)] = &[
 #[test]
 fn as_valkey_answers() {
     let mut w = World::new();
-    for (line, want) in TALK {
-        let got = w.say(line).trim_end_matches("\r\n").replace("\r\n", " ");
-        assert_eq!(got, *want, "{line}");
-    }
+    w.talk(TALK);
     super::laws::accounts(&w.ks);
 }
 
 #[test]
 fn replicas_are_told_in_commands_that_they_know() {
-    let mut w = World::new();
-    for (line, want, dirty) in [
-        ("HSETEX h FIELDS 2 a 1 b 2", &["HSET h a 1 b 2"][..], 2),
+    World::new().told(&[
+        ("HSETEX h FIELDS 2 a 1 b 2", &["HSET h a 1 b 2"], 2),
         ("HSETEX h EX 10 FIELDS 2 a 1 c 3", &["HSET h a 1 c 3", "HPEXPIREAT h 1010000 FIELDS 2 a c"], 2),
         ("HSETEX h PX 7 FNX FIELDS 2 d 1 d 2", &["HSET h d 1 d 2", "HPEXPIREAT h 1000007 FIELDS 1 d"], 2),
         (
@@ -135,11 +131,7 @@ fn replicas_are_told_in_commands_that_they_know() {
         ("HGETEX h PXAT 1 FIELDS 1 b", &["HDEL h b"], 1),
         ("HGETDEL h FIELDS 3 c x d", &["HDEL h c d"], 2),
         ("HGETDEL h FIELDS 1 c", &[], 0),
-    ] {
-        w.fx.dirty = 0;
-        w.say(line);
-        assert_eq!((w.effects(), w.fx.dirty), (want.iter().map(|&s| s.into()).collect(), dirty), "{line}");
-    }
+    ]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod sets;
 mod snapshots;
 mod sorts;
 mod stream_laws;
+mod stream_refs;
 mod stream_talk;
 mod streams;
 mod zset_laws;
@@ -113,6 +114,28 @@ impl World {
     pub(super) fn say(&mut self, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         String::from_utf8(self.run(0, &words)).expect("these tests write text")
+    }
+
+    /// The same on one line.
+    pub(super) fn answer(&mut self, line: &str) -> String {
+        self.say(line).trim_end_matches("\r\n").replace("\r\n", " ")
+    }
+
+    /// Says commands one after the other, each of which is answered as it is written beside it.
+    pub(super) fn talk(&mut self, lines: &[(&str, &str)]) {
+        for (line, want) in lines {
+            assert_eq!(self.answer(line), *want, "{line}");
+        }
+    }
+
+    /// The same of what replicas are told, and of how many changes that counts as.
+    pub(super) fn told(&mut self, lines: &[(&str, &[&str], u64)]) {
+        for (line, want, dirty) in lines {
+            self.fx.dirty = 0;
+            self.say(line);
+            let want: Vec<String> = want.iter().map(|&text| text.into()).collect();
+            assert_eq!((self.effects(), self.fx.dirty), (want, *dirty), "{line}");
+        }
     }
 
     /// The effects since the last call, as words.

@@ -5,16 +5,10 @@ use super::*;
 use crate::dataset::{Classes, LoadError, Wait, WaitFor};
 use crate::rdb::{Entry, StreamId, StreamPart};
 
-fn answer(w: &mut World, line: &str) -> String {
-    w.say(line).trim_end_matches("\r\n").replace("\r\n", " ")
-}
-
 #[test]
 fn as_redis_answers() {
     let mut w = World::new();
-    for (line, want) in TALK {
-        assert_eq!(answer(&mut w, line), *want, "{line}");
-    }
+    w.talk(TALK);
     let digest: Vec<String> = w.ks.digest_value(0, b"s").iter().map(|b| std::format!("{b:02x}")).collect();
     assert_eq!(digest.concat(), "553b51c5529e8d29655b7bf32e2ebeb1a20c2138");
 }
@@ -23,9 +17,7 @@ fn as_redis_answers() {
 fn as_redis_answers_in_resp3() {
     let mut w = World::new();
     w.proto = Proto::Resp3;
-    for (line, want) in TALK_3 {
-        assert_eq!(answer(&mut w, line), *want, "{line}");
-    }
+    w.talk(TALK_3);
 }
 
 /// Commands with what replicas are told, as a replica of Valkey 9.0 gets it, and how many changes they count.
@@ -85,22 +77,17 @@ const EFFECTS: &[(&str, &[&str], u64)] = &[
 
 #[test]
 fn what_replicas_are_told() {
-    let mut w = World::new();
-    for (line, effects, dirty) in EFFECTS {
-        w.fx.dirty = 0;
-        w.say(line);
-        assert_eq!((w.effects(), w.fx.dirty), (effects.iter().map(|s| String::from(*s)).collect(), *dirty), "{line}");
-    }
+    World::new().told(EFFECTS);
 }
 
 #[test]
 fn a_masters_limit_is_in_the_bound_that_it_sends() {
     let mut w = World::new();
     (1..=300).for_each(|i| _ = w.say(&std::format!("XADD s {i} a 1")));
-    assert_eq!(answer(&mut w, "XTRIM s MAXLEN ~ 10 LIMIT 150"), ":100");
-    assert_eq!(answer(&mut w, "XTRIM s MAXLEN = 150 LIMIT 7").chars().next(), Some('-'));
+    assert_eq!(w.answer("XTRIM s MAXLEN ~ 10 LIMIT 150"), ":100");
+    assert_eq!(w.answer("XTRIM s MAXLEN = 150 LIMIT 7").chars().next(), Some('-'));
     w.origin = Origin::Upstream;
-    assert_eq!(answer(&mut w, "XTRIM s MAXLEN = 150 LIMIT 7"), ":50");
+    assert_eq!(w.answer("XTRIM s MAXLEN = 150 LIMIT 7"), ":50");
 }
 
 #[test]
@@ -190,8 +177,8 @@ fn who_finds_nothing_waits() {
         assert!(!reply.is_empty() && waits.is_none(), "{line}");
     }
     // Nobody can wait in a transaction.
-    assert_eq!(answer(&mut w, "XREAD BLOCK 100 STREAMS s $"), "*-1");
-    assert_eq!(answer(&mut w, "XREAD BLOCK 9223372036854775807 STREAMS s $"), "-ERR timeout is out of range");
+    assert_eq!(w.answer("XREAD BLOCK 100 STREAMS s $"), "*-1");
+    assert_eq!(w.answer("XREAD BLOCK 9223372036854775807 STREAMS s $"), "-ERR timeout is out of range");
     w.say("DEL s");
     let gone = "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option\r\n";
     assert_eq!(wait(&mut w, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >").0, gone);
@@ -222,21 +209,21 @@ fn times_of_consumers() {
     let consumers = |idle: i64, inactive: i64, pending: u64| {
         std::format!("*1 *8 $4 name $1 c $7 pending :{pending} $4 idle :{idle} $8 inactive :{inactive}")
     };
-    assert_eq!(answer(&mut w, "XINFO CONSUMERS s g"), consumers(10, -1, 0));
+    assert_eq!(w.answer("XINFO CONSUMERS s g"), consumers(10, -1, 0));
     w.say("XREADGROUP GROUP g c STREAMS s >");
     w.ms += 5;
     w.say("XREADGROUP GROUP g c STREAMS s >");
     w.ms += 7;
-    assert_eq!(answer(&mut w, "XINFO CONSUMERS s g"), consumers(7, 12, 1));
-    assert_eq!(answer(&mut w, "XPENDING s g - + 1"), "*1 *4 $3 1-1 $1 c :12 :1");
+    assert_eq!(w.answer("XINFO CONSUMERS s g"), consumers(7, 12, 1));
+    assert_eq!(w.answer("XPENDING s g - + 1"), "*1 *4 $3 1-1 $1 c :12 :1");
     // History counts as a delivery, and as no activity.
     w.say("XREADGROUP GROUP g c STREAMS s 0");
     w.ms += 1;
-    assert_eq!(answer(&mut w, "XINFO CONSUMERS s g"), consumers(1, 13, 1));
-    assert_eq!(answer(&mut w, "XPENDING s g IDLE 1 - + 1 c"), "*1 *4 $3 1-1 $1 c :1 :2");
-    assert_eq!(answer(&mut w, "XPENDING s g IDLE 2 - + 1 c"), "*0");
-    assert_eq!(answer(&mut w, "XCLAIM s g c 2 1-1"), "*0");
-    assert_eq!(answer(&mut w, "XCLAIM s g c 1 1-1 1-1 JUSTID"), "*1 $3 1-1");
+    assert_eq!(w.answer("XINFO CONSUMERS s g"), consumers(1, 13, 1));
+    assert_eq!(w.answer("XPENDING s g IDLE 1 - + 1 c"), "*1 *4 $3 1-1 $1 c :1 :2");
+    assert_eq!(w.answer("XPENDING s g IDLE 2 - + 1 c"), "*0");
+    assert_eq!(w.answer("XCLAIM s g c 2 1-1"), "*0");
+    assert_eq!(w.answer("XCLAIM s g c 1 1-1 1-1 JUSTID"), "*1 $3 1-1");
 }
 
 #[test]
