@@ -66,9 +66,12 @@ mod tests {
     use alloc::vec::Vec;
     use quickcheck::quickcheck;
 
+    /// A name, a second word, and more.
+    type Words = (Vec<u8>, Vec<u8>, Vec<Vec<u8>>);
+
     quickcheck! {
         /// What it sees is what the parser finds, as far as it goes; it never reads beyond.
-        fn sees_what_the_parser_finds(commands: Vec<(Vec<u8>, Vec<u8>, Vec<Vec<u8>>)>, cut: usize) -> bool {
+        fn sees_what_the_parser_finds(commands: Vec<Words>, cut: usize) -> bool {
             let mut input = Vec::new();
             for (name, key, rest) in &commands {
                 let mut words: Vec<&[u8]> = [&name[..], key].to_vec();
