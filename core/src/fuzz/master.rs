@@ -32,7 +32,9 @@ pub(super) fn run(data: &[u8]) {
         let lines = play.told.iter().enumerate();
         lines.filter(|(_, line)| line.starts_with("A snapshot is wanted")).map(|(i, _)| i).collect()
     };
-    if wanted(&whole) != wanted(&cut) {
+    // Output limits are looked at there, too: in what else came by that input, the replica over one was still there.
+    let limited = |play: &Play| play.told.iter().any(|line| line.contains("output buffer limits"));
+    if wanted(&whole) != wanted(&cut) || limited(&whole) || limited(&cut) {
         return;
     }
     assert_eq!(whole.told, cut.told, "what is told depends on the split");
