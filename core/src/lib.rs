@@ -13,7 +13,7 @@
 //! | 1 | [`words`] [`glob`] | quoted words; glob patterns |
 //! | 2 | [`resp`] [`rdb`] [`config`] | the wire, the snapshot format, configuration text |
 //! | 3 | [`replication`] [`link`] [`dataset`] | log, master, replica; outgoing connections; what a node stores |
-//! | 4 | [`client`] [`keyspace`] | sessions, replies, limits; the built-in dataset |
+//! | 4 | [`client`] [`acl`] [`keyspace`] | sessions, replies, limits; who may do what; the built-in dataset |
 //! | 5 | [`node`] | a server: clients, roles and a dataset |
 //! | 5 | [`sentinel`] | watches masters, agrees with others, fails over |
 //! | 6 | `sim` | the simulated world, and the page that shows a run (feature `sim`) |
@@ -25,6 +25,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod acl;
 pub mod blocks;
 pub mod client;
 pub mod config;

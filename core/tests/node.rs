@@ -6,6 +6,8 @@ extern crate alloc;
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "node/acl.rs"]
+mod acl;
 #[path = "node/blocking.rs"]
 mod blocking;
 #[path = "node/bytes.rs"]

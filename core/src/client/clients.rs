@@ -9,11 +9,12 @@ use bytes::Bytes;
 
 use super::stats::{Stats, UsageCache};
 use super::{About, PubSub, Session, Sessions, Table};
+use crate::acl::{self, Commands, Context, Denied, Users, What};
 use crate::blocks::Blocks;
 use crate::dataset::Spec;
-use crate::ids::ConnId;
+use crate::ids::{ConnId, OpId};
 use crate::machine::{Chunks, Meter};
-use crate::resp::{Proto, Reply};
+use crate::resp::{Args, Proto, Reply};
 use crate::time::{Instant, Now};
 
 /// Messages of so many bytes are kept once for all who get them; shorter ones are copied, which is cheaper.
@@ -27,10 +28,29 @@ pub(crate) struct Pause {
     pub(crate) all: bool,
 }
 
+/// What is done with the file of users.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum UserFile {
+    /// It is read before anybody is served.
+    Start,
+    /// `ACL LOAD` of this client.
+    Load(ConnId),
+    /// `ACL SAVE` of this client.
+    Save(ConnId),
+}
+
 /// The clients of a server, and what it knows of itself for them. `R` runs a command.
 pub(crate) struct Clients<R> {
     pub(crate) about: About,
     pub(crate) table: Table<R>,
+    /// The same commands for rules of users,
+    pub(crate) commands: Commands,
+    /// the users,
+    pub(crate) users: Users,
+    /// and what they were denied.
+    pub(crate) denials: acl::Log,
+    /// Files of users that are being read or written, with the client that waits for it; none at the start.
+    pub(crate) user_files: Vec<(OpId, UserFile)>,
     pub(crate) sessions: Sessions,
     pub(crate) pubsub: PubSub,
     /// Clients whose commands wait: in WAIT, or for the end of a pause.
@@ -55,8 +75,13 @@ pub(crate) struct Clients<R> {
 impl<R> Clients<R> {
     pub(crate) fn new(commands: Vec<(&'static Spec, R)>, meter: Box<dyn Meter>, about: About) -> Self {
         let table = Table::new(commands);
+        let commands = Commands::new(table.iter());
         Self {
             about,
+            users: Users::new(&commands),
+            commands,
+            denials: acl::Log::default(),
+            user_files: Vec::new(),
             stats: Stats::new(table.len()),
             table,
             sessions: Sessions::default(),
@@ -72,6 +97,50 @@ impl<R> Clients<R> {
             started: None,
             next_id: 0,
         }
+    }
+
+    /// Whether a client has to log in before it may do anything else.
+    #[inline]
+    pub(crate) fn must_log_in(&self, s: &Session) -> bool {
+        !s.authenticated && !self.users.is_open()
+    }
+
+    /// Whether a client's user may run a command.
+    #[inline]
+    pub(crate) fn denied(&self, s: &Session, index: usize, args: Args<'_>) -> Option<Denied> {
+        self.users.check(s.user, &self.commands, index, args).err()
+    }
+
+    /// Notes what a client was denied. `who`: the name that it wanted to log in with, else it is the client's own.
+    pub(crate) fn note_denial(
+        &mut self,
+        s: &Session,
+        what: What,
+        object: &[u8],
+        who: Option<&[u8]>,
+        now: Now,
+        most: usize,
+    ) {
+        let context = if s.multi.is_some() { Context::Multi } else { Context::Toplevel };
+        self.note_denial_in(s, context, what, object, who, now, most);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one entry")]
+    pub(crate) fn note_denial_in(
+        &mut self,
+        s: &Session,
+        context: Context,
+        what: What,
+        object: &[u8],
+        who: Option<&[u8]>,
+        now: Now,
+        most: usize,
+    ) {
+        self.stats.denied(what);
+        let user = who.unwrap_or_else(|| self.users.get(s.user).name());
+        let (object, user, client) = (object.into(), user.into(), self.line(s, now));
+        let entry = acl::Entry { id: 0, count: 1, what, context, object, user, first: now, last: now, client };
+        self.denials.note(entry, most);
     }
 
     /// Whether writes are held back.
@@ -150,7 +219,7 @@ impl<R> Clients<R> {
         alloc::format!(
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 multi={multi} watch={} \
              qbuf={buffered} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem={} tot-mem={} events={events} \
-             cmd={command} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+             cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
             s.id,
             s.peer,
             s.local,
@@ -167,11 +236,17 @@ impl<R> Clients<R> {
             s.outbox.len(),
             s.outbox.memory(),
             s.memory(),
+            printable(self.users.get(s.user).name()),
             if s.proto == Proto::Resp3 { 3 } else { 2 },
             s.lib.0,
             s.lib.1,
         )
     }
+}
+
+/// A user's name for a line that may stand in a log.
+fn printable(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// One message as it goes out.

@@ -23,8 +23,10 @@ computers, set a password with 'requirepass', bind to the addresses you trust, o
 /// The connections of a server's clients: what its machine calls for inputs that are about one.
 pub(crate) trait Connections: Server {
     fn accepted(&mut self, conn: ConnId, local: Endpoint, peer: Endpoint, cx: &mut Cx<'_, Self::Event>) {
-        let (open, max) = (self.settings().requirepass.is_empty(), self.settings().maxclients as usize);
-        let (protected, keepalive_s) = (self.settings().protected_mode && open, self.settings().tcp_keepalive);
+        let max = self.settings().maxclients as usize;
+        let users = &self.clients().users;
+        let (open, no_password) = (users.is_open(), users.default_has_no_password());
+        let (protected, keepalive_s) = (self.settings().protected_mode && no_password, self.settings().tcp_keepalive);
         let clients = self.clients_mut();
         clients.next_id += 1;
         let mut s = Box::new(Session::new(conn, clients.next_id, peer, local, cx.now.mono));

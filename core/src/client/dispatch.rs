@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::clients::Pause;
 use super::commands::{subcommand_name, unknown_subcommand};
 use super::server::{Cx, Found, Handler, Refusal, Server, Timer};
-use super::{Blocked, Clients, CloseWhen, Connections as _, Event, ReplyMode, Session};
+use super::{Blocked, Clients, CloseWhen, Connections as _, Event, Lookup, ReplyMode, Session};
 use crate::dataset::{Flags, Spec};
 use crate::ids::ConnId;
 use crate::resp::{Args, Command, Proto, RequestLimits};
@@ -66,7 +66,7 @@ pub(crate) trait Dispatch: Server {
         RequestLimits {
             bulk: usize::try_from(set.proto_max_bulk_len).unwrap_or(usize::MAX),
             buffer: usize::try_from(set.client_query_buffer_limit).unwrap_or(usize::MAX),
-            authenticated: s.authenticated,
+            authenticated: !self.clients().must_log_in(s),
             ..RequestLimits::default()
         }
     }
@@ -85,6 +85,13 @@ pub(crate) trait Dispatch: Server {
         };
         let mark = s.outbox.end();
         match self.find(args) {
+            Ok(found) if self.clients().table.is_renamed() => {
+                // From here on it has the name that replicas and files know.
+                let whole = Command::from_args(args);
+                let own = found.spec.name.split('|').next().unwrap_or_default();
+                let words: Vec<&[u8]> = [own.as_bytes()].into_iter().chain(whole.args().from(1).iter()).collect();
+                self.found(s, &found, Command::new(&words).args(), cx);
+            }
             Ok(found) if args.has_pieces() && !found.spec.flags.has(Flags::PIECES) => {
                 let whole = Command::from_args(args);
                 self.found(s, &found, whole.args(), cx);
@@ -105,8 +112,18 @@ pub(crate) trait Dispatch: Server {
 
     /// The command of these arguments (a subcommand of a container counts as one), or the error that it is answered.
     fn find(&self, args: Args<'_>) -> Result<Found<Self::Run>, String> {
+        self.find_among(args, self.clients().table.find_called(args.at(0)))
+    }
+
+    /// The same for a command that a master sent or that was found before: by its own name, too, where clients have another.
+    fn find_known(&self, args: Args<'_>) -> Result<Found<Self::Run>, String> {
         let table = &self.clients().table;
-        let Some(found) = table.find(args.at(0)).filter(|f| !f.spec.name.contains('|')) else {
+        self.find_among(args, table.find(args.at(0)).or_else(|| table.find_called(args.at(0))))
+    }
+
+    fn find_among(&self, args: Args<'_>, found: Option<Lookup<'_, Self::Run>>) -> Result<Found<Self::Run>, String> {
+        let table = &self.clients().table;
+        let Some(found) = found.filter(|f| !f.spec.name.contains('|')) else {
             return Err(unknown(args));
         };
         let (index, spec, run) = (found.index, found.spec, *found.run);
@@ -131,12 +148,24 @@ pub(crate) trait Dispatch: Server {
     fn found(&mut self, s: &mut Session, found: &Found<Self::Run>, args: Args<'_>, cx: &mut Cx<'_, Self::Event>) {
         s.last_command = Some(found.index);
         self.make_room(s, found, cx);
-        match self.refusal(s, found, cx) {
+        match self.refusal(s, found, args, cx) {
             Some(Refusal::Held) => {
-                let command = Command::from_args(args);
+                let mut command = Command::from_args(args);
+                // It comes again as from the client.
+                if let Some(name) = self.clients().table.called_for(args.at(0)) {
+                    let words: Vec<&[u8]> = [name].into_iter().chain(command.args().from(1).iter()).collect();
+                    command = Command::new(&words);
+                }
                 s.held.extend_from_slice(command.frame());
                 s.blocked = Some(Blocked::Paused);
                 self.clients_mut().waiting.insert(s.conn);
+            }
+            Some(Refusal::Denied(denied)) => {
+                let most = self.settings().acllog_max_len as usize;
+                if let Some((what, object)) = denied.what() {
+                    self.clients_mut().note_denial(s, what, object, None, cx.now, most);
+                }
+                self.refused(s, found, &denied.error());
             }
             Some(Refusal::Error(text)) => self.refused(s, found, &text),
             None => self.admitted(s, found, args, cx),
@@ -241,8 +270,8 @@ pub(crate) trait Dispatch: Server {
 impl<S: Server> Dispatch for S {}
 
 /// The refusal of a client that has to say who it is first.
-pub(crate) fn unauthenticated(s: &Session, flags: Flags) -> Option<Refusal> {
-    (!s.authenticated && !flags.has(Flags::NO_AUTH)).then(|| "NOAUTH Authentication required.".into())
+pub(crate) fn unauthenticated<R>(clients: &Clients<R>, s: &Session, flags: Flags) -> Option<Refusal> {
+    (clients.must_log_in(s) && !flags.has(Flags::NO_AUTH)).then(|| "NOAUTH Authentication required.".into())
 }
 
 /// The refusal of a RESP2 client that is subscribed: it could not tell a reply from a message.

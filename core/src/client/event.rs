@@ -42,6 +42,16 @@ pub enum Event {
     Closed(Endpoint),
     /// An idle client was closed.
     IdleClosed(Endpoint),
+    /// Users or names of commands cannot be taken from the configuration or from `aclfile`: nothing is served.
+    UsersUnusable {
+        /// Why: file, line, and which rule.
+        why: Box<str>,
+    },
+    /// `ACL SAVE` could not write.
+    UsersUnsaved {
+        /// Why.
+        why: Box<str>,
+    },
 }
 
 impl Event {
@@ -49,7 +59,11 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::Accepted(_) | Self::Closed(_) | Self::IdleClosed(_) | Self::ProtocolError { .. } => Level::Verbose,
-            Self::OutputLimit { .. } | Self::QueryLimit { .. } | Self::Refused { .. } => Level::Warning,
+            Self::OutputLimit { .. }
+            | Self::QueryLimit { .. }
+            | Self::Refused { .. }
+            | Self::UsersUnusable { .. }
+            | Self::UsersUnsaved { .. } => Level::Warning,
         }
     }
 }
@@ -66,6 +80,8 @@ impl fmt::Display for Event {
             Self::Accepted(peer) => write!(f, "Accepted {peer}"),
             Self::Closed(peer) => write!(f, "Client closed connection {peer}"),
             Self::IdleClosed(peer) => write!(f, "Closing idle client {peer}"),
+            Self::UsersUnusable { why } => write!(f, "Critical error while loading ACLs. Exiting. {why}"),
+            Self::UsersUnsaved { why } => write!(f, "Saving ACLs failed: {why}"),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! A machine that serves clients keeps a `Clients` and implements `Server`, which says what is different about it.
 
 mod about;
+mod access;
 mod clients;
 pub(crate) mod commands;
 mod connections;
@@ -21,6 +22,7 @@ mod table;
 
 pub use about::About;
 pub(crate) use about::{REDIS_VERSION, VERSION};
+pub(crate) use access::{Access, listens_unduly};
 pub(crate) use clients::Clients;
 pub(crate) use connections::Connections;
 pub(crate) use dispatch::{Dispatch, paused, subscribed, unauthenticated};

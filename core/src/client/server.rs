@@ -6,11 +6,13 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use super::{Clients, Dispatch as _, Event, Session, paused, subscribed, unauthenticated};
+use crate::acl::Denied;
 use crate::config::Settings;
 use crate::dataset::Spec;
 use crate::ids::{ConnId, Ids};
 use crate::machine::{Actions, Machine};
 use crate::resp::Args;
+use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
 
@@ -36,6 +38,8 @@ pub(crate) struct Found<R> {
 pub(crate) enum Refusal {
     /// With this error.
     Error(String),
+    /// Its user may not run it.
+    Denied(Denied),
     /// Later: it waits for the end of a pause.
     Held,
 }
@@ -74,7 +78,10 @@ pub(crate) trait Server: Machine + Sized {
     fn clients_mut(&mut self) -> &mut Clients<Self::Run>;
     fn timers(&mut self) -> &mut Timers<Self::Key>;
     fn ids(&mut self) -> &mut Ids;
+    fn rng(&mut self) -> &mut Rng;
     fn settings(&self) -> &Settings;
+    /// The users are known: the start goes on.
+    fn users_ready(&mut self, cx: &mut Cx<'_, Self::Event>);
     /// Its mode (`standalone`, `sentinel`), and its role where the mode has some.
     fn mode(&self) -> (&'static str, Option<&'static str>);
     /// `run_id` of INFO.
@@ -94,9 +101,16 @@ pub(crate) trait Server: Machine + Sized {
     }
 
     /// The checks before a command runs, in Redis's order.
-    fn refusal(&self, s: &Session, found: &Found<Self::Run>, _: &Cx<'_, Self::Event>) -> Option<Refusal> {
+    fn refusal(
+        &self,
+        s: &Session,
+        found: &Found<Self::Run>,
+        args: Args<'_>,
+        _: &Cx<'_, Self::Event>,
+    ) -> Option<Refusal> {
         let flags = found.spec.flags;
-        unauthenticated(s, flags)
+        unauthenticated(self.clients(), s, flags)
+            .or_else(|| self.clients().denied(s, found.index, args).map(Refusal::Denied))
             .or_else(|| subscribed(s, found.spec))
             .or_else(|| paused(self.clients(), s, found, flags))
     }

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use crate::acl::UserId;
 use crate::blocks::Blocks;
 use crate::client::SoftClock;
 use crate::ids::ConnId;
@@ -99,8 +100,10 @@ pub struct Session {
     pub proto: Proto,
     /// Selected database.
     pub db: u32,
-    /// Whether it may do more than authenticate.
+    /// Whether it has logged in, or had no need to when it came.
     pub authenticated: bool,
+    /// As whom it acts.
+    pub user: UserId,
     /// `CLIENT SETNAME`.
     pub name: String,
     /// `CLIENT SETINFO` lib-name and lib-ver.
@@ -161,6 +164,7 @@ impl Session {
             proto: Proto::Resp2,
             db: 0,
             authenticated: false,
+            user: UserId::DEFAULT,
             name: String::new(),
             lib: (String::new(), String::new()),
             no_evict: false,

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::acl::What;
 use crate::blocks::Blocks;
 use crate::ids::OpId;
 use crate::machine::{Action, Actions, Chunks, Job, Meter, Outcome, Usage};
@@ -61,6 +62,10 @@ pub(crate) struct Stats {
     pub(crate) net_in: u64,
     pub(crate) net_out: u64,
     pub(crate) auth_failures: u64,
+    /// Commands, keys and channels that users were denied.
+    pub(crate) denied_commands: u64,
+    pub(crate) denied_keys: u64,
+    pub(crate) denied_channels: u64,
     pub(crate) output_limit_disconnections: u64,
     pub(crate) errors: BTreeMap<String, u64>,
     pub(crate) total_errors: u64,
@@ -75,6 +80,16 @@ impl Stats {
     /// Begins anew.
     pub(crate) fn reset(&mut self) {
         *self = Self::new(self.commands.len());
+    }
+
+    /// Counts what a user was denied.
+    pub(crate) fn denied(&mut self, what: What) {
+        *match what {
+            What::Command => &mut self.denied_commands,
+            What::Key => &mut self.denied_keys,
+            What::Channel => &mut self.denied_channels,
+            What::Auth => &mut self.auth_failures,
+        } += 1;
     }
 
     pub(crate) fn called(&mut self, index: usize, us: u64, failed: bool) {

@@ -21,7 +21,7 @@ pub use kind::{Kind, memory};
 pub use settings::Settings;
 pub use values::{
     BindAddress, DisklessLoad, EvictionPolicy, Guard, LogLevel, MasterAddress, Notify, OutputLimit, OutputLimits,
-    PropagationError, RdbVersion, SaveRule,
+    PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
 
 /// How deep files may include one another.
@@ -36,8 +36,6 @@ pub struct Config {
     pub settings: Settings,
     /// Whether a `save` line was read: the first one replaces the default rules, later ones add to them.
     save_seen: bool,
-    /// The error that a `user` line is if no `requirepass` goes with it.
-    password_wanted: Option<ConfigError>,
 }
 
 impl Config {

@@ -71,6 +71,14 @@ fn written(directive: &Directive, settings: &Settings) -> Vec<String> {
         "replicaof" => {
             return settings.replicaof.iter().map(|m| line(format!("{} {}", spell(&m.host), m.port))).collect();
         }
+        "user" => {
+            let words = |words: &[String]| words.iter().map(|w| spell(w)).collect::<Vec<_>>().join(" ");
+            return settings.users.iter().map(|user| line(words(&user.words))).collect();
+        }
+        "rename-command" => {
+            let both = |(a, b): &(String, String)| line(format!("{} {}", spell(a), spell(b)));
+            return settings.renamed.iter().map(both).collect();
+        }
         "client-output-buffer-limit" => {
             let l = &settings.client_output_buffer_limit;
             let classes = [("normal", l.normal), ("replica", l.replica), ("pubsub", l.pubsub)];

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{
     BindAddress, DisklessLoad, EvictionPolicy, Guard, LogLevel, MasterAddress, Notify, OutputLimits, PropagationError,
-    RdbVersion, SaveRule,
+    PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
 
 /// The value of every directive that a node honours. [`Default`] is Redis 7.2's, but for `bind`, which is this
@@ -34,6 +34,16 @@ pub struct Settings {
     pub maxclients: u32,
     /// Password of the default user; empty for none.
     pub requirepass: String,
+    /// The users of `user` lines.
+    pub users: Vec<UserLine>,
+    /// The file of users, which takes the place of such lines; empty for none.
+    pub aclfile: String,
+    /// What commands are called instead; an empty name: they are not there. In the order of their lines.
+    pub renamed: Vec<(String, String)>,
+    /// Entries of `ACL LOG` at most.
+    pub acllog_max_len: u64,
+    /// Whether new users may use every channel.
+    pub acl_pubsub_default: PubSubDefault,
     /// How many numbered databases there are.
     pub databases: u32,
     /// Local address of outgoing connections; empty for any.
@@ -229,6 +239,11 @@ impl Default for Settings {
             protected_mode: true,
             maxclients: 10_000,
             requirepass: String::new(),
+            users: Vec::new(),
+            aclfile: String::new(),
+            renamed: Vec::new(),
+            acllog_max_len: 128,
+            acl_pubsub_default: PubSubDefault::ResetChannels,
             databases: 16,
             bind_source_addr: String::new(),
             maxmemory: 0,

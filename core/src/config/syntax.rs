@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::directive::{Directive, find, nearest};
-use super::table::NO_PASSWORD;
+use super::table::TWO_SOURCES;
 use super::{Config, ConfigError, MAX_INCLUDE_DEPTH};
 use crate::words;
 
@@ -27,12 +27,27 @@ pub(super) struct Spot<'a> {
 
 impl Spot<'_> {
     pub(super) fn error(self, reason: String) -> ConfigError {
-        let text = match self.file {
-            "" => self.text.into(),
-            _ => self.text.trim().chars().take(1024).collect(),
+        let text = match (secret(self.text), self.file) {
+            (Some(shown), _) => shown,
+            (None, "") => self.text.into(),
+            (None, _) => self.text.trim().chars().take(1024).collect(),
         };
         ConfigError { file: self.file.into(), line: self.line, text, reason }
     }
+}
+
+/// What is shown of a line that holds a password: what it is about, and no more.
+fn secret(line: &str) -> Option<String> {
+    let mut words = line.split_ascii_whitespace().take(2);
+    let (first, second) = (words.next()?, words.next().unwrap_or_default());
+    let is = |word: &str, names: &[&str]| names.iter().any(|n| n.eq_ignore_ascii_case(word.trim_matches(['"', '\''])));
+    let about = match () {
+        () if is(first, &["requirepass", "masterauth", "primaryauth", "user", "tls-key-file-pass"]) => first.into(),
+        () if is(first, &["tls-client-key-file-pass"]) => first.into(),
+        () if is(first, &["sentinel"]) && is(second, &["auth-pass", "sentinel-pass"]) => format!("{first} {second}"),
+        () => return None,
+    };
+    Some(format!("{about} (not shown)"))
 }
 
 /// What takes the words of a line, of which there is at least one.
@@ -61,8 +76,11 @@ impl Config {
     pub(super) fn line(&mut self, spot: Spot<'_>, words: Vec<String>) -> Result<(), String> {
         let line = Line::of(words)?;
         line.apply(self)?;
-        if line.directive.name == "user" && self.password_wanted.is_none() && line.has_password() {
-            self.password_wanted = Some(spot.error(NO_PASSWORD.into()));
+        if line.directive.name == "user"
+            && let Some(user) = self.settings.users.last_mut()
+        {
+            let file = if spot.file.is_empty() { "argument" } else { spot.file };
+            user.at = format!("{file}:{}", spot.line);
         }
         Ok(())
     }
@@ -70,8 +88,13 @@ impl Config {
     /// What holds only for a whole file.
     pub(super) fn finish(&mut self) -> Result<(), ConfigError> {
         self.settings.settle();
-        match self.password_wanted.take() {
-            Some(error) if self.settings.requirepass.is_empty() => Err(error),
+        match self.settings.users.first() {
+            Some(user) if !self.settings.aclfile.is_empty() => {
+                let (file, line) = user.at.rsplit_once(':').unwrap_or_default();
+                let line = line.parse().unwrap_or(1);
+                let name = user.words.first().map_or("", |w| w);
+                Err(ConfigError { file: file.into(), line, text: format!("user {name}"), reason: TWO_SOURCES.into() })
+            }
             _ => Ok(()),
         }
     }
@@ -187,12 +210,6 @@ impl Line {
             ));
         };
         Ok(Self { directive, values: words.into_iter().skip(1).collect() })
-    }
-
-    /// Whether a `user` line asks for a password.
-    fn has_password(&self) -> bool {
-        let open = self.values.iter().any(|v| v.eq_ignore_ascii_case("nopass"));
-        !open && self.values.iter().any(|v| v.starts_with('#'))
     }
 
     pub(super) fn apply(&self, config: &mut Config) -> Result<(), String> {

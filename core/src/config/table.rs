@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::values::{Field, spaced};
 use super::{
     BindAddress, Config, DisklessLoad, EvictionPolicy, Guard, Kind, LogLevel, MAX_BIND, MasterAddress, Notify,
-    OutputLimit, PropagationError, RdbVersion, SaveRule,
+    OutputLimit, PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
 use crate::resp::{parse_i64, parse_u64};
 
@@ -49,12 +49,8 @@ const NO_CLUSTER: &str = "cluster mode is not supported; set 'cluster-enabled no
 const NO_TLS: &str = "the server does not listen for TLS itself; remove the line, or put a TLS proxy before it";
 const NO_SYSLOG: &str = "the log goes to standard output or 'logfile'; set 'syslog-enabled no'";
 const NO_DEFRAG: &str = "active defragmentation needs an allocator of its own; set 'activedefrag no'";
-const NO_ACL: &str = "this release has no ACL users: every client would keep all rights; remove the line, and protect \
-     the server with 'requirepass', 'bind' and 'protected-mode'";
-pub(super) const NO_PASSWORD: &str = "this line has the password of the default user only as a hash; write the password itself \
-     in a line 'requirepass', and keep or remove this one";
-const NO_RENAME: &str = "this release does not rename or disable commands: every command would stay as it is; remove the \
-     line, and protect the server with 'requirepass', 'bind' and 'protected-mode'";
+pub(super) const TWO_SOURCES: &str =
+    "users are defined by lines here and by an 'aclfile', which cannot both hold: keep one of them";
 const SIGNAL_WORDS: &[&str] = &["default", "save", "nosave", "now", "force"];
 const FACILITIES: &[&str] = &["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"];
 
@@ -64,7 +60,7 @@ pub(super) static TABLE: &[Directive] = &[
     // Lines of a file that are no value.
     Directive::new("include", Kind::List, Place::Line(|_, _| Ok(()))).fixed(),
     Directive::new("user", Kind::List, Place::Line(take_user)).fixed(),
-    Directive::new("rename-command", Kind::List, Place::Line(refuse_rename)).fixed(),
+    Directive::new("rename-command", Kind::List, Place::Line(take_rename)).fixed(),
     Directive::new("loadmodule", Kind::List, Place::Line(refuse_module)).fixed(),
     Directive::new("list-max-ziplist-entries", Kind::List, Place::Line(|_, _| Ok(()))).fixed(),
     Directive::new("list-max-ziplist-value", Kind::List, Place::Line(|_, _| Ok(()))).fixed(),
@@ -202,9 +198,9 @@ pub(super) static TABLE: &[Directive] = &[
     field!("client-query-buffer-limit", client_query_buffer_limit, bytes(1 << 20)),
     field!("proto-max-bulk-len", proto_max_bulk_len, bytes(1 << 20)),
     kept("tracking-table-max-keys", number(0, LONG), "1000000"),
-    kept("acllog-max-len", number(0, LONG), "128"),
-    kept("aclfile", Kind::Text, "").fixed().only("", NO_ACL),
-    kept("acl-pubsub-default", Kind::Word(&["allchannels", "resetchannels"]), "resetchannels"),
+    field!("acllog-max-len", acllog_max_len, number(0, LONG)),
+    field!("aclfile", aclfile, Kind::Text).fixed(),
+    field!("acl-pubsub-default", acl_pubsub_default, Kind::Word(PubSubDefault::WORDS)),
     kept("busy-reply-threshold", number(0, LONG), "5000").alias("lua-time-limit"),
 
     // Observation.
@@ -291,20 +287,19 @@ pub(super) static TABLE: &[Directive] = &[
     kept("tls-session-cache-timeout", number(0, INT), "300"),
 ];
 
-/// Takes the one line that Redis writes into every file it rewrites: the default user, who may do everything.
-fn take_user(_: &mut Config, words: &[&str]) -> Result<(), String> {
-    const ALL: &[&str] = &["~*", "allkeys", "&*", "allchannels", "+@all", "allcommands"];
-    const ELSE: &[&str] = &["on", "nopass", "sanitize-payload", "skip-sanitize-payload"];
-    let has = |a: &str, b: &str| words.iter().any(|w| w.eq_ignore_ascii_case(a) || w.eq_ignore_ascii_case(b));
-    let known = |w: &&str| w.starts_with('#') || ALL.iter().chain(ELSE).any(|k| k.eq_ignore_ascii_case(w));
-    let ["default", rules @ ..] = words else { return Err(NO_ACL.into()) };
-    let everything = ALL.as_chunks::<2>().0.iter().all(|[a, b]| has(a, b));
-    let login = has("on", "on") && (has("nopass", "nopass") || rules.iter().any(|w| w.starts_with('#')));
-    if everything && login && rules.iter().all(known) { Ok(()) } else { Err(NO_ACL.into()) }
+fn take_user(config: &mut Config, words: &[&str]) -> Result<(), String> {
+    if words.first().is_none_or(|name| name.is_empty()) {
+        return Err("the name of a user and its rules were expected".into());
+    }
+    let words = words.iter().map(|&w| w.into()).collect();
+    config.settings.users.push(UserLine { words, at: String::new() });
+    Ok(())
 }
 
-fn refuse_rename(_: &mut Config, _: &[&str]) -> Result<(), String> {
-    Err(NO_RENAME.into())
+fn take_rename(config: &mut Config, words: &[&str]) -> Result<(), String> {
+    let [command, name] = words else { return Err("wrong number of arguments".into()) };
+    config.settings.renamed.push((command.to_ascii_lowercase(), (*name).into()));
+    Ok(())
 }
 
 fn refuse_module(_: &mut Config, _: &[&str]) -> Result<(), String> {

@@ -100,6 +100,31 @@ words! {
     }
 }
 words! {
+    /// `acl-pubsub-default`: which channels a new user may use.
+    PubSubDefault {
+        /// Every one.
+        AllChannels = "allchannels",
+        /// None.
+        ResetChannels = "resetchannels",
+    }
+}
+
+/// A `user` line: a name and rules.
+#[derive(Clone, Debug, Default)]
+pub struct UserLine {
+    /// The name, then the rules; never empty.
+    pub words: Vec<String>,
+    /// The file and the line that it came from, for errors; empty for none.
+    pub at: String,
+}
+
+impl PartialEq for UserLine {
+    fn eq(&self, other: &Self) -> bool {
+        self.words == other.words
+    }
+}
+
+words! {
     /// `maxmemory-policy`: what gives way when `maxmemory` is reached.
     EvictionPolicy {
         /// Keys with an expiry time, the least recently used first.

@@ -118,12 +118,17 @@ impl KeySpec {
     /// The keys of a command in their order. `None` if a number of keys is none, or more than there are arguments, or if the
     /// word that keys stand behind is missing or not followed by two halves.
     pub fn keys(self, args: Args<'_>) -> Option<Vec<&[u8]>> {
-        let mut keys = Vec::new();
+        Some(self.places(args)?.into_iter().map(|at| args.at(at)).collect())
+    }
+
+    /// Where they stand among the arguments; see [`KeySpec::keys`].
+    pub fn places(self, args: Args<'_>) -> Option<Vec<usize>> {
+        let mut places = Vec::new();
         if self.first > 0 && self.step > 0 {
             // No command has as many arguments as an i64 counts.
             let last = if self.last < 0 { args.len() as i64 + i64::from(self.last) } else { i64::from(self.last) };
-            let places = (i64::from(self.first)..=last).step_by(self.step.unsigned_abs().into());
-            keys.extend(places.filter_map(|i| args.get(usize::try_from(i).ok()?)));
+            let fixed = (i64::from(self.first)..=last).step_by(self.step.unsigned_abs().into());
+            places.extend(fixed.filter_map(|i| usize::try_from(i).ok()).take_while(|&i| i < args.len()));
         }
         if self.numkeys > 0 {
             let from = usize::from(self.numkeys) + 1;
@@ -132,7 +137,7 @@ impl KeySpec {
             if n == 0 || n > args.len().checked_sub(from)? / apart {
                 return None;
             }
-            keys.extend(args.iter().skip(from).step_by(apart).take(n));
+            places.extend((from..args.len()).step_by(apart).take(n));
         }
         if let Some((word, from)) = self.keyword {
             let at = (usize::from(from)..args.len()).find(|&i| args.is(i, word))? + 1;
@@ -140,9 +145,9 @@ impl KeySpec {
             if behind == 0 || !behind.is_multiple_of(2) {
                 return None;
             }
-            keys.extend(args.iter().skip(at).take(behind / 2));
+            places.extend(at..at + behind / 2);
         }
-        Some(keys)
+        Some(places)
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! The caller bounds memory as well: [`Target::allowance`] says what a run may hold at most.
 
+mod acl;
 mod canary;
 mod config;
 mod door;
@@ -53,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rdb", run: rdb::run, base: 2 << 20 },
     Target { name: "config", run: config::run, base: 4 << 20 },
     Target { name: "sentinel_conf", run: sentinel_conf::run, base: 4 << 20 },
+    Target { name: "acl", run: acl::run, base: 8 << 20 },
     Target { name: "hello", run: hello::run, base: 8 << 20 },
     Target { name: "sentinel", run: sentinel::run, base: 32 << 20 },
     Target { name: "handshake", run: handshake::run, base: 2 << 20 },

@@ -166,7 +166,7 @@ impl<D: Dataset> Node<D> {
         {
             s.blocked = None;
             let mark = s.outbox.end();
-            match self.find(command.args()) {
+            match self.find_known(command.args()) {
                 Ok(found) => {
                     if let Run::Data(number) = found.run
                         && let Executed::Waits(wait) = self.execute(&mut s, number, command.args(), cx)

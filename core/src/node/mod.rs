@@ -37,7 +37,7 @@ pub use event::{Event, What};
 pub use guard::ResyncRefusal;
 
 use crate::blocks::Blocks;
-use crate::client::{self, Clients, Connections as _, Dispatch as _, Handler};
+use crate::client::{self, Access as _, Clients, Connections as _, Dispatch as _, Handler};
 use crate::config::Config;
 use crate::dataset::{Classes, Dataset, Effects, Progress};
 use crate::ids::{ConnId, Ids, OpId};
@@ -238,6 +238,11 @@ impl<D: Dataset> Node<D> {
         }
     }
 
+    /// Its users and what they may do.
+    pub fn users(&self) -> &crate::acl::Users {
+        &self.clients.users
+    }
+
     /// The dataset.
     pub fn data(&self) -> &D {
         &self.data
@@ -310,6 +315,7 @@ impl<D: Dataset> Node<D> {
             && let Some(result) = self.load_done(op, result, cx)
             && let Some(result) = self.snapshot_done(op, result, cx)
             && let Some(result) = self.rewrite_done(op, result, cx)
+            && let Some(result) = self.users_done(op, result, cx)
             && let Some(result) = self.clients.usage.done(op, result)
         {
             // What is nobody's was cancelled, or removed a file that nobody waits for.
@@ -469,3 +475,10 @@ impl<D: Dataset> Machine for Node<D> {
 
 /// Which signal asked, kept for the exit.
 type Asked = Option<Signal>;
+
+/// All commands of a node over the built-in dataset.
+#[cfg(all(feature = "keyspace", any(test, feature = "fuzz")))]
+pub(crate) fn command_specs() -> Vec<&'static crate::dataset::Spec> {
+    let data = crate::keyspace::Keyspace::new(1, [0; 32]);
+    commands::all(&data).into_iter().map(|(spec, _)| spec).collect()
+}

@@ -15,6 +15,7 @@ use crate::dataset::{Context, Dataset, Flags, Origin, Spec, Wait};
 use crate::ids::{ConnId, Ids};
 use crate::mutations::{Mutation, on};
 use crate::resp::{Ahead, Args, Command, Reply};
+use crate::rng::Rng;
 use crate::time::Instant;
 use crate::timers::Timers;
 
@@ -41,6 +42,14 @@ impl<D: Dataset> Server for Node<D> {
 
     fn ids(&mut self) -> &mut Ids {
         &mut self.ids
+    }
+
+    fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
+    fn users_ready(&mut self, cx: &mut Cx<'_>) {
+        self.start_serving(cx);
     }
 
     fn settings(&self) -> &Settings {
@@ -79,10 +88,10 @@ impl<D: Dataset> Server for Node<D> {
         matches!(run, Run::Own(_))
     }
 
-    fn refusal(&self, s: &Session, found: &Found<Run<D>>, cx: &Cx<'_>) -> Option<Refusal> {
+    fn refusal(&self, s: &Session, found: &Found<Run<D>>, args: Args<'_>, cx: &Cx<'_>) -> Option<Refusal> {
         let flags = self.flags_of(s, found);
         let set = &self.config.settings;
-        if let Some(refusal) = unauthenticated(s, flags) {
+        if let Some(refusal) = unauthenticated(&self.clients, s, flags) {
             return Some(refusal);
         }
         let write = flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE);
@@ -90,6 +99,9 @@ impl<D: Dataset> Server for Node<D> {
         let wrong = on(Mutation::WritesWhileHandingOver) && self.failover.is_some();
         if s.multi.is_some() && flags.has(Flags::NO_MULTI) {
             return Some("ERR Command not allowed inside a transaction".into());
+        }
+        if let Some(denied) = self.clients.denied(s, found.index, args) {
+            return Some(Refusal::Denied(denied));
         }
         if self.out_of_memory && self.wants_memory(s, found, flags) {
             return Some(OOM.into());
@@ -145,7 +157,7 @@ impl<D: Dataset> Server for Node<D> {
     fn make_room(&mut self, s: &mut Session, found: &Found<Run<D>>, cx: &mut Cx<'_>) {
         self.check_throttle(cx);
         if self.config.settings.maxmemory > 0 {
-            if s.authenticated && !self.administers(s, found) {
+            if !self.clients.must_log_in(s) && !self.administers(s, found) {
                 self.evict_slice(Some(s), cx);
             }
         } else {
@@ -359,6 +371,7 @@ fails (stop-writes-on-bgsave-error option). Please check the Redis logs for deta
 
 /// Whether its arguments hold a password: neither MONITOR nor SLOWLOG shows it.
 fn is_secret(name: &str, args: Args<'_>) -> bool {
-    name == "config|set"
-        && args.iter().any(|a| a.to_ascii_lowercase().ends_with(b"auth") || a.eq_ignore_ascii_case(b"requirepass"))
+    name == "acl|setuser"
+        || name == "config|set"
+            && args.iter().any(|a| a.to_ascii_lowercase().ends_with(b"auth") || a.eq_ignore_ascii_case(b"requirepass"))
 }

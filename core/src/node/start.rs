@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::load::Purpose;
 use super::{Cx, Node, What};
-use crate::client::{Connections as _, Dispatch as _, VERSION, Wanted, info, listener_line, wanted};
+use crate::client::{Access as _, Connections as _, Dispatch as _, VERSION, Wanted, info, listener_line, wanted};
 use crate::config::{Config, Settings};
 use crate::dataset::{Dataset, LoadMode};
 use crate::ids::{ConnId, OpId};
@@ -93,6 +93,11 @@ impl<D: Dataset> Node<D> {
         self.event(cx, What::Started { pid: self.clients.about.pid, version: VERSION, port });
         self.event(cx, What::Initialized);
         info::refresh_usage(self, cx);
+        self.begin_users(cx);
+    }
+
+    /// The users are known: whoever comes from here on meets them.
+    pub(super) fn start_serving(&mut self, cx: &mut Cx<'_>) {
         let master = self.config.settings.replicaof.clone();
         if let Some(master) = master {
             self.prepare_link(master.host.into(), master.port, None, cx);

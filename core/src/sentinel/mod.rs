@@ -61,7 +61,7 @@ pub use simulate::{Crash, EXIT_CODE};
 use state::{Durable, Record, Store};
 pub use timing::Timing;
 
-use crate::client::{self, Clients, Connections as _, Dispatch as _, Handler};
+use crate::client::{self, Access as _, Clients, Connections as _, Dispatch as _, Handler};
 use crate::config::sentinel::SentinelConfig;
 use crate::ids::{ConnId, Ids, OpId, RunId};
 use crate::machine::{Action, Actions, Chunks, Input, Level, Machine, Outcome, Path};
@@ -462,6 +462,7 @@ impl Sentinel {
             let rest = rest.and_then(|result| self.script_found(op, result, cx));
             let rest = rest.and_then(|result| self.conf_done(op, result, cx));
             // What is nobody's was cancelled.
+            let rest = rest.and_then(|result| self.users_done(op, result, cx));
             let _ = rest.and_then(|result| self.clients.usage.done(op, result));
         }
     }

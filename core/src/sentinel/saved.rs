@@ -4,12 +4,19 @@ use alloc::string::ToString;
 
 use super::Sentinel;
 use super::instance::Group;
+use crate::client::Access as _;
 use crate::config::sentinel::{KnownSentinel, MasterSettings, SentinelConfig};
 
 impl Sentinel {
     /// The configuration as it is now: what the user wants, and what is known.
     pub fn as_config(&self) -> SentinelConfig {
         let mut config = self.config.clone();
+        // A user of whom no line can be written keeps the one that is there.
+        if self.clients.started.is_some()
+            && let Ok(lines) = self.user_lines()
+        {
+            config.settings.users = lines;
+        }
         config.global.myid = Some(self.my_id);
         config.global.current_epoch = self.epoch;
         config.masters = self.groups().map(settings).collect();

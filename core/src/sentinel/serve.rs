@@ -10,6 +10,7 @@ use crate::client::{self, Clients, Dispatch as _, Found, Handler, Server, Sessio
 use crate::config::Settings;
 use crate::ids::Ids;
 use crate::resp::Args;
+use crate::rng::Rng;
 use crate::timers::Timers;
 
 impl Server for Sentinel {
@@ -30,6 +31,14 @@ impl Server for Sentinel {
 
     fn ids(&mut self) -> &mut Ids {
         &mut self.ids
+    }
+
+    fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
+    fn users_ready(&mut self, cx: &mut Cx<'_>) {
+        self.open_store(cx);
     }
 
     fn settings(&self) -> &Settings {

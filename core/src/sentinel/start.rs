@@ -11,7 +11,7 @@ use super::info::Role;
 use super::instance::{Address, Group, GroupId, Server, Slot, Vote, Who};
 use super::state::{Record, StateError, Step, Store};
 use super::{Cx, Files, Key, Said, Sentinel, turn};
-use crate::client::{About, Clients, info};
+use crate::client::{About, Access as _, Clients, info};
 use crate::config::sentinel::{MasterSettings, SentinelConfig};
 use crate::ids::{Ids, OpId, RunId};
 use crate::machine::{Action, Level, Meter, Outcome};
@@ -68,6 +68,11 @@ impl Sentinel {
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) {
         self.clients.started = Some(cx.now);
         info::refresh_usage(self, cx);
+        self.begin_users(cx);
+    }
+
+    /// The users are known.
+    pub(super) fn open_store(&mut self, cx: &mut Cx<'_>) {
         if !self.store.open(&mut turn!(self, cx)) {
             self.begin(cx);
         }

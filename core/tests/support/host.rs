@@ -176,13 +176,24 @@ impl<D: Make> World<D> {
 
     /// Adds a node with these arguments (`--name value …`) beside the usual ones; it listens on port 7000 and up.
     pub fn add(&mut self, args: &str) -> usize {
+        self.add_with(args, BTreeMap::new())
+    }
+
+    /// The same with a file that is there already; it is run.
+    pub fn add_with_file(&mut self, args: &str, file: &str, content: &[u8]) -> usize {
+        let i = self.add_with(args, [(file.into(), content.into())].into());
+        self.run();
+        i
+    }
+
+    fn add_with(&mut self, args: &str, files: BTreeMap<String, Vec<u8>>) -> usize {
         let i = self.hosts.len();
         let args: Vec<String> = args.split(' ').filter(|a| !a.is_empty()).map(|a| a.replace('_', " ")).collect();
         let node = self.build(i, &args);
         self.hosts.push(Host {
             node,
             args,
-            files: BTreeMap::new(),
+            files,
             disk_full: false,
             disk_slow: false,
             unreachable: false,

@@ -5,6 +5,7 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 mod acknowledged;
+mod acl;
 mod bad_input;
 mod campaign;
 mod chain;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     args.test_threads = args.test_threads.or(Some(3));
     let mut all = vec![
         acknowledged::all(),
+        acl::all(),
         bad_input::all(),
         campaign::all(),
         chain::all(),

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::super::server::{Cx, Server};
 use super::super::{Blocked, CloseWhen, Connections as _, Dispatch as _, ReplyMode, Session};
+use crate::acl::{UserId, Users};
 use crate::ids::ConnId;
 use crate::machine::Endpoint;
 use crate::resp::{Args, parse_i64};
@@ -25,7 +26,7 @@ struct Filter<'a> {
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
     kind: Option<Kind>,
-    user: Option<&'a [u8]>,
+    user: Option<UserId>,
     max_age_s: Option<u64>,
 }
 
@@ -66,7 +67,7 @@ impl Filter<'_> {
             && self.addr.is_none_or(|a| a == text(&s.peer))
             && self.laddr.is_none_or(|a| a == text(&s.local))
             && self.kind.is_none_or(|k| k == Kind::of(s))
-            && self.user.is_none_or(|u| u == b"default")
+            && self.user.is_none_or(|u| u == s.user)
             && self.max_age_s.is_none_or(|age| (now - s.since).as_secs() >= age)
     }
 }
@@ -147,7 +148,7 @@ pub(super) fn list<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, c
 }
 
 pub(super) fn kill<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_, S::Event>) {
-    let (filter, skip_me, old_style) = match kill_filter(args) {
+    let (filter, skip_me, old_style) = match kill_filter(args, &server.clients().users) {
         Ok(parsed) => parsed,
         Err(text) => return s.reply().error(&text),
     };
@@ -292,7 +293,7 @@ fn on_off(args: Args<'_>) -> Option<bool> {
 }
 
 /// Whom CLIENT KILL means, whether it spares the caller, and whether it is the old form with an address alone.
-fn kill_filter(args: Args<'_>) -> Result<(Filter<'_>, bool, bool), String> {
+fn kill_filter<'a>(args: Args<'a>, users: &Users) -> Result<(Filter<'a>, bool, bool), String> {
     let mut f = Filter::default();
     if args.len() == 3 {
         f.addr = Some(args.at(2));
@@ -313,10 +314,8 @@ fn kill_filter(args: Args<'_>) -> Result<(Filter<'_>, bool, bool), String> {
             let word = || alloc::format!("ERR Unknown client type '{}'", String::from_utf8_lossy(value));
             f.kind = Some(Kind::parse(value).ok_or_else(word)?);
         } else if args.is(i, "USER") {
-            if value != b"default" {
-                return Err(alloc::format!("ERR No such user '{}'", String::from_utf8_lossy(value)));
-            }
-            f.user = Some(value);
+            let none = || alloc::format!("ERR No such user '{}'", String::from_utf8_lossy(value));
+            f.user = Some(users.id(value).ok_or_else(none)?);
         } else if args.is(i, "MAXAGE") {
             let age = parse_i64(value).ok_or("ERR maxage is not an integer or out of range")?;
             f.max_age_s = Some(u64::try_from(age).map_err(|_| "ERR maxage should be greater than 0")?);

@@ -6,18 +6,11 @@ use super::super::Session;
 use super::super::about::REDIS_VERSION;
 use super::super::server::{Cx, Server};
 use super::client::{BAD_NAME, valid_name};
+use crate::acl::What;
 use crate::resp::{Args, Proto, parse_i64};
+use crate::time::Now;
 
 const WRONGPASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
-
-/// Compares in time that does not depend on where the first difference lies.
-fn same_secret(a: &[u8], b: &[u8]) -> bool {
-    let mut differ = a.len() ^ b.len();
-    for i in 0..a.len().max(b.len()) {
-        differ |= usize::from(a.get(i).copied().unwrap_or(0) ^ b.get(i).copied().unwrap_or(0));
-    }
-    differ == 0
-}
 
 /// A container without a subcommand that it could run.
 pub(crate) fn container<S: Server>(_: &mut S, s: &mut Session, args: Args<'_>, _: &mut Cx<'_, S::Event>) {
@@ -42,38 +35,38 @@ pub(super) fn ping<S: Server>(_: &mut S, s: &mut Session, args: Args<'_>, _: &mu
     }
 }
 
-/// Logs a client in if `user` and `password` are right, else counts the failure and answers it. There is one user,
-/// `default`, with the password of `requirepass`.
-fn log_in<S: Server>(server: &mut S, s: &mut Session, user: &[u8], password: &[u8]) -> bool {
-    let required = server.settings().requirepass.as_bytes();
-    let right = user == b"default" && (required.is_empty() || same_secret(required, password));
-    if right {
+/// Logs a client in if `user` and `password` are right, else notes the failure and answers it.
+fn log_in<S: Server>(server: &mut S, s: &mut Session, user: &[u8], args: (Args<'_>, usize), now: Now) -> bool {
+    let (args, password) = args;
+    if let Some(id) = server.clients().users.log_in(user, args.at(password)) {
+        s.user = id;
         s.authenticated = true;
-    } else {
-        server.clients_mut().stats.auth_failures += 1;
-        s.reply().error(WRONGPASS);
+        return true;
     }
-    right
+    let most = server.settings().acllog_max_len as usize;
+    server.clients_mut().note_denial(s, What::Auth, args.at(0), Some(user), now, most);
+    s.reply().error(WRONGPASS);
+    false
 }
 
-pub(super) fn auth<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, _: &mut Cx<'_, S::Event>) {
-    let (user, password) = match args.len() {
-        2 if server.settings().requirepass.is_empty() => {
+pub(super) fn auth<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_, S::Event>) {
+    let user = match args.len() {
+        2 if server.clients().users.default_has_no_password() => {
             return s.reply().error(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
                  configuration is correct?",
             );
         }
-        2 => (&b"default"[..], args.at(1)),
-        3 => (args.at(1), args.at(2)),
+        2 => &b"default"[..],
+        3 => args.at(1),
         _ => return s.reply().error(super::SYNTAX),
     };
-    if log_in(server, s, user, password) {
+    if log_in(server, s, user, (args, args.len() - 1), cx.now) {
         s.reply().ok();
     }
 }
 
-pub(super) fn hello<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, _: &mut Cx<'_, S::Event>) {
+pub(super) fn hello<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_, S::Event>) {
     let proto = match args.get(1).map(parse_i64) {
         None => s.proto,
         Some(Some(2)) => Proto::Resp2,
@@ -85,7 +78,7 @@ pub(super) fn hello<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, 
     while i < args.len() {
         let left = args.len() - i - 1;
         if args.is(i, "AUTH") && left >= 2 {
-            if !log_in(server, s, args.at(i + 1), args.at(i + 2)) {
+            if !log_in(server, s, args.at(i + 1), (args, i + 2), cx.now) {
                 return;
             }
             i += 3;
@@ -100,7 +93,7 @@ pub(super) fn hello<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, 
             return s.reply().error_fmt(format_args!("ERR Syntax error in HELLO option '{option}'"));
         }
     }
-    if !s.authenticated {
+    if server.clients().must_log_in(s) {
         return s.reply().error(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> \
              <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
@@ -133,17 +126,4 @@ fn write_hello<S: Server>(server: &S, s: &mut Session) {
     }
     r.bulk(b"modules");
     r.array(0);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_secret;
-
-    #[test]
-    fn secrets_compare_by_content_and_length() {
-        assert!(same_secret(b"abc", b"abc") && same_secret(b"", b""));
-        for (a, b) in [("abc", "abd"), ("abc", "ab"), ("", "a"), ("abc", "abc\0")] {
-            assert!(!same_secret(a.as_bytes(), b.as_bytes()), "{a:?} {b:?}");
-        }
-    }
 }

@@ -155,7 +155,7 @@ pub(super) fn tips(name: &str) -> impl Iterator<Item = &'static str> {
 }
 
 /// Categories of its own.
-pub(super) fn categories(name: &str) -> impl Iterator<Item = &'static str> {
+pub(crate) fn categories(name: &str) -> impl Iterator<Item = &'static str> {
     CATEGORIES.iter().filter(move |(_, list)| names(list, name)).map(|(category, _)| *category)
 }
 

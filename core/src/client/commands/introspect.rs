@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::super::server::{Cx, Server};
 use super::super::{Session, Table};
 use super::{facts, keyuse, subcommand_name};
+use crate::acl;
 use crate::dataset::{Flags, Spec};
 use crate::resp::{Args, Reply};
 
@@ -33,76 +34,10 @@ const FLAG_NAMES: [(Flags, &str); 19] = [
     (Flags::ALLOW_BUSY, "allow_busy"),
 ];
 
-/// The categories of access control, in the order in which they are shown.
-const CATEGORIES: [&str; 21] = [
-    "@keyspace",
-    "@read",
-    "@write",
-    "@set",
-    "@sortedset",
-    "@list",
-    "@hash",
-    "@string",
-    "@bitmap",
-    "@hyperloglog",
-    "@geo",
-    "@stream",
-    "@pubsub",
-    "@admin",
-    "@fast",
-    "@slow",
-    "@blocking",
-    "@dangerous",
-    "@connection",
-    "@transaction",
-    "@scripting",
-];
-
-/// The category of a group of commands.
-fn category_of(group: &str) -> Option<&'static str> {
-    Some(match group {
-        "generic" => "@keyspace",
-        "transactions" => "@transaction",
-        "pubsub" => "@pubsub",
-        "connection" => "@connection",
-        "string" => "@string",
-        "hash" => "@hash",
-        "list" => "@list",
-        "set" => "@set",
-        "sorted-set" => "@sortedset",
-        "stream" => "@stream",
-        "bitmap" => "@bitmap",
-        "hyperloglog" => "@hyperloglog",
-        "geo" => "@geo",
-        "scripting" => "@scripting",
-        _ => return None,
-    })
-}
-
-fn categories(spec: &Spec) -> Vec<&'static str> {
-    let f = spec.flags;
-    // A container is none of its subcommands; SORT has the types that it sorts.
-    let plain = !f.has(Flags::CONTAINER)
-        && !spec.name.starts_with("sort")
-        && !matches!(spec.name, "wait" | "waitaof" | "pubsub|help");
-    let mut found: Vec<&str> = category_of(spec.group).filter(|_| plain).into_iter().collect();
-    found.extend(facts::categories(spec.name));
-    for (flag, category) in [
-        (Flags::WRITE, "@write"),
-        (Flags::ADMIN, "@admin"),
-        (Flags::ADMIN, "@dangerous"),
-        (Flags::PUBSUB, "@pubsub"),
-        (Flags::BLOCKING, "@blocking"),
-    ] {
-        if f.has(flag) {
-            found.push(category);
-        }
-    }
-    if f.has(Flags::READONLY) && spec.group != "scripting" {
-        found.push("@read");
-    }
-    found.push(if f.has(Flags::FAST) { "@fast" } else { "@slow" });
-    CATEGORIES.into_iter().filter(|category| found.contains(category)).collect()
+/// The categories of access control that a command is in, in the order in which they are shown.
+fn categories(spec: &Spec) -> impl Iterator<Item = &'static str> + Clone {
+    let bits = acl::categories(spec);
+    acl::CATEGORIES.iter().enumerate().filter(move |(i, _)| bits & (1 << i) != 0).map(|(_, name)| *name)
 }
 
 fn subcommands_of<R>(table: &Table<R>, spec: &Spec) -> Vec<&'static Spec> {
@@ -121,8 +56,8 @@ fn write_info<R>(table: &Table<R>, r: &mut Reply<'_>, spec: &Spec) {
     r.int(i64::from(spec.keys.last));
     r.int(i64::from(spec.keys.step));
     let categories = categories(spec);
-    r.set(categories.len());
-    categories.iter().for_each(|c| r.simple(c));
+    r.set(categories.clone().count());
+    categories.for_each(|c| r.simple(&format!("@{c}")));
     let tips: Vec<&str> = facts::tips(spec.name).collect();
     r.set(tips.len());
     tips.iter().for_each(|tip| r.bulk(tip.as_bytes()));
@@ -210,11 +145,7 @@ pub(super) fn list<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, _
             names.retain(|n| crate::glob::matches(value, n.as_bytes()));
         } else if args.is(3, "ACLCAT") {
             let wanted = String::from_utf8_lossy(value).to_lowercase();
-            names.retain(|n| {
-                table
-                    .find(n.as_bytes())
-                    .is_some_and(|f| categories(f.spec).iter().any(|c| c.trim_start_matches('@') == wanted))
-            });
+            names.retain(|n| table.find(n.as_bytes()).is_some_and(|f| categories(f.spec).any(|c| c == wanted)));
         } else if args.is(3, "MODULE") {
             names.clear();
         } else {

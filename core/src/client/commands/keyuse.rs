@@ -1,9 +1,12 @@
 //! Where the keys of a command stand, and what it does to each.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use smallvec::SmallVec;
+
 use super::facts;
-use crate::dataset::{Flags, Spec};
+use crate::dataset::{Flags, KeySpec, Spec};
 use crate::resp::{Args, Reply, parse_i64};
 
 /// Where a group of keys begins.
@@ -33,10 +36,35 @@ enum Find {
     Unknown,
 }
 
+/// What a command does to a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Uses {
+    /// In the words of `COMMAND INFO`.
+    pub(super) words: &'static str,
+    /// Whether what is in it may show, or be copied.
+    pub(crate) reads: bool,
+    /// Whether it may change.
+    pub(crate) writes: bool,
+}
+
+impl Uses {
+    const fn new(words: &'static str, reads: bool, writes: bool) -> Self {
+        Self { words, reads, writes }
+    }
+
+    fn of(words: &'static str) -> Self {
+        let has = |w: &str| words.split(' ').any(|word| word == w);
+        Self::new(words, has("access"), has("insert") || has("delete") || has("update"))
+    }
+}
+
+/// Where one key stands, and what is done to it.
+type Places = SmallVec<[(usize, Uses); 4]>;
+
 /// One group of keys.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Group {
-    flags: &'static str,
+struct Group {
+    uses: Uses,
     begin: Begin,
     find: Find,
 }
@@ -65,16 +93,16 @@ impl Group {
                 Find::Range { last: last.parse().ok()?, step: step.parse().ok()?, limit: limit.parse().ok()? }
             }
         };
-        Some(Self { flags, begin, find })
+        Some(Self { uses: Uses::of(flags), begin, find })
     }
 
     /// Whether these are no keys, but words that decide where a command goes, too (`SSUBSCRIBE`).
     fn is_not_key(&self) -> bool {
-        self.flags.contains("not_key")
+        self.uses.words.contains("not_key")
     }
 
     /// Appends the places of its keys. `false`: the arguments contradict themselves.
-    fn places(&self, spec: &Spec, args: Args<'_>, out: &mut Vec<(usize, &'static str)>) -> bool {
+    fn places(&self, spec: &Spec, args: Args<'_>, out: &mut Places) -> bool {
         let first = match self.begin {
             Begin::Index(index) => index,
             Begin::Keyword(word, from) => match (from..args.len()).find(|&i| args.is(i, word)) {
@@ -83,8 +111,8 @@ impl Group {
             },
             Begin::Unknown => {
                 // What SORT reads by patterns cannot be named; what it stores can.
-                if spec.name == "sort" && self.flags.contains("OW") {
-                    out.extend(sort_target(args).map(|at| (at, self.flags)));
+                if spec.name == "sort" && self.uses.words.contains("OW") {
+                    out.extend(sort_target(args).map(|at| (at, self.uses)));
                 }
                 return true;
             }
@@ -97,13 +125,15 @@ impl Group {
                 let left = args.len() - first;
                 let end = match usize::try_from(last) {
                     Ok(last) => first + last,
+                    // Keys without what goes with each.
+                    Err(_) if limit > left => return false,
                     Err(_) if limit > 1 => first + (left / limit).saturating_sub(1),
                     Err(_) => match args.len().checked_sub(last.unsigned_abs() as usize) {
                         Some(end) => end,
                         None => return false,
                     },
                 };
-                out.extend((first..=end.min(args.len() - 1)).step_by(step.max(1)).map(|at| (at, self.flags)));
+                out.extend((first..=end.min(args.len() - 1)).step_by(step.max(1)).map(|at| (at, self.uses)));
                 true
             }
             Find::Count { at, first: behind, step } => {
@@ -111,7 +141,7 @@ impl Group {
                 let from = first + behind;
                 let room = args.len().saturating_sub(from).div_ceil(step.max(1));
                 match count.filter(|&n| (1..=room).contains(&n)) {
-                    Some(n) => out.extend((0..n).map(|i| (from + i * step.max(1), self.flags))),
+                    Some(n) => out.extend((0..n).map(|i| (from + i * step.max(1), self.uses))),
                     None => return false,
                 }
                 true
@@ -124,7 +154,7 @@ impl Group {
     fn write(&self, r: &mut Reply<'_>) {
         r.map(3);
         r.bulk(b"flags");
-        write_flags(self.flags, r);
+        write_flags(self.uses.words, r);
         let head = |r: &mut Reply<'_>, name: &str, kind: &str, fields: &[(&str, i64)]| {
             r.bulk(name.as_bytes());
             r.map(2);
@@ -208,29 +238,75 @@ pub(super) fn has_none(spec: &Spec) -> bool {
 }
 
 /// What a command does to its keys where the arguments decide.
-fn by_arguments(spec: &Spec, args: Args<'_>, flags: &'static str) -> &'static str {
+fn by_arguments(spec: &Spec, args: Args<'_>, uses: Uses) -> Uses {
+    const UPDATES: Uses = Uses::new("OW update", false, true);
+    const SHOWS: Uses = Uses::new("RO access", true, false);
+    const BOTH: Uses = Uses::new("RW access update", true, true);
     match spec.name {
-        "set" if !(3..args.len()).any(|i| args.is(i, "GET")) => "OW update",
-        "set" => "RW access update",
-        "bitfield" if (2..args.len()).any(|i| args.is(i, "SET") || args.is(i, "INCRBY")) => "RW access update",
-        "bitfield" => "RO access",
-        _ => flags,
+        "set" if !(3..args.len()).any(|i| args.is(i, "GET")) => UPDATES,
+        "set" => BOTH,
+        "bitfield" if (2..args.len()).any(|i| args.is(i, "SET") || args.is(i, "INCRBY")) => BOTH,
+        "bitfield" => SHOWS,
+        _ => uses,
+    }
+}
+
+/// The keys of one command, looked up once.
+#[derive(Debug)]
+pub(crate) struct KeyUse {
+    spec: &'static Spec,
+    groups: Box<[Group]>,
+    /// Of a command that has nothing but its row.
+    plain: Option<(KeySpec, Uses)>,
+    by_arguments: bool,
+    none: bool,
+}
+
+impl KeyUse {
+    pub(crate) fn of(spec: &'static Spec) -> Self {
+        let groups = groups(spec);
+        let uses = Uses::of(if spec.flags.has(Flags::WRITE) { "RW access update" } else { "RO access" });
+        Self {
+            spec,
+            plain: groups.is_empty().then_some((spec.keys, uses)),
+            groups: groups.into_iter().filter(|g| !g.is_not_key()).collect(),
+            by_arguments: matches!(spec.name, "set" | "bitfield"),
+            none: has_none(spec),
+        }
+    }
+
+    /// Whether there are none, whatever the arguments.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.none
+    }
+
+    /// Shows `each` the place of every key and what is done to it, until that says no. `None`: the arguments contradict
+    /// themselves, else whether all were agreed to.
+    pub(crate) fn all(&self, args: Args<'_>, mut each: impl FnMut(usize, Uses) -> bool) -> Option<bool> {
+        if let Some((keys, uses)) = self.plain {
+            return Some(keys.places(args)?.into_iter().all(|at| each(at, uses)));
+        }
+        let mut places = Places::new();
+        if !self.groups.iter().all(|group| group.places(self.spec, args, &mut places)) {
+            return self.spec.flags.has(Flags::NO_MANDATORY_KEYS).then_some(true);
+        }
+        Some(
+            places
+                .into_iter()
+                .all(|(at, uses)| each(at, if self.by_arguments { by_arguments(self.spec, args, uses) } else { uses })),
+        )
     }
 }
 
 /// The keys of a command and what it does to each, in their order. `None`: the arguments contradict themselves.
-pub(super) fn keys<'a>(spec: &Spec, args: Args<'a>) -> Option<Vec<(&'a [u8], &'static str)>> {
-    let groups = groups(spec);
-    if groups.is_empty() {
-        let flags = if spec.flags.has(Flags::WRITE) { "RW access update" } else { "RO access" };
-        return Some(spec.keys.keys(args)?.into_iter().map(|key| (key, flags)).collect());
-    }
-    let mut places = Vec::new();
-    let sound = groups.iter().filter(|group| !group.is_not_key()).all(|group| group.places(spec, args, &mut places));
-    if !sound {
-        return spec.flags.has(Flags::NO_MANDATORY_KEYS).then(Vec::new);
-    }
-    Some(places.into_iter().map(|(at, flags)| (args.at(at), by_arguments(spec, args, flags))).collect())
+pub(crate) fn keys<'a>(spec: &'static Spec, args: Args<'a>) -> Option<Vec<(&'a [u8], &'static str)>> {
+    let mut found = Vec::new();
+    KeyUse::of(spec).all(args, |at, uses| {
+        found.push((args.at(at), uses.words));
+        true
+    })?;
+    Some(found)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The commands that a node and a sentinel serve alike: their rows of the table, and one file for each group.
 
+mod acl;
 mod client;
 mod connection;
-mod facts;
+pub(crate) mod facts;
 mod introspect;
-mod keyuse;
+pub(crate) mod keyuse;
 mod pubsub;
 
 use alloc::string::String;
@@ -29,6 +30,7 @@ pub(crate) mod row {
     pub(crate) const L: Flags = Flags::LOADING.and(Flags::STALE);
     pub(crate) const N: Flags = Flags::NOSCRIPT;
     pub(crate) const P: Flags = Flags::PUBSUB;
+    pub(crate) const ALONE: Flags = Flags::NO_MULTI;
     pub(crate) const AUTH: Flags = Flags::NO_AUTH;
     pub(crate) const BUSY: Flags = Flags::ALLOW_BUSY;
     pub(crate) const NOW: Flags = Flags::IN_MULTI;
@@ -59,7 +61,7 @@ pub(crate) mod row {
     pub(crate) use rows;
 }
 
-use row::{A, AUTH, BUSY, C, F, L, N, NONE, P, QUIET, rows};
+use row::{A, ALONE, AUTH, BUSY, C, F, L, N, NONE, P, QUIET, rows};
 
 /// Appends the rows of all commands that every server serves.
 pub(crate) fn rows_for_all<S: Server>(list: &mut Vec<(&'static Spec, S::Run)>) {
@@ -92,6 +94,24 @@ pub(crate) fn rows_for_all<S: Server>(list: &mut Vec<(&'static Spec, S::Run)>) {
         "client|setname" 3 [N, L] NONE "2.6.9" setname "Names the connection.";
         "client|unblock" -3 [A, L] NONE "5.0.0" unblock "Ends a client's wait.";
         "client|unpause" 2 [A, L] NONE "6.2.0" unpause "Ends a pause.";
+    }
+    rows! { list, S, in [connection], "server":
+        "acl" -2 [C] NONE "6.0.0" container "Commands about users.";
+    }
+    rows! { list, S, in [acl], "server":
+        "acl|cat" -2 [N, L] NONE "6.0.0" cat "Shows the categories of commands, or the commands of one.";
+        "acl|deluser" -3 [A, L] NONE "6.0.0" deluser "Removes users and ends their connections.";
+        "acl|dryrun" -4 [A, L] NONE "7.0.0" dryrun "Tells whether a user may run a command, without running it.";
+        "acl|genpass" -2 [N, L] NONE "6.0.0" genpass "Makes a password.";
+        "acl|getuser" 3 [A, L] NONE "6.0.0" getuser "Shows the rules of a user.";
+        "acl|help" 2 [L] NONE "6.0.0" help "Shows the subcommands.";
+        "acl|list" 2 [A, L] NONE "6.0.0" list "Shows all users in the form of a file.";
+        "acl|load" 2 [A, L, ALONE] NONE "6.0.0" load "Takes the users of the file in place of those there are.";
+        "acl|log" -2 [A, L] NONE "6.0.0" log "Shows what was denied lately.";
+        "acl|save" 2 [A, L, ALONE] NONE "6.0.0" save "Writes the users to the file.";
+        "acl|setuser" -3 [A, L] NONE "6.0.0" setuser "Makes a user, or changes one by rules.";
+        "acl|users" 2 [A, L] NONE "6.0.0" users "Shows the names of all users.";
+        "acl|whoami" 2 [N, L] NONE "6.0.0" whoami "Shows as whom the connection acts.";
     }
     rows! { list, S, in [introspect], "server":
         "command" -1 [C, L] NONE "2.8.13" command "Shows the commands.";

@@ -202,7 +202,7 @@ impl SentinelConfig {
     /// The ordinary directives by themselves.
     pub(super) fn ordinary(&self) -> Config {
         // A sentinel has no default rules that a first `save` line would replace.
-        Config { settings: self.settings.clone(), save_seen: true, password_wanted: None }
+        Config { settings: self.settings.clone(), save_seen: true }
     }
 
     /// Brings the current epoch up to those of the masters: none of them can lie ahead of it.

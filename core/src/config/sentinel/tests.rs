@@ -213,7 +213,7 @@ fn errors_say_where_and_what() {
         (format!("{monitor}sentinel config-epoch m x"), 2, "expected an epoch"),
         ("port x".into(), 1, "argument couldn't be parsed into an integer"),
         ("nonsense 1".into(), 1, "Bad directive"),
-        ("user alice on nopass ~* &* +@all".into(), 1, "no ACL users"),
+        ("user alice on\naclfile x".into(), 1, "keep one of them"),
     ] {
         let error = parse(&text).expect_err(&text);
         assert_eq!((&*error.file, error.line), ("sentinel.conf", line), "{text}");

@@ -1,11 +1,12 @@
 //! CONFIG: directives, seen and changed while the server runs.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::start::Change;
 use super::super::{Cx, Node, What, turn};
-use crate::client::{Blocked, Connections as _, Dispatch as _, Session};
+use crate::client::{Access as _, Blocked, Connections as _, Dispatch as _, Session};
 use crate::config::MasterAddress;
 use crate::dataset::Dataset;
 use crate::ids::{ConnId, OpId};
@@ -53,6 +54,10 @@ impl<D: Dataset> Node<D> {
                     return self.config_listeners(s, change, cx);
                 }
                 self.configured(&changed, cx);
+                // Said again it holds again, whatever ACL SETUSER made of it.
+                if pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"requirepass")) {
+                    self.require_password();
+                }
                 s.reply().ok();
             }
             Err(e) => s.reply().error_fmt(format_args!("{e}")),
@@ -96,10 +101,17 @@ impl<D: Dataset> Node<D> {
                 "key-load-delay" => self.end_load_pause(cx),
                 "replica-resync-guard" => self.guard_switched(cx),
                 "timeout" => self.arm_idle(cx),
+                "requirepass" => self.require_password(),
                 "loglevel" => self.event(cx, What::LogLevel(self.config.settings.loglevel)),
                 _ => {}
             }
         }
+    }
+
+    /// The default user has the password of the configuration.
+    fn require_password(&mut self) {
+        let password = self.config.settings.requirepass.as_bytes();
+        self.clients.users.require_password(&self.clients.commands, password);
     }
 
     pub(in super::super) fn config_resetstat(&mut self, s: &mut Session, _: Args<'_>, _: &mut Cx<'_>) {
@@ -142,6 +154,10 @@ impl<D: Dataset> Node<D> {
         let outcome = match result {
             Outcome::Read(old) if rewrite.reading => {
                 self.note_master();
+                match self.user_lines() {
+                    Ok(lines) => self.config.settings.users = lines,
+                    Err(why) => return self.end_rewrite(&rewrite, Err(why.into()), cx),
+                }
                 let text = self.config.rewrite(&String::from_utf8_lossy(&old));
                 let op = self.ids.op();
                 rewrite.reading = false;
@@ -153,6 +169,11 @@ impl<D: Dataset> Node<D> {
             Outcome::Failed(e) => Err(e.message),
             other => Err(alloc::format!("unexpected outcome {other:?}").into()),
         };
+        self.end_rewrite(&rewrite, outcome, cx)
+    }
+
+    /// Tells the client and the log what came of it.
+    fn end_rewrite(&mut self, rewrite: &Rewrite, outcome: Result<(), Box<str>>, cx: &mut Cx<'_>) -> Option<Outcome> {
         if let Some(mut s) = rewrite.conn.and_then(|conn| self.clients.sessions.take(conn)) {
             s.late(|r| match &outcome {
                 Ok(()) => r.ok(),

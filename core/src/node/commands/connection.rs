@@ -1,6 +1,7 @@
 //! Commands about the connection itself that a sentinel does not serve.
 
 use super::super::{Cx, Node};
+use crate::acl::UserId;
 use crate::client::{CloseWhen, ReplyMode, Session};
 use crate::dataset::Dataset;
 use crate::resp::{Args, Proto, parse_i64};
@@ -41,7 +42,8 @@ impl<D: Dataset> Node<D> {
         s.reply = ReplyMode::On;
         s.no_evict = false;
         s.no_touch = false;
-        s.authenticated = self.config.settings.requirepass.is_empty();
+        s.user = UserId::DEFAULT;
+        s.authenticated = self.clients.users.is_open();
         s.reply().simple("RESET");
     }
 }

@@ -59,7 +59,7 @@ impl<D: Dataset> Node<D> {
         let mut outbox = crate::blocks::Blocks::new();
         core::mem::swap(&mut outbox, &mut s.outbox);
         let ask = crate::resp::Command::new(&[&b"OBJECT"[..], b"ENCODING", args.at(2)]);
-        if let Ok(found) = self.find(ask.args()) {
+        if let Ok(found) = self.find_known(ask.args()) {
             self.call(s, &found, ask.args(), cx);
         }
         core::mem::swap(&mut outbox, &mut s.outbox);

@@ -18,7 +18,7 @@ pub(super) use config::Rewrite;
 pub(super) use replication::write_acknowledged;
 
 use super::{Node, Run};
-use crate::client::commands::row::{A, AUTH, BUSY, C, F, L, N, NONE, NOW, P, rows};
+use crate::client::commands::row::{A, ALONE, AUTH, BUSY, C, F, L, N, NONE, NOW, P, rows};
 use crate::client::commands::{self, NOT_AN_INTEGER, SYNTAX, help, int};
 use crate::dataset::{Dataset, Flags, KeySpec, Spec};
 
@@ -29,7 +29,6 @@ const BEHIND_2: KeySpec = KeySpec::NONE.counted(2);
 const ADMIN: Flags = Flags::ADMIN;
 const R: Flags = Flags::READONLY;
 const W: Flags = Flags::WRITE;
-const ALONE: Flags = Flags::NO_MULTI;
 const SYNC: Flags = Flags::NO_ASYNC_LOADING;
 const ST: Flags = Flags::STALE;
 const NOLOG: Flags = Flags::SKIP_SLOWLOG;

@@ -1,6 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH.
 
 use super::super::{Cx, Node};
+use crate::acl::Context;
 use crate::client::{Dispatch as _, Session, Transaction};
 use crate::dataset::Dataset;
 use crate::resp::Args;
@@ -51,8 +52,17 @@ impl<D: Dataset> Node<D> {
         self.begin_unit();
         for (_, command) in &multi.queue {
             // It was found when it was queued, and the table does not change.
-            match self.find(command.args()) {
-                Ok(found) => self.call(s, &found, command.args(), cx),
+            match self.find_known(command.args()) {
+                Ok(found) => match self.clients.denied(s, found.index, command.args()) {
+                    None => self.call(s, &found, command.args(), cx),
+                    Some(denied) => {
+                        let most = self.config.settings.acllog_max_len as usize;
+                        if let Some((what, object)) = denied.what() {
+                            self.clients.note_denial_in(s, Context::Multi, what, object, None, cx.now, most);
+                        }
+                        self.refuse(s, Some(found.index), &denied.error_in_exec());
+                    }
+                },
                 Err(text) => s.reply().error(&text),
             }
         }

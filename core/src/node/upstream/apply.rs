@@ -71,7 +71,7 @@ impl<D: Dataset> Node<D> {
         if on(Mutation::SkipsCommand) && args.is(0, "append") {
             return Ok(());
         }
-        let found = self.find(args).map_err(|text| fault(args, end, &text))?;
+        let found = self.find_known(args).map_err(|text| fault(args, end, &text))?;
         match found.run {
             Run::Data(command) if args.has_pieces() && !found.spec.flags.has(crate::dataset::Flags::PIECES) => {
                 let whole = Command::from_args(args);

@@ -36,12 +36,9 @@ pub(super) fn all() -> Vec<(&'static Spec, Handler<Sentinel>)> {
 
 fn server_rows(list: &mut Vec<(&'static Spec, Handler<Sentinel>)>) {
     rows! { list, Sentinel, in [commands], "server":
-        "acl" -2 [C] NONE "6.0.0" container "Commands about users.";
         "sentinel" -2 [C, ADMIN] NONE "2.8.4" container "Commands about masters and those who belong to them.";
     }
     rows! { list, Sentinel, in [Sentinel], "server":
-        "acl|help" 2 [L] NONE "6.0.0" acl_help "Shows the subcommands.";
-        "acl|whoami" 2 [N, L] NONE "6.0.0" acl_whoami "Shows who the client is.";
         "info" -1 [L] NONE "1.0.0" cmd_info "Shows what the sentinel is and does.";
         "role" 1 [N, L, F] NONE "2.8.12" cmd_role "Shows that this is a sentinel, and its masters.";
         "shutdown" -1 [A, L] NONE "1.0.0" cmd_shutdown "Ends the sentinel.";

@@ -1,11 +1,11 @@
-//! INFO, ROLE, SHUTDOWN and ACL of a sentinel.
+//! INFO, ROLE and SHUTDOWN of a sentinel.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::{Cx, Sentinel};
-use crate::client::commands::{SYNTAX, help};
+use crate::client::commands::SYNTAX;
 use crate::client::info::{self, DataCounts, Fields};
 use crate::client::{Blocked, Session};
 use crate::machine::Level;
@@ -87,13 +87,5 @@ impl Sentinel {
         s.blocked = Some(Blocked::Shutdown);
         self.note(Level::Warning, "User requested shutdown...", cx);
         self.end_process(cx);
-    }
-
-    pub(super) fn acl_whoami(&mut self, s: &mut Session, _: Args<'_>, _: &mut Cx<'_>) {
-        s.reply().bulk(b"default");
-    }
-
-    pub(super) fn acl_help(&mut self, s: &mut Session, _: Args<'_>, _: &mut Cx<'_>) {
-        help(&mut s.reply(), "ACL", &["WHOAMI", "    Show who the client is: there is one user, default."]);
     }
 }

@@ -265,7 +265,8 @@ const ANSWERS: &[(&str, &str)] = &[
     ("PUBLISH __sentinel__:hello junk", ":1\r\n"),
     ("COMMAND COUNT", ":15\r\n"),
     ("ACL WHOAMI", "$7\r\ndefault\r\n"),
-    ("ACL LIST", "-ERR unknown subcommand 'LIST'. Try ACL HELP.\r\n"),
+    ("ACL LIST", "*1\r\n$34\r\nuser default on nopass ~* &* +@all\r\n"),
+    ("ACL NOSUCH", "-ERR unknown subcommand 'NOSUCH'. Try ACL HELP.\r\n"),
     ("INFO nosuch", "$0\r\n\r\n"),
     ("SHUTDOWN ABORT", "-ERR No shutdown in progress.\r\n"),
     ("SUBSCRIBE +sdown", "*3\r\n$9\r\nsubscribe\r\n$6\r\n+sdown\r\n:1\r\n"),
@@ -308,12 +309,29 @@ fn who_a_sentinel_is() {
 #[test]
 fn a_password_is_asked_for() {
     let mut r = rig(&[], 0, 1, 1000);
-    r.sentinel.config.settings.requirepass = "secret".into();
+    let clients = &mut r.sentinel.clients;
+    clients.users.require_password(&clients.commands, b"secret");
     let c = r.client(1);
     assert_eq!(r.ask(c, "SENTINEL MASTERS"), "-NOAUTH Authentication required.\r\n");
     assert!(r.ask(c, "AUTH wrong").starts_with("-WRONGPASS"));
     assert_eq!(r.ask(c, "AUTH secret"), "+OK\r\n");
     assert!(r.ask(c, "SENTINEL MASTERS").starts_with("*1\r\n"));
+}
+
+#[test]
+fn users_are_held_to_their_rules() {
+    let mut r = rig(&[], 0, 1, 1000);
+    let (c, u) = (r.client(1), r.client(2));
+    assert_eq!(r.ask(c, "ACL SETUSER app on >pw &+switch-* +sentinel|masters +psubscribe +subscribe"), "+OK\r\n");
+    assert_eq!(r.ask(u, "AUTH app pw"), "+OK\r\n");
+    assert!(r.ask(u, "SENTINEL MASTERS").starts_with("*1\r\n"));
+    let denied = "-NOPERM this user has no permissions to";
+    assert_eq!(r.ask(u, "SENTINEL RESET *"), format!("{denied} run the 'sentinel|reset' command\r\n"));
+    assert_eq!(r.ask(u, "SUBSCRIBE +sdown"), format!("{denied} access one of the channels used as arguments\r\n"));
+    assert!(r.ask(u, "SUBSCRIBE +switch-master").starts_with("*3\r\n"));
+    assert_eq!(r.sentinel.as_config().settings.users[0].words[..2], ["app", "on"]);
+    assert_eq!(r.ask(c, "ACL DELUSER app"), ":1\r\n");
+    assert_eq!(r.sentinel.as_config().settings.users, []);
 }
 
 #[test]
