@@ -257,7 +257,7 @@ impl Running {
     }
 
     pub(crate) fn listen(&mut self, at: Endpoint) -> Endpoint {
-        match self.job(Job::Listen { at, backlog: 511, mode: None }) {
+        match self.job(Job::Listen { at, backlog: 511, mode: None, tls: false }) {
             Outcome::Listening(at) => at,
             other => panic!("{other:?}"),
         }

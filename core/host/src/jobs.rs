@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::mpsc::Sender;
 
 use primacy_core::ids::OpId;
-use primacy_core::machine::{Job, Outcome};
+use primacy_core::machine::{Job, JobError, JobErrorKind, Outcome};
 
 use crate::Deliver;
 use crate::files::Files;
@@ -73,6 +73,7 @@ impl Jobs {
         let place = match job {
             Job::Listen { .. } => return Started::Yours(job),
             Job::Usage => return Started::Done(Outcome::Usage(usage())),
+            Job::LoadTls { .. } => return Started::Done(Outcome::Failed(no_tls())),
             Job::Resolve { host } => {
                 if let Ok(literal) = host.parse::<IpAddr>() {
                     return Started::Done(Outcome::Resolved(vec![literal]));
@@ -128,4 +129,10 @@ impl Jobs {
     pub fn shut_down(&mut self) {
         self.files.shut_down();
     }
+}
+
+/// Why there are no certificates in this build.
+fn no_tls() -> JobError {
+    let message = "this runtime has no TLS; set 'tls-port 0' and 'tls-replication no'";
+    JobError { kind: JobErrorKind::Other, message: message.into() }
 }

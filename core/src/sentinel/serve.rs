@@ -50,7 +50,7 @@ impl Server for Sentinel {
     }
 
     fn listening(&self) -> Vec<Box<str>> {
-        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at)).collect()
+        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at, l.tls)).collect()
     }
 
     fn tell(&mut self, event: client::Event, cx: &mut Cx<'_>) {

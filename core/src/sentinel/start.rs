@@ -64,10 +64,17 @@ impl Sentinel {
         }
     }
 
-    /// The first tick: what must not have been forgotten is read before anything is done.
+    /// The first tick.
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) {
         self.clients.started = Some(cx.now);
         info::refresh_usage(self, cx);
+        if !self.load_certificates(cx) {
+            self.open_store(cx);
+        }
+    }
+
+    /// What must not have been forgotten is read before anything is done.
+    pub(super) fn open_store(&mut self, cx: &mut Cx<'_>) {
         if !self.store.open(&mut turn!(self, cx)) {
             self.begin(cx);
         }

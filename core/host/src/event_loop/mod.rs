@@ -503,7 +503,7 @@ where
         match self.jobs.start(op, job) {
             Started::Running => {}
             Started::Done(outcome) => self.local.push_back(Local::Done(op, outcome)),
-            Started::Yours(Job::Listen { at, backlog, mode }) => {
+            Started::Yours(Job::Listen { at, backlog, mode, tls: _ }) => {
                 let outcome = match self.net.listen(op, &at, backlog, mode) {
                     Ok(bound) => Outcome::Listening(bound),
                     Err(error) => Outcome::Failed(error),
