@@ -13,6 +13,7 @@ over_both! {
     a_replica_follows_over_an_encrypted_link_and_names_its_encrypted_port
     a_change_of_certificates_waits_and_others_are_refused_meanwhile
     what_has_no_effect_is_said
+    who_speaks_tls_to_the_plain_port_is_told_nothing
 }
 
 const TLS: &str = "--tls-port 7500 --tls-cert-file good.pem";
@@ -138,4 +139,16 @@ fn what_has_no_effect_is_said<D: Make>() {
     let (w, _) = World::<D>::one(&format!("{TLS} --tls-ciphers HIGH --tls-session-caching no"));
     let line = "TLS is configured. These directives are for OpenSSL, and have no effect here: tls-ciphers, tls-session-caching";
     assert!(w.log(0).contains(line), "{}", w.log(0));
+}
+
+fn who_speaks_tls_to_the_plain_port_is_told_nothing<D: Make>() {
+    let (mut w, c) = World::<D>::one("");
+    let stranger = w.client(0);
+    w.say(stranger, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\nPING\r\n");
+    w.run();
+    assert_eq!(w.heard(stranger), "");
+    assert!(w.closed(stranger));
+    assert!(w.log(0).contains("its first bytes are a TLS handshake"), "{}", w.log(0));
+    // Later such a byte is as good as any.
+    assert_eq!(w.ask(c, "PING\nECHO \x16"), "PONG | \\x16");
 }
