@@ -26,6 +26,7 @@ mod program;
 mod record;
 mod scale;
 mod sentinel;
+mod tls;
 mod two_channel;
 mod waiting;
 
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         record::all(),
         scale::all(),
         sentinel::all(),
+        tls::all(),
         two_channel::all(),
         waiting::all(),
     ];

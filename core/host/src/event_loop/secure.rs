@@ -62,6 +62,11 @@ impl Secure {
         self.session.is_pending()
     }
 
+    /// Whether a peer opened it, and its handshake is not done.
+    fn is_accepting(&self) -> bool {
+        matches!(self.stage, Stage::Accepting { .. })
+    }
+
     fn is_shaking(&self) -> bool {
         matches!(self.stage, Stage::Accepting { .. } | Stage::Connecting { .. })
     }
@@ -128,7 +133,8 @@ impl<R: Reactor> Net<R> {
     /// The oldest handshake of an accepted connection ends, for a new one.
     fn give_way(&mut self) {
         let mut due = self.secure.due.iter().map(|(_, slot, _)| *slot);
-        if let Some(slot) = due.find(|slot| self.conns.get_mut(*slot).is_some_and(|conn| !conn.is_known())) {
+        let mut is_accepting = |slot| self.conns.get_mut(slot)?.tls.as_ref().map(|tls| tls.is_accepting());
+        if let Some(slot) = due.find(|slot| is_accepting(*slot) == Some(true)) {
             self.complain(slot, &"others wait for their handshakes, and this one took longest");
             self.remove(slot);
         }
@@ -174,7 +180,7 @@ impl<R: Reactor> Net<R> {
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Conn<R::Watched>> {
         self.set_due(slot, None);
         let conn = self.conns.remove(slot)?;
-        if conn.tls.as_ref().is_some_and(|tls| matches!(tls.stage, Stage::Accepting { .. })) {
+        if conn.tls.as_ref().is_some_and(|tls| tls.is_accepting()) {
             self.secure.accepting -= 1;
         }
         Some(conn)
