@@ -122,7 +122,7 @@ fn what_was_sent_before_a_close_arrives() {
     // When there is no more room, a part of what the machine has got rid of waits as ciphertext.
     let mut all = 0;
     loop {
-        server.call(move |m, _, out| m.send(accepted, &[7; PIECE], out));
+        server.call(move |m, _, out| m.send(accepted, &vec![7; PIECE], out));
         if !sent(&server, accepted, PIECE) {
             break;
         }
@@ -155,7 +155,7 @@ fn strangers_are_told_nothing_and_not_told_of() {
     let certificates = Certificates::new();
     let mut server = machine(&certificates);
     let address = listen(&mut server);
-    for bytes in [&b"PING\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00", &[22; 400], &[0; 70_000]] {
+    for bytes in [&b"PING\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00", &[22; 400], &vec![0; 70_000]] {
         let mut stranger = TcpStream::connect(address).unwrap();
         stranger.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stranger.write_all(bytes).unwrap();

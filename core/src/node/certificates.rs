@@ -14,7 +14,7 @@ enum Purpose {
     /// The start: listeners and data come behind them.
     Start,
     /// A `CONFIG SET`, which is answered behind them.
-    Change(Change),
+    Change(Box<Change>),
     /// Those of before, after a `CONFIG SET` that failed at something else.
     Restore,
 }
@@ -43,7 +43,7 @@ impl<D: Dataset> Node<D> {
 
     /// A `CONFIG SET` of what TLS depends on.
     pub(super) fn change_certificates(&mut self, change: Change, cx: &mut Cx<'_>) {
-        self.load_certificates(Purpose::Change(change), cx);
+        self.load_certificates(Purpose::Change(Box::new(change)), cx);
     }
 
     /// The settings are those from before: so shall the certificates be.
@@ -67,16 +67,15 @@ impl<D: Dataset> Node<D> {
             Outcome::Failed(e) => Err(e.message),
             other => Err(alloc::format!("unexpected outcome {other:?}").into()),
         };
-        match &loaded {
-            Ok(()) => {
-                self.event(cx, What::TlsConfigured { idle: self.config.settings.idle_tls_directives().collect() })
-            }
-            Err(why) => self.event(cx, What::TlsFailed { why: why.clone() }),
-        }
+        let what = match &loaded {
+            Ok(()) => What::TlsConfigured { idle: self.config.settings.idle_tls_directives().collect() },
+            Err(why) => What::TlsFailed { why: why.clone() },
+        };
+        self.event(cx, what);
         match (purpose, loaded) {
             (Purpose::Start, Ok(())) => self.start_listening(cx),
             (Purpose::Start, Err(_)) => cx.out.push(Action::Exit { code: 1 }),
-            (Purpose::Change(change), Ok(())) => self.certificates_changed(change, cx),
+            (Purpose::Change(change), Ok(())) => self.certificates_changed(*change, cx),
             (Purpose::Change(change), Err(why)) => {
                 self.config.restore(&change.before, &change.changed);
                 self.answer_change(&change, Err(&why), cx);

@@ -1,5 +1,6 @@
 //! Loads certificates beside the loop, and keeps them as fresh as their files are.
 
+use std::fmt::Display;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -79,15 +80,15 @@ impl Keeper {
             let (orders, taken) = mpsc::channel();
             let work = Work { certificates: self.certificates.clone(), deliver: self.deliver.clone(), kept: None };
             let begun = thread::Builder::new().name("tls-files".into()).spawn(move || work.run(&taken));
-            begun.map_err(|e| failed(format_args!("a thread for TLS files: {e}")))?;
+            begun.map_err(|e| failed(&format_args!("a thread for TLS files: {e}")))?;
             self.orders = Some(orders);
         }
         let sent = self.orders.as_ref().is_some_and(|orders| orders.send((op, tls)).is_ok());
-        if sent { Ok(()) } else { Err(failed("the thread for TLS files is gone")) }
+        if sent { Ok(()) } else { Err(failed(&"the thread for TLS files is gone")) }
     }
 }
 
-fn failed(why: impl ToString) -> Outcome {
+fn failed(why: &dyn Display) -> Outcome {
     Outcome::Failed(JobError { kind: JobErrorKind::Other, message: why.to_string().into() })
 }
 
@@ -130,7 +131,7 @@ impl Work {
                 self.kept = Some(Kept { tls, seen: known.clone(), known });
                 Outcome::Loaded
             }
-            Err(e) => failed(e),
+            Err(e) => failed(&e),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Certificates and keys, from files to what a handshake needs.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ struct Named<'a> {
 }
 
 impl Named<'_> {
-    fn error(self, reason: impl ToString) -> LoadError {
+    fn error(self, reason: &dyn Display) -> LoadError {
         LoadError::File { directive: self.directive, file: self.file.into(), reason: reason.to_string() }
     }
 
@@ -62,14 +63,14 @@ impl Named<'_> {
     }
 
     fn read(self) -> Result<Vec<u8>, LoadError> {
-        read(Path::new(self.file)).map_err(|reason| self.error(reason))
+        read(Path::new(self.file)).map_err(|reason| self.error(&reason))
     }
 
     /// Its certificates, at least one.
     fn certificates(self) -> Result<Vec<CertificateDer<'static>>, LoadError> {
         let list = CertificateDer::pem_slice_iter(&self.read()?).collect::<Result<Vec<_>, _>>();
-        let list = list.map_err(|e| self.error(e))?;
-        if list.is_empty() { Err(self.error("no certificate in PEM format was found in it")) } else { Ok(list) }
+        let list = list.map_err(|e| self.error(&e))?;
+        if list.is_empty() { Err(self.error(&"no certificate in PEM format was found in it")) } else { Ok(list) }
     }
 
     /// Its private key.
@@ -79,11 +80,11 @@ impl Named<'_> {
         if text.contains("ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
             let advice = "the key is encrypted with a passphrase, which is not supported; write it without one \
                           (`openssl pkey -in OLD -out NEW`) into a file that this user alone may read";
-            return Err(self.error(advice));
+            return Err(self.error(&advice));
         }
         PrivateKeyDer::from_pem_slice(&bytes).map_err(|e| match e {
-            pem::Error::NoItemsFound => self.error("no private key in PEM format was found in it"),
-            e => self.error(e),
+            pem::Error::NoItemsFound => self.error(&"no private key in PEM format was found in it"),
+            e => self.error(&e),
         })
     }
 }
@@ -136,19 +137,19 @@ fn authorities(tls: &Tls) -> Result<RootCertStore, LoadError> {
     if !tls.ca_cert_file.is_empty() {
         let named = Named { directive: "tls-ca-cert-file", file: &tls.ca_cert_file };
         for cert in named.certificates()? {
-            roots.add(cert).map_err(|e| named.error(reason(&e)))?;
+            roots.add(cert).map_err(|e| named.error(&reason(&e)))?;
         }
     }
     if !tls.ca_cert_dir.is_empty() {
         let named = Named { directive: "tls-ca-cert-dir", file: &tls.ca_cert_dir };
         let mut added = 0;
-        for path in folder(Path::new(named.file)).map_err(|e| named.error(e))? {
+        for path in folder(Path::new(named.file)).map_err(|e| named.error(&e))? {
             // What else lies there is no reason to trust nobody.
             let bytes = if path.is_file() { read(&path).unwrap_or_default() } else { Vec::new() };
             added += roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bytes).flatten()).0;
         }
         if added == 0 {
-            return Err(named.error("no certificate in PEM format was found in its files"));
+            return Err(named.error(&"no certificate in PEM format was found in its files"));
         }
     }
     if roots.is_empty() && (tls.links || tls.auth_clients != AuthClients::No) {
@@ -166,14 +167,14 @@ fn server(
 ) -> Result<ServerConfig, LoadError> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&versions(tls.protocols))
-        .map_err(|e| cert.error(e))?;
+        .map_err(|e| cert.error(&e))?;
     let builder = if tls.auth_clients == AuthClients::No {
         builder.with_no_client_auth()
     } else {
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(provider));
         let verifier =
             if tls.auth_clients == AuthClients::Optional { verifier.allow_unauthenticated() } else { verifier };
-        builder.with_client_cert_verifier(verifier.build().map_err(|e| cert.error(e))?)
+        builder.with_client_cert_verifier(verifier.build().map_err(|e| cert.error(&e))?)
     };
     // A key that does not belong to the certificate is found here.
     builder.with_single_cert(cert.certificates()?, key.key()?).map_err(|e| mismatch(cert, key, &e))
@@ -188,7 +189,7 @@ fn client(
 ) -> Result<ClientConfig, LoadError> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&versions(tls.protocols))
-        .map_err(|e| cert.error(e))?;
+        .map_err(|e| cert.error(&e))?;
     let verifier = Arc::new(ChainOnly { roots, provider: Arc::clone(provider) });
     let mut config = builder
         .dangerous()
@@ -203,9 +204,9 @@ fn client(
 fn mismatch(cert: Named<'_>, key: Named<'_>, e: &rustls::Error) -> LoadError {
     match e {
         rustls::Error::InconsistentKeys(_) => {
-            key.error(format_args!("the key does not belong to the certificate in {} {}", cert.directive, cert.file))
+            key.error(&format_args!("the key does not belong to the certificate in {} {}", cert.directive, cert.file))
         }
-        e => cert.error(reason(e)),
+        e => cert.error(&reason(e)),
     }
 }
 
