@@ -13,8 +13,9 @@ command -v cargo > /dev/null || . "${CARGO_HOME:-$HOME/.cargo}/env"
 
 if [ $# = 0 ]; then
     tests/fetch-peers.sh || echo "going on without the missing peers" >&2
-    # With the latter, everything that the fuzzer runs holds over its seeds and over what it once found.
-    cargo test --workspace --exclude primacy-tests --features primacy-core/sim,primacy-core/fuzz
+    # With `fuzz`, everything that the fuzzer runs holds over its seeds and over what it once found.
+    cargo test --workspace --exclude primacy-tests \
+        --features primacy-core/sim,primacy-core/fuzz,primacy-mio/tls,primacy-async-std/tls
 fi
 # The scenarios run whole programs for minutes: both they and the server are optimised.
 for runtime in ${PRIMACY_RUNTIME:-mio async-std}; do

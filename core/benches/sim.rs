@@ -44,7 +44,10 @@ impl Machine for Echo {
                 self.started = true;
                 let at = Endpoint::Tcp(SocketAddr::from(([10, 0, 0, 1], 7)));
                 if self.server {
-                    out.push(Action::Start { op: OpId::from_u64(1), job: Job::Listen { at, backlog: 9, mode: None } });
+                    out.push(Action::Start {
+                        op: OpId::from_u64(1),
+                        job: Job::Listen { at, backlog: 9, mode: None, tls: false },
+                    });
                 } else {
                     let options = SocketOptions::default();
                     out.push(Action::Connect { conn: ConnId::opened(1), to: at, from: None, tls: false, options });

@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | 1 | [`time`] [`rng`] [`ids`] [`blocks`] | instants, the seeded generator, identifiers, shared byte blocks |
 //! | 1 | [`machine`] [`timers`] | the one door; the deadlines behind it |
+//! | 1 | [`tls`] | what encryption is asked for |
 //! | 1 | [`words`] [`glob`] | quoted words; glob patterns |
 //! | 2 | [`resp`] [`rdb`] [`config`] | the wire, the snapshot format, configuration text |
 //! | 3 | [`replication`] [`link`] [`dataset`] | log, master, replica; outgoing connections; what a node stores |
@@ -50,6 +51,7 @@ pub mod sentinel;
 pub mod sim;
 pub mod time;
 pub mod timers;
+pub mod tls;
 pub mod words;
 
 pub use machine::{Action, Actions, Chunks, Input, Job, Machine};

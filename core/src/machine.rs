@@ -20,6 +20,7 @@ use crate::ids::{ConnId, Ids, OpId};
 use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
+use crate::tls::Tls;
 
 /// A protocol participant that does no I/O.
 pub trait Machine: Send {
@@ -446,6 +447,9 @@ pub enum Job {
         backlog: u32,
         /// Permission bits of a unix socket (`unixsocketperm`); `None` leaves them to the umask.
         mode: Option<u32>,
+        /// Whether its connections are encrypted. One is `Accepted` when its handshake is done; of one whose handshake
+        /// fails the machine does not hear.
+        tls: bool,
     },
     /// Look a host name up.
     Resolve {
@@ -512,6 +516,12 @@ pub enum Job {
     },
     /// What the process uses, for INFO.
     Usage,
+    /// Make these certificates and rules those of every handshake from now on. When it fails, those from before stay.
+    /// Connections that stand are not touched.
+    LoadTls {
+        /// Which, and how.
+        tls: Box<Tls>,
+    },
 }
 
 /// What came of a job.
@@ -537,6 +547,8 @@ pub enum Outcome {
     },
     /// What the process uses.
     Usage(Usage),
+    /// Certificates are in force.
+    Loaded,
     /// It failed.
     Failed(JobError),
     /// It was cancelled before it took effect.

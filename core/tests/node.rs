@@ -34,5 +34,7 @@ mod resync;
 mod saving;
 #[path = "node/stream.rs"]
 mod stream;
+#[path = "node/tls.rs"]
+mod tls;
 #[path = "node/transactions.rs"]
 mod transactions;

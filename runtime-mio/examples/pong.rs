@@ -25,7 +25,7 @@ impl Machine for Pong {
         match input {
             Input::Tick => {
                 if let Some(at) = self.listen.take() {
-                    let job = Job::Listen { at, backlog: 511, mode: None };
+                    let job = Job::Listen { at, backlog: 511, mode: None, tls: false };
                     out.push(Action::Start { op: OpId::from_u64(1), job });
                 }
             }

@@ -56,6 +56,10 @@ pub(crate) struct Bench {
     pub(crate) echo: bool,
     /// Takes its time over big inputs, so that a sender is never slower than it.
     pub(crate) slow: bool,
+    /// Does not want to read at first.
+    pub(crate) deaf: bool,
+    /// What it says at once to those that it connects to.
+    pub(crate) eager: &'static [u8],
     pub(crate) deadline: Option<Instant>,
     /// Goes on yielding until this many bytes came in.
     pub(crate) yield_until: usize,
@@ -71,6 +75,8 @@ impl Bench {
             chatty: false,
             echo: true,
             slow: false,
+            deaf: false,
+            eager: b"",
             deadline: None,
             yield_until: 0,
             received: 0,
@@ -126,11 +132,17 @@ impl Machine for Bench {
             }
             Input::Accepted { conn, local, peer, .. } => {
                 self.join(conn);
+                if self.deaf {
+                    out.push(Action::Interest { conn, read: false, write: false });
+                }
                 self.note(Note::Accepted(conn, local, peer));
             }
             Input::Connected { conn, local, peer, .. } => {
                 self.join(conn);
                 self.note(Note::Connected(conn, local, peer));
+                if !self.eager.is_empty() {
+                    self.send(conn, self.eager, out);
+                }
             }
             Input::Received { conn, bytes } => {
                 assert!(!bytes.is_empty() && self.peers[&conn].read && !self.peers[&conn].ended);
@@ -257,7 +269,7 @@ impl Running {
     }
 
     pub(crate) fn listen(&mut self, at: Endpoint) -> Endpoint {
-        match self.job(Job::Listen { at, backlog: 511, mode: None }) {
+        match self.job(Job::Listen { at, backlog: 511, mode: None, tls: false }) {
             Outcome::Listening(at) => at,
             other => panic!("{other:?}"),
         }

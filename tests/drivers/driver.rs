@@ -376,7 +376,7 @@ fn unix_sockets_listen_and_connect() {
     let at = Endpoint::Unix(text(&path));
     drop(UnixListener::bind(&path).unwrap()); // A dead process's socket file.
     let mut machine = Running::start();
-    let op = machine.start_job(Job::Listen { at: at.clone(), backlog: 10, mode: Some(0o700) });
+    let op = machine.start_job(Job::Listen { at: at.clone(), backlog: 10, mode: Some(0o700), tls: false });
     assert!(matches!(machine.done(op), Outcome::Listening(bound) if bound == at));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     let mut client = UnixStream::connect(&path).unwrap();
@@ -385,7 +385,7 @@ fn unix_sockets_listen_and_connect() {
     client.read_exact(&mut back).unwrap();
     assert_eq!(back, vec![5; 100_000]);
 
-    let busy = machine.job(Job::Listen { at: at.clone(), backlog: 10, mode: None });
+    let busy = machine.job(Job::Listen { at: at.clone(), backlog: 10, mode: None, tls: false });
     assert!(matches!(busy, Outcome::Failed(e) if e.kind == JobErrorKind::InUse));
     let conn = ConnId::opened(1);
     machine.act(connect_action(conn, at.clone()));
@@ -398,7 +398,7 @@ fn unix_sockets_listen_and_connect() {
     assert!(!path.exists(), "an unused socket file is removed");
 
     std::fs::write(&path, "no socket").unwrap();
-    let file = machine.job(Job::Listen { at, backlog: 10, mode: None });
+    let file = machine.job(Job::Listen { at, backlog: 10, mode: None, tls: false });
     assert!(matches!(file, Outcome::Failed(e) if e.message.contains("is no socket")));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "no socket");
     std::fs::remove_file(path).unwrap();
@@ -408,7 +408,7 @@ fn unix_sockets_listen_and_connect() {
 fn a_busy_port_is_told_and_both_families_share_one() {
     let mut machine = Running::start();
     let v4 = machine.listen(Endpoint::Tcp(([0, 0, 0, 0], 0).into())).tcp().unwrap();
-    let again = machine.job(Job::Listen { at: Endpoint::Tcp(v4), backlog: 1, mode: None });
+    let again = machine.job(Job::Listen { at: Endpoint::Tcp(v4), backlog: 1, mode: None, tls: false });
     match again {
         Outcome::Failed(e) => {
             assert_eq!(e.kind, JobErrorKind::InUse);
@@ -417,13 +417,13 @@ fn a_busy_port_is_told_and_both_families_share_one() {
         other => panic!("{other:?}"),
     }
     let v6 = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, v4.port()));
-    match machine.job(Job::Listen { at: Endpoint::Tcp(v6), backlog: 1, mode: None }) {
+    match machine.job(Job::Listen { at: Endpoint::Tcp(v6), backlog: 1, mode: None, tls: false }) {
         Outcome::Listening(_) => {}
         Outcome::Failed(e) => eprintln!("skipped: no IPv6 here: {e}"),
         other => panic!("{other:?}"),
     }
     let foreign = SocketAddr::from(([192, 0, 2, 1], 0));
-    let foreign = machine.job(Job::Listen { at: Endpoint::Tcp(foreign), backlog: 1, mode: None });
+    let foreign = machine.job(Job::Listen { at: Endpoint::Tcp(foreign), backlog: 1, mode: None, tls: false });
     assert!(matches!(foreign, Outcome::Failed(e) if e.kind == JobErrorKind::NotAvailable));
     // On all addresses, the one that was called is the local one.
     let _client = connect((std::net::Ipv4Addr::LOCALHOST, v4.port()).into());
@@ -435,7 +435,7 @@ fn a_busy_port_is_told_and_both_families_share_one() {
 fn a_closed_listener_takes_nobody_and_a_closed_connection_is_gone() {
     let mut machine = Running::start();
     let at = Endpoint::Tcp(([127, 0, 0, 1], 0).into());
-    let op = machine.start_job(Job::Listen { at, backlog: 5, mode: None });
+    let op = machine.start_job(Job::Listen { at, backlog: 5, mode: None, tls: false });
     let Outcome::Listening(Endpoint::Tcp(address)) = machine.done(op) else { panic!("no listener") };
     let mut client = connect(address);
     let conn = machine.accepted();

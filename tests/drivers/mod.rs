@@ -6,3 +6,5 @@ mod bench;
 mod driver;
 mod process;
 mod program;
+#[cfg(feature = "tls")]
+mod tls;

@@ -92,7 +92,7 @@ fn out_of_descriptors_turns_connections_away_without_spinning() {
         let handle = driver.handle();
         handle.call(Box::new(|_, _, out| {
             let at = primacy_core::machine::Endpoint::Tcp(([127, 0, 0, 1], 0).into());
-            let job = primacy_core::Job::Listen { at, backlog: 511, mode: None };
+            let job = primacy_core::Job::Listen { at, backlog: 511, mode: None, tls: false };
             out.push(primacy_core::Action::Start { op: primacy_core::ids::OpId::from_u64(1), job });
         }));
         let limit = rustix::process::Rlimit { current: Some(40), maximum: Some(40) };

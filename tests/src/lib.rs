@@ -17,6 +17,7 @@
 // The lints keep `core` free of `std`; here `std` is at home.
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+pub mod certificates;
 pub mod count;
 pub mod fake;
 pub mod fill;

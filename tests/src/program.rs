@@ -148,7 +148,7 @@ fn build() -> Result<PathBuf> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace folder")?;
     let out = Command::new(cargo)
-        .args(["build", "--quiet", "--package", package, "--bin", program, "--profile", profile])
+        .args(["build", "--quiet", "--package", package, "--bin", program, "--features", "tls", "--profile", profile])
         .arg("--target-dir")
         .arg(target)
         .current_dir(root)

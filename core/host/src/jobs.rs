@@ -12,6 +12,7 @@ use crate::Deliver;
 use crate::files::Files;
 use crate::resolve::Resolver;
 use crate::script::{self, Note};
+use crate::tls::{Certificates, Keeper};
 use crate::usage::usage;
 
 /// What became of a job that was to be started.
@@ -31,9 +32,10 @@ enum Place {
     File,
     Resolver,
     Script(Sender<Note>),
+    Tls,
 }
 
-/// The workers: one thread for files, a few for names, two per script.
+/// The workers: one thread for files, a few for names, two per script, one for certificates once there are any.
 #[derive(Debug)]
 pub struct Jobs {
     outstanding: HashMap<OpId, Place>,
@@ -41,6 +43,7 @@ pub struct Jobs {
     in_files: usize,
     files: Files,
     resolver: Resolver,
+    tls: Keeper,
     deliver: Worker,
 }
 
@@ -64,8 +67,14 @@ impl Jobs {
             in_files: 0,
             files: Files::new(deliver.clone())?,
             resolver: Resolver::new(deliver.clone()),
+            tls: Keeper::new(deliver.clone()),
             deliver: Worker(deliver),
         })
+    }
+
+    /// The certificates in force, now and later.
+    pub(crate) fn certificates(&self) -> Certificates {
+        self.tls.certificates()
     }
 
     /// Starts a job.
@@ -73,6 +82,10 @@ impl Jobs {
         let place = match job {
             Job::Listen { .. } => return Started::Yours(job),
             Job::Usage => return Started::Done(Outcome::Usage(usage())),
+            Job::LoadTls { tls } => match self.tls.load(op, tls) {
+                Ok(()) => Place::Tls,
+                Err(outcome) => return Started::Done(outcome),
+            },
             Job::Resolve { host } => {
                 if let Ok(literal) = host.parse::<IpAddr>() {
                     return Started::Done(Outcome::Resolved(vec![literal]));
@@ -106,6 +119,8 @@ impl Jobs {
     pub fn cancel(&mut self, op: OpId) -> Option<Outcome> {
         match self.outstanding.get(&op)? {
             Place::File => self.files.cancel(op),
+            // It is too short to be broken off.
+            Place::Tls => {}
             Place::Script(notes) => drop(notes.send(Note::Cancel)),
             Place::Resolver => {
                 // The lookup cannot be broken off; its answer will find no one who waits.

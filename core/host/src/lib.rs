@@ -11,6 +11,7 @@
 //! | [`logging`] | log lines in the shape that operators know |
 //! | [`process`] | pid file, daemon, limit of open files |
 //! | `program` | a whole server program over any driver, and the command that looks into dumps (feature `program`) |
+//! | `tls` | encrypted connections without their sockets, certificates (feature `tls`) |
 //! | [`record`] | a recording's file, written beside the loop |
 //! | `replay` | `primacy replay`: a recording fed to a fresh machine, shown and checked (feature `replay`) |
 //!
@@ -39,6 +40,7 @@ pub mod replay;
 mod resolve;
 mod script;
 pub mod signals;
+mod tls;
 mod usage;
 
 pub use clock::{Clock, seed};

@@ -9,6 +9,8 @@ use super::{CloseWhen, Dispatch as _, Event, OutputLimit, Session};
 use crate::ids::ConnId;
 use crate::machine::{Action, Endpoint, SocketOptions};
 
+/// The first byte of whoever speaks TLS; no command begins with it. (Redis answers what follows line by line.)
+const TLS_HANDSHAKE: u8 = 0x16;
 /// How long a connection that is to be closed may take what it is still owed.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -59,6 +61,11 @@ pub(crate) trait Connections: Server {
     fn received(&mut self, conn: ConnId, bytes: &[u8], cx: &mut Cx<'_, Self::Event>) {
         let clients = self.clients_mut();
         let Some(mut s) = clients.sessions.take(conn) else { return };
+        if s.bytes_in == 0 && bytes.first() == Some(&TLS_HANDSHAKE) && s.close == CloseWhen::Never {
+            let why = "its first bytes are a TLS handshake, and this port is not encrypted";
+            self.tell(Event::Refused { peer: s.peer.clone(), why }, cx);
+            return self.drop_taken(&s, cx);
+        }
         s.bytes_in += bytes.len() as u64;
         s.active = cx.now.mono;
         clients.stats.net_in += bytes.len() as u64;

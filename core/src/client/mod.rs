@@ -28,7 +28,7 @@ pub(crate) use connections::Connections;
 pub(crate) use dispatch::{Dispatch, paused, subscribed, unauthenticated};
 pub use event::Event;
 pub use limits::{OutputLimit, OverLimit, SoftClock};
-pub(crate) use listen::{Wanted, listener_line, wanted};
+pub(crate) use listen::{Wanted, listener_line, tls_configured, wanted};
 pub use pubsub::{Kind, PubSub};
 pub(crate) use server::{Cx, Found, Handler, Refusal, Server, Timer};
 pub use session::{Blocked, CloseWhen, ReplyMode, Session, Transaction};

@@ -8,6 +8,7 @@ use super::{
     BindAddress, DisklessLoad, EvictionPolicy, Guard, LogLevel, MasterAddress, Notify, OutputLimits, PropagationError,
     PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
+use crate::tls::Tls;
 
 /// The value of every directive that a node honours. [`Default`] is Redis 7.2's, but for `bind`, which is this
 /// machine alone.
@@ -48,6 +49,13 @@ pub struct Settings {
     pub databases: u32,
     /// Local address of outgoing connections; empty for any.
     pub bind_source_addr: String,
+    // TLS.
+    /// Port for encrypted connections; 0 listens on none.
+    pub tls_port: u16,
+    /// Whether links that we open are encrypted: to a master, and a sentinel's to all that it watches and to others.
+    pub tls_replication: bool,
+    /// Certificates and rules.
+    pub tls: Tls,
     // Memory.
     /// Bytes that the keys and values of all databases may take, their tables included; 0 for no limit.
     pub maxmemory: u64,
@@ -246,6 +254,9 @@ impl Default for Settings {
             acl_pubsub_default: PubSubDefault::ResetChannels,
             databases: 16,
             bind_source_addr: String::new(),
+            tls_port: 0,
+            tls_replication: false,
+            tls: Tls::default(),
             maxmemory: 0,
             maxmemory_policy: EvictionPolicy::NoEviction,
             maxmemory_samples: 5,
@@ -334,6 +345,21 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether there are encrypted connections.
+    pub fn uses_tls(&self) -> bool {
+        self.tls_port != 0 || self.tls_replication
+    }
+
+    /// What the runtime is to make its TLS of.
+    pub fn tls(&self) -> Tls {
+        Tls { links: self.tls_replication, ..self.tls.clone() }
+    }
+
+    /// Directives that are given and that have no effect on TLS here.
+    pub fn idle_tls_directives(&self) -> impl Iterator<Item = &'static str> {
+        self.kept.keys().copied().filter(|name| name.starts_with("tls-"))
+    }
+
     /// Brings values into the bounds that Redis keeps silently.
     pub(super) fn settle(&mut self) {
         self.hz = self.hz.clamp(1, 500);

@@ -12,6 +12,7 @@ use super::{
     OutputLimit, PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
 use crate::resp::{parse_i64, parse_u64};
+use crate::tls::{AuthClients, Protocols};
 
 /// The greatest `int` and `long` of Redis.
 const INT: i64 = i32::MAX as i64;
@@ -19,8 +20,8 @@ const LONG: i64 = i64::MAX;
 
 /// A directive whose value is the field of the same name.
 macro_rules! field {
-    ($name:literal, $field:ident, $kind:expr) => {
-        Directive::new($name, $kind, Place::Field { show: |s| s.$field.show(), take: |s, v| s.$field.take(v) })
+    ($name:literal, $($field:ident).+, $kind:expr) => {
+        Directive::new($name, $kind, Place::Field { show: |s| s.$($field).+.show(), take: |s, v| s.$($field).+.take(v) })
     };
 }
 
@@ -46,7 +47,6 @@ const fn kept(name: &'static str, kind: Kind, default: &'static str) -> Directiv
 
 const NO_AOF: &str = "there is no append-only file; set 'appendonly no' and use 'save' and replicas for durability";
 const NO_CLUSTER: &str = "cluster mode is not supported; set 'cluster-enabled no', or remove the line";
-const NO_TLS: &str = "the server does not listen for TLS itself; remove the line, or put a TLS proxy before it";
 const NO_SYSLOG: &str = "the log goes to standard output or 'logfile'; set 'syslog-enabled no'";
 const NO_DEFRAG: &str = "active defragmentation needs an allocator of its own; set 'activedefrag no'";
 pub(super) const TWO_SOURCES: &str =
@@ -265,20 +265,21 @@ pub(super) static TABLE: &[Directive] = &[
     kept("cluster-slot-stats-enabled", Kind::Bool, "no"),
 
     // TLS.
-    kept("tls-port", number(0, 65535), "0").only("0", NO_TLS),
-    kept("tls-replication", Kind::Bool, "no").only("no", NO_TLS),
-    kept("tls-cluster", Kind::Bool, "no").only("no", NO_TLS),
-    kept("tls-auth-clients", Kind::Word(&["no", "yes", "optional"]), "yes"),
-    kept("tls-ca-cert-dir", Kind::Text, ""),
-    kept("tls-ca-cert-file", Kind::Text, ""),
-    kept("tls-cert-file", Kind::Text, ""),
-    kept("tls-key-file", Kind::Text, ""),
-    kept("tls-key-file-pass", Kind::Text, ""),
-    kept("tls-client-cert-file", Kind::Text, ""),
-    kept("tls-client-key-file", Kind::Text, ""),
-    kept("tls-client-key-file-pass", Kind::Text, ""),
+    field!("tls-port", tls_port, number(0, 65535)),
+    field!("tls-replication", tls_replication, Kind::Bool),
+    kept("tls-cluster", Kind::Bool, "no").only("no", NO_CLUSTER),
+    field!("tls-auth-clients", tls.auth_clients, Kind::Word(AuthClients::WORDS)),
+    field!("tls-ca-cert-dir", tls.ca_cert_dir, Kind::Text),
+    field!("tls-ca-cert-file", tls.ca_cert_file, Kind::Text),
+    field!("tls-cert-file", tls.cert_file, Kind::Text),
+    field!("tls-key-file", tls.key_file, Kind::Text),
+    field!("tls-key-file-pass", tls.key_file_pass, Kind::Text),
+    field!("tls-client-cert-file", tls.client_cert_file, Kind::Text),
+    field!("tls-client-key-file", tls.client_key_file, Kind::Text),
+    field!("tls-client-key-file-pass", tls.client_key_file_pass, Kind::Text),
+    list!("tls-protocols", show_protocols, take_protocols),
+    // Of OpenSSL, or of a cache of its kind: known, and without effect.
     kept("tls-dh-params-file", Kind::Text, ""),
-    kept("tls-protocols", Kind::Text, ""),
     kept("tls-ciphers", Kind::Text, ""),
     kept("tls-ciphersuites", Kind::Text, ""),
     kept("tls-prefer-server-ciphers", Kind::Bool, "no"),
@@ -349,6 +350,33 @@ fn take_save(s: &mut Settings, words: &[&str]) -> Result<(), String> {
             _ => return Err("Invalid save parameters".into()),
         }
     }
+    Ok(())
+}
+
+fn show_protocols(s: &Settings) -> String {
+    match s.tls.protocols {
+        Protocols { tls12: true, tls13: false } => "TLSv1.2".into(),
+        Protocols { tls12: false, tls13: true } => "TLSv1.3".into(),
+        // Redis shows its default so.
+        _ => String::new(),
+    }
+}
+
+/// No words stand for both versions, as in Redis.
+fn take_protocols(s: &mut Settings, words: &[&str]) -> Result<(), String> {
+    let mut taken = Protocols { tls12: words.is_empty(), tls13: words.is_empty() };
+    for word in words {
+        match &word.to_ascii_lowercase()[..] {
+            "tlsv1.2" => taken.tls12 = true,
+            "tlsv1.3" => taken.tls13 = true,
+            "tlsv1" | "tlsv1.1" => {
+                let advice = "is out of use (RFC 8996) and not spoken; 'TLSv1.2' and 'TLSv1.3' are";
+                return Err(alloc::format!("{word} {advice}"));
+            }
+            _ => return Err("Invalid protocols: 'TLSv1.2', 'TLSv1.3' or both were expected".into()),
+        }
+    }
+    s.tls.protocols = taken;
     Ok(())
 }
 

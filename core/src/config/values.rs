@@ -4,6 +4,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::tls::AuthClients;
+
 /// A setting of one word, by the canonical spelling that [`Kind::check`](super::Kind::check) gives.
 pub(super) trait Field {
     fn show(&self) -> String;
@@ -31,6 +33,30 @@ impl Field for bool {
     }
     fn take(&mut self, canonical: &str) -> bool {
         *self = canonical == "yes";
+        true
+    }
+}
+
+impl AuthClients {
+    pub(super) const WORDS: &'static [&'static str] = &["no", "yes", "optional"];
+}
+
+impl Field for AuthClients {
+    fn show(&self) -> String {
+        (match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+            Self::Optional => "optional",
+        })
+        .into()
+    }
+    fn take(&mut self, canonical: &str) -> bool {
+        *self = match canonical {
+            "no" => Self::No,
+            "yes" => Self::Yes,
+            "optional" => Self::Optional,
+            _ => return false,
+        };
         true
     }
 }

@@ -160,6 +160,7 @@ impl Play {
                 _ if !ok => failed(JobErrorKind::Other),
                 Job::Resolve { .. } => Outcome::Resolved([IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2))].into()),
                 Job::Usage => Outcome::Usage(Usage::default()),
+                Job::LoadTls { .. } => Outcome::Loaded,
                 Job::Script { .. } => Outcome::Exited { code: Some(0), signal: None },
                 _ => Outcome::Written,
             };

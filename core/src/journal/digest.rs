@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::sum::{Mix, Sum};
 use crate::machine::{Action, Endpoint, Job, LogLine, SocketOptions};
+use crate::tls::Tls;
 
 /// A running digest over all actions since the recording began: a difference shows at the very input, and at every
 /// later one. Numbers are taken as numbers, nothing is formatted but events.
@@ -103,8 +104,9 @@ impl Digest {
 
     fn job(&mut self, job: &Job) {
         match job {
-            Job::Listen { at, backlog, mode } => {
-                self.words(&[1, (*backlog).into(), mode.map_or(u64::MAX, u64::from)]);
+            Job::Listen { at, backlog, mode, tls } => {
+                // Of a time when there was no TLS: a plain one counts as ever.
+                self.words(&[if *tls { 13 } else { 1 }, (*backlog).into(), mode.map_or(u64::MAX, u64::from)]);
                 self.endpoint(at);
             }
             Job::Resolve { host } => self.named(2, host),
@@ -134,7 +136,17 @@ impl Digest {
             }
             Job::Usage => self.0.word(10),
             Job::FindProgram { program } => self.named(11, program),
+            Job::LoadTls { tls } => self.tls(tls),
         }
+    }
+
+    fn tls(&mut self, tls: &Tls) {
+        let rules = [tls.auth_clients as u64, tls.protocols.tls12.into(), tls.protocols.tls13.into(), tls.links.into()];
+        self.named(12, &tls.cert_file);
+        self.words(&rules);
+        let files = [&tls.key_file, &tls.client_cert_file, &tls.client_key_file, &tls.ca_cert_file, &tls.ca_cert_dir];
+        let passes = [&tls.key_file_pass, &tls.client_key_file_pass];
+        files.iter().chain(&passes).for_each(|text| self.bytes(text.as_bytes()));
     }
 
     fn named(&mut self, what: u64, name: &str) {

@@ -161,6 +161,7 @@ fn put_outcome(out: &mut Vec<u8>, result: &Outcome) {
             put_bytes(out, e.message.as_bytes());
         }
         Outcome::Cancelled => out.push(9),
+        Outcome::Loaded => out.push(10),
     }
 }
 
@@ -237,7 +238,7 @@ fn errno(from: &mut Cursor<'_>) -> Result<i32, Malformed> {
 }
 
 fn outcome(from: &mut Cursor<'_>) -> Result<Outcome, Malformed> {
-    let start = from.expected("an outcome from 0 to 9");
+    let start = from.expected("an outcome from 0 to 10");
     Ok(match from.byte("an outcome")? {
         0 => Outcome::Listening(from.endpoint()?),
         1 => Outcome::Resolved(addresses(from)?),
@@ -254,6 +255,7 @@ fn outcome(from: &mut Cursor<'_>) -> Result<Outcome, Malformed> {
         }),
         8 => Outcome::Failed(JobError { kind: job_error(from)?, message: from.text("an error's text")? }),
         9 => Outcome::Cancelled,
+        10 => Outcome::Loaded,
         _ => return Err(start),
     })
 }

@@ -119,7 +119,7 @@ fn action(n: u64) -> Action<Said> {
         5 => Action::Unlisten { op },
         6 => Action::Yield,
         7 => Action::Sleep(Duration::from_micros(n % 77)),
-        8 => Action::Start { op, job: Job::Listen { at: to, backlog: 1, mode: Some(0o600) } },
+        8 => Action::Start { op, job: Job::Listen { at: to, backlog: 1, mode: Some(0o600), tls: n.is_multiple_of(2) } },
         9 => Action::Start { op, job: Job::Resolve { host: "h".into() } },
         10 => Action::Start { op, job: Job::Read { file, at: n, len: 3 } },
         11 => Action::Start { op, job: Job::Append { file, at: n, bytes, sync: true } },
@@ -133,6 +133,7 @@ fn action(n: u64) -> Action<Said> {
         }
         17 => Action::Start { op, job: Job::Usage },
         18 => Action::Start { op, job: Job::FindProgram { program: file } },
+        19 => Action::Start { op, job: Job::LoadTls { tls: Box::default() } },
         _ => Action::Event(Said(format!("said {n}"))),
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::guard::ResyncRefusal;
@@ -56,6 +57,16 @@ pub enum What {
     ListenersRestored {
         /// The directive.
         argument: Box<str>,
+    },
+    /// Certificates are in force.
+    TlsConfigured {
+        /// Directives that are given and have no effect.
+        idle: Vec<&'static str>,
+    },
+    /// Certificates cannot be used; those from before stay.
+    TlsFailed {
+        /// Why, with the file.
+        why: Box<str>,
     },
     /// The dataset was read from its file.
     Loaded {
@@ -235,6 +246,7 @@ impl LogLine for Event {
             What::ListenFailed { .. }
             | What::NotListening
             | What::ListenersRestored { .. }
+            | What::TlsFailed { .. }
             | What::LoadFailed { .. }
             | What::StreamFault { .. }
             | What::SnapshotFault { .. }
@@ -273,6 +285,8 @@ impl fmt::Display for Event {
                 f,
                 "Failed applying new configuration. Possibly related to new {argument} setting. Restoring previous settings."
             ),
+            What::TlsConfigured { idle } => f.write_str(&client::tls_configured(idle)),
+            What::TlsFailed { why } => write!(f, "Failed to configure TLS: {why}"),
             What::Loaded { keys, expired, ms } => write!(
                 f,
                 "Done loading RDB, keys loaded: {keys}, keys expired: {expired}. DB loaded from disk: {}.{:03} seconds",

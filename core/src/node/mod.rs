@@ -6,6 +6,7 @@
 
 mod blocking;
 mod call;
+mod certificates;
 mod commands;
 mod event;
 mod failover;
@@ -165,6 +166,7 @@ pub struct Node<D: Dataset> {
     /// Writers are being slowed down for a replica.
     throttle: Option<throttle::Throttle>,
     listeners: start::Listeners,
+    certificates: certificates::Certificates,
     stats: stats::Stats,
     slowlog: stats::SlowLog,
     latency: stats::Latency,
@@ -223,6 +225,7 @@ impl<D: Dataset> Node<D> {
             failover: None,
             throttle: None,
             listeners: start::Listeners::default(),
+            certificates: certificates::Certificates::default(),
             stats: stats::Stats::default(),
             timers,
             ids: Ids::default(),
@@ -311,6 +314,7 @@ impl<D: Dataset> Node<D> {
 
     fn done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) {
         if let Some(result) = self.listen_done(op, result, cx)
+            && let Some(result) = self.certificates_done(op, result, cx)
             && let Some(result) = self.upstream_done(op, result, cx)
             && let Some(result) = self.load_done(op, result, cx)
             && let Some(result) = self.snapshot_done(op, result, cx)

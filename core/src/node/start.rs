@@ -20,12 +20,14 @@ struct Listener {
     at: Endpoint,
     /// One that may be missing: marked `-` in `bind`.
     optional: bool,
+    /// Its connections are encrypted.
+    tls: bool,
     standing: bool,
     /// Asked for by the change under way.
     fresh: bool,
 }
 
-/// A `CONFIG SET` of `bind` or `port`: answered when the listeners are known to stand.
+/// A `CONFIG SET` that is answered when the system has said whether it can be: of listeners, or of certificates.
 #[derive(Debug)]
 pub(super) struct Change {
     /// Whose command it is.
@@ -36,6 +38,18 @@ pub(super) struct Change {
     pub(super) changed: Vec<&'static str>,
     /// and the configuration before.
     pub(super) before: Config,
+}
+
+impl Change {
+    /// Whether it changed where is listened.
+    pub(super) fn moves_listeners(&self) -> bool {
+        self.changed.iter().any(|n| is_address(n))
+    }
+}
+
+/// Whether this directive says where is listened.
+pub(super) fn is_address(name: &str) -> bool {
+    matches!(name, "port" | "bind" | "tls-port")
 }
 
 /// The listeners of a node.
@@ -58,10 +72,12 @@ impl Listeners {
     }
 }
 
-/// Whether the system lets only one of the two be listened on: all addresses of a family, and one of them.
+/// Whether the system lets only one of the two be listened on: the same address, or all addresses of a family and one
+/// of them.
 fn collide(a: &Endpoint, b: &Endpoint) -> bool {
     let (Some(a), Some(b)) = (a.tcp(), b.tcp()) else { return false };
-    a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified())
+    let all = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && (all || a.ip() == b.ip())
 }
 
 /// The settings of the master side.
@@ -102,6 +118,15 @@ impl<D: Dataset> Node<D> {
         if let Some(master) = master {
             self.prepare_link(master.host.into(), master.port, None, cx);
         }
+        if self.config.settings.uses_tls() {
+            self.load_first_certificates(cx);
+        } else {
+            self.start_listening(cx);
+        }
+    }
+
+    /// Listeners, and behind them the dataset's file.
+    pub(super) fn start_listening(&mut self, cx: &mut Cx<'_>) {
         for wanted in wanted(&self.config.settings) {
             self.listen(wanted, cx);
         }
@@ -114,19 +139,19 @@ impl<D: Dataset> Node<D> {
     }
 
     fn listen(&mut self, wanted: Wanted, cx: &mut Cx<'_>) {
-        let Wanted { at, optional, mode } = wanted;
+        let Wanted { at, optional, mode, tls } = wanted;
         let (op, backlog) = (self.ids.op(), self.config.settings.tcp_backlog);
-        cx.out.push(Action::Start { op, job: Job::Listen { at: at.clone(), backlog, mode } });
-        self.listeners.list.push(Listener { op, at, optional, standing: false, fresh: true });
+        cx.out.push(Action::Start { op, job: Job::Listen { at: at.clone(), backlog, mode, tls } });
+        self.listeners.list.push(Listener { op, at, optional, tls, standing: false, fresh: true });
     }
 
     /// The configuration names other addresses. Those that stand already are kept, the new ones are listened on
-    /// before the old ones are given up. `true` if that is done at once, else the client hears of it later.
-    pub(super) fn listen_anew(&mut self, change: Change, cx: &mut Cx<'_>) -> bool {
+    /// before the old ones are given up. `Some` if that is done at once, else the client hears of it later.
+    pub(super) fn listen_anew(&mut self, change: Change, cx: &mut Cx<'_>) -> Option<(Change, bool)> {
         self.listeners.old = core::mem::take(&mut self.listeners.list);
         let mut new = Vec::new();
         for wanted in wanted(&self.config.settings) {
-            match self.listeners.old.iter().position(|l| l.at == wanted.at) {
+            match self.listeners.old.iter().position(|l| l.at == wanted.at && l.tls == wanted.tls) {
                 Some(i) => {
                     let kept = self.listeners.old.remove(i);
                     self.listeners.list.push(Listener { optional: wanted.optional, ..kept });
@@ -145,7 +170,7 @@ impl<D: Dataset> Node<D> {
             self.listen(wanted, cx);
         }
         (self.listeners.change, self.listeners.failed) = (Some(change), false);
-        self.conclude(cx).is_some()
+        self.conclude(cx)
     }
 
     /// A listener stands or does not; the outcome back if it is none's.
@@ -171,7 +196,7 @@ impl<D: Dataset> Node<D> {
             }
         }
         if let Some((change, done)) = self.conclude(cx) {
-            self.answer_change(&change, done, cx);
+            self.answer_listeners(&change, done, cx);
         }
         None
     }
@@ -225,6 +250,9 @@ impl<D: Dataset> Node<D> {
         self.event(cx, What::ListenersRestored { argument: change.argument.clone() });
         self.config.restore(&change.before, &change.changed);
         self.configured(&change.changed, cx);
+        if change.changed.iter().any(|n| n.starts_with("tls-")) {
+            self.restore_certificates(cx);
+        }
         for l in self.listeners.list.extract_if(.., |l| l.fresh) {
             cx.out.push(Action::Unlisten { op: l.op });
         }
@@ -232,23 +260,27 @@ impl<D: Dataset> Node<D> {
             if old.standing {
                 self.listeners.list.push(old);
             } else {
-                self.listen(Wanted { at: old.at, optional: old.optional, mode: None }, cx);
+                self.listen(Wanted { at: old.at, optional: old.optional, mode: None, tls: old.tls }, cx);
             }
         }
     }
 
-    fn answer_change(&mut self, change: &Change, done: bool, cx: &mut Cx<'_>) {
+    /// Answers a change of listeners.
+    pub(super) fn answer_listeners(&mut self, change: &Change, done: bool, cx: &mut Cx<'_>) {
+        let why = match &change.argument.to_ascii_lowercase()[..] {
+            "port" | "tls-port" => "Unable to listen on this port. Check server logs.",
+            _ => "Failed to bind to specified addresses.",
+        };
+        self.answer_change(change, if done { Ok(()) } else { Err(why) }, cx);
+    }
+
+    /// Answers the client of a change.
+    pub(super) fn answer_change(&mut self, change: &Change, done: Result<(), &str>, cx: &mut Cx<'_>) {
         let Some(mut s) = self.clients.sessions.take(change.conn) else { return };
         let name = &change.argument;
-        let why = if name.eq_ignore_ascii_case("port") {
-            "Unable to listen on this port. Check server logs."
-        } else {
-            "Failed to bind to specified addresses."
-        };
-        s.late(|r| {
-            if done {
-                r.ok();
-            } else {
+        s.late(|r| match done {
+            Ok(()) => r.ok(),
+            Err(why) => {
                 r.error_fmt(format_args!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
             }
         });
@@ -265,8 +297,15 @@ impl<D: Dataset> Node<D> {
             .map_or(self.config.settings.port, |a| a.port())
     }
 
+    /// The port that others are told to replicate from: the encrypted one where links are encrypted.
+    pub(super) fn replication_port(&self) -> u16 {
+        let tls = self.config.settings.tls_replication;
+        let standing = self.listeners.list.iter().filter(|l| l.standing && l.tls == tls);
+        { standing }.find_map(|l| l.at.tcp()).map_or_else(|| self.listening_port(), |a| a.port())
+    }
+
     /// What is listened on, each as `INFO` shows it.
     pub(super) fn listener_lines(&self) -> Vec<Box<str>> {
-        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at)).collect()
+        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at, l.tls)).collect()
     }
 }

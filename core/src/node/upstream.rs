@@ -12,7 +12,6 @@ use core::time::Duration;
 use super::guard::{Refused, ResyncRefusal};
 use super::load::Purpose;
 use super::{Cx, Node, What, turn};
-use crate::client::Server as _;
 use crate::dataset::Dataset;
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Action, Closed, Outcome, SocketOptions};
@@ -106,10 +105,10 @@ impl<D: Dataset> Node<D> {
         });
         FollowerConfig {
             auth,
-            port: if set.replica_announce_port != 0 { set.replica_announce_port } else { self.port() },
+            port: if set.replica_announce_port != 0 { set.replica_announce_port } else { self.replication_port() },
             ip: (!set.replica_announce_ip.is_empty()).then(|| set.replica_announce_ip.as_str().into()),
             timeout: Duration::from_secs(u64::from(set.repl_timeout)),
-            tls: false,
+            tls: set.tls_replication,
             from: set.bind_source_addr.parse().ok(),
             options: SocketOptions { nodelay: true, keepalive_s: set.tcp_keepalive },
             two_channel: set.repl_rdb_channel,
@@ -193,7 +192,8 @@ impl<D: Dataset> Node<D> {
         }
         self.end_waits(cx);
         // The node's own file comes first: what it says decides how the link begins.
-        if self.load.as_ref().is_none_or(|l| l.what != Purpose::Start) {
+        let starting = self.certificates.is_starting() || self.load.as_ref().is_some_and(|l| l.what == Purpose::Start);
+        if !starting {
             self.start_link(cx);
         }
     }

@@ -302,7 +302,7 @@ impl Machine for Master {
             self.listener = Some(op);
             cx.out.push(Action::Start {
                 op,
-                job: Job::Listen { at: self.config.listen.clone(), backlog: 511, mode: None },
+                job: Job::Listen { at: self.config.listen.clone(), backlog: 511, mode: None, tls: false },
             });
         }
         match input {

@@ -433,7 +433,7 @@ impl Sentinel {
                 conn,
                 to,
                 from: self.source_ip(),
-                tls: false,
+                tls: self.config.settings.tls_replication,
                 options: SocketOptions { nodelay: true, keepalive_s: 0 },
             });
         }

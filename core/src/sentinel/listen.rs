@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use super::event::What;
 use super::{Cx, Sentinel};
-use crate::client::wanted;
+use crate::client::{tls_configured, wanted};
 use crate::ids::OpId;
-use crate::machine::{Action, Endpoint, Job, JobErrorKind, Outcome};
+use crate::machine::{Action, Endpoint, Job, JobErrorKind, Level, Outcome};
 
 /// A listener, asked for or standing.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub(super) struct Listener {
     op: OpId,
     /// Where it was asked for, then where it stands.
     pub(super) at: Endpoint,
+    pub(super) tls: bool,
     optional: bool,
     pub(super) standing: bool,
 }
@@ -25,15 +26,48 @@ pub(super) struct Listeners {
     pub(super) list: Vec<Listener>,
     failed: bool,
     concluded: bool,
+    /// The load of certificates that the start waits for.
+    certificates: Option<OpId>,
 }
 
 impl Sentinel {
+    /// Asks for the certificates of encrypted connections, if there are to be any: the start goes on behind them.
+    pub(super) fn load_certificates(&mut self, cx: &mut Cx<'_>) -> bool {
+        if !self.config.settings.uses_tls() {
+            return false;
+        }
+        let (op, tls) = (self.ids.op(), Box::new(self.config.settings.tls()));
+        cx.out.push(Action::Start { op, job: Job::LoadTls { tls } });
+        self.listeners.certificates = Some(op);
+        true
+    }
+
+    /// Certificates are in force or cannot be; anything else is handed back.
+    pub(super) fn certificates_done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) -> Option<Outcome> {
+        if self.listeners.certificates.take_if(|o| *o == op).is_none() {
+            return Some(result);
+        }
+        let why: Box<str> = match result {
+            Outcome::Loaded => {
+                let idle: Vec<_> = self.config.settings.idle_tls_directives().collect();
+                self.note(Level::Notice, &tls_configured(&idle), cx);
+                self.open_store(cx);
+                return None;
+            }
+            Outcome::Failed(e) => e.message,
+            other => alloc::format!("unexpected outcome {other:?}").into(),
+        };
+        self.note(Level::Warning, &alloc::format!("Failed to configure TLS: {why}"), cx);
+        cx.out.push(Action::Exit { code: 1 });
+        None
+    }
+
     /// Asks for the listeners of the configuration.
     pub(super) fn listen(&mut self, cx: &mut Cx<'_>) {
         for w in wanted(&self.config.settings) {
             let (op, backlog) = (self.ids.op(), self.config.settings.tcp_backlog);
-            cx.out.push(Action::Start { op, job: Job::Listen { at: w.at.clone(), backlog, mode: w.mode } });
-            self.listeners.list.push(Listener { op, at: w.at, optional: w.optional, standing: false });
+            cx.out.push(Action::Start { op, job: Job::Listen { at: w.at.clone(), backlog, mode: w.mode, tls: w.tls } });
+            self.listeners.list.push(Listener { op, at: w.at, tls: w.tls, optional: w.optional, standing: false });
         }
         self.listening(cx);
     }

@@ -240,6 +240,9 @@ impl Sentinel {
     /// The port that others are to call.
     fn announced_port(&self) -> u16 {
         match self.config.global.announce_port {
+            0 if self.config.settings.tls_replication && self.config.settings.tls_port != 0 => {
+                self.config.settings.tls_port
+            }
             0 => self.config.settings.port,
             port => port,
         }
@@ -455,6 +458,7 @@ impl Sentinel {
 
     fn done(&mut self, op: OpId, result: Outcome, cx: &mut Cx<'_>) {
         if let Some(result) = self.store_done(op, result, cx)
+            && let Some(result) = self.certificates_done(op, result, cx)
             && let Some(result) = self.listen_done(op, result, cx)
             && let Some(result) = self.link_done(op, result, cx)
         {

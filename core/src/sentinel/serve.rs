@@ -38,7 +38,9 @@ impl Server for Sentinel {
     }
 
     fn users_ready(&mut self, cx: &mut Cx<'_>) {
-        self.open_store(cx);
+        if !self.load_certificates(cx) {
+            self.open_store(cx);
+        }
     }
 
     fn settings(&self) -> &Settings {
@@ -59,7 +61,7 @@ impl Server for Sentinel {
     }
 
     fn listening(&self) -> Vec<Box<str>> {
-        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at)).collect()
+        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at, l.tls)).collect()
     }
 
     fn tell(&mut self, event: client::Event, cx: &mut Cx<'_>) {

@@ -64,14 +64,14 @@ impl Sentinel {
         }
     }
 
-    /// The first tick: what must not have been forgotten is read before anything is done.
+    /// The first tick.
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) {
         self.clients.started = Some(cx.now);
         info::refresh_usage(self, cx);
         self.begin_users(cx);
     }
 
-    /// The users are known.
+    /// The users are known. What must not have been forgotten is read before anything is done.
     pub(super) fn open_store(&mut self, cx: &mut Cx<'_>) {
         if !self.store.open(&mut turn!(self, cx)) {
             self.begin(cx);

@@ -63,7 +63,7 @@ impl<M: Machine> World<M> {
                 answer = Some(outcome);
                 takes
             }
-            Job::Listen { .. } | Job::Usage => 1,
+            Job::Listen { .. } | Job::Usage | Job::LoadTls { .. } => 1,
             job => self.disk_time(h, job),
         };
         let Some(host) = self.hosts.get_mut(h as usize) else { return };
@@ -115,6 +115,7 @@ impl<M: Machine> World<M> {
             _ if cancelled => Outcome::Cancelled,
             (_, Some(answer)) => answer,
             (Job::Usage, None) => Outcome::Usage(Usage::default()),
+            (Job::LoadTls { .. }, None) => Outcome::Loaded,
             (Job::Script { .. }, None) => Outcome::Exited { code: Some(0), signal: None },
             _ => host.do_file_job(&job, now),
         };

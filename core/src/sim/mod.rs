@@ -32,7 +32,7 @@
 //!             }
 //!             (Input::Tick, None) => {
 //!                 let at = Endpoint::Tcp(([0, 0, 0, 0], 80).into());
-//!                 out.push(Action::Start { op: OpId::from_u64(1), job: Job::Listen { at, backlog: 9, mode: None } });
+//!                 out.push(Action::Start { op: OpId::from_u64(1), job: Job::Listen { at, backlog: 9, mode: None, tls: false } });
 //!                 self.next = None;
 //!             }
 //!             (Input::Connected { .. }, _) => self.entered += 1,

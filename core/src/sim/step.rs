@@ -120,6 +120,8 @@ pub enum Came {
     Exited(Option<i32>),
     /// What the process uses.
     Usage,
+    /// Certificates are in force.
+    Loaded,
     /// It failed.
     Failed(JobErrorKind),
     /// It was cancelled.
@@ -136,6 +138,7 @@ impl From<&Outcome> for Came {
             Outcome::Stat(len) => Self::Stat(*len),
             Outcome::Exited { code, .. } => Self::Exited(*code),
             Outcome::Usage(_) => Self::Usage,
+            Outcome::Loaded => Self::Loaded,
             Outcome::Failed(error) => Self::Failed(error.kind),
             Outcome::Cancelled => Self::Cancelled,
         }

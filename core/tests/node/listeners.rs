@@ -97,7 +97,7 @@ fn a_change_is_answered_when_the_listeners_stand<D: Make>() {
     let other = w.client(0);
     assert_eq!(w.ask(c, "CONFIG SET port 7100\nPING"), "", "its further commands wait");
     let busy = w.ask(other, "CONFIG SET timeout 7 bind 10.0.0.1");
-    assert!(busy.contains("'bind') - the listeners are changing already"), "{busy}");
+    assert!(busy.contains("'bind') - listeners or certificates are changing already"), "{busy}");
     assert_eq!(w.ask(other, "CONFIG GET timeout"), "[timeout, 0]");
     assert_eq!(w.listening(0), ["127.0.0.1:7000"]);
     w.hang_up(other);

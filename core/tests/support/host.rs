@@ -18,6 +18,7 @@ use primacy_core::node::{About, Call, Event, Node};
 use primacy_core::resp::Replies;
 use primacy_core::rng::Rng;
 use primacy_core::time::{Instant, Now};
+use primacy_core::tls::Tls;
 
 use super::store::Store;
 
@@ -99,6 +100,10 @@ pub struct Host<D: Make> {
     pub taken: Vec<u16>,
     pub(super) conns: BTreeMap<ConnId, Conn>,
     pub(super) listeners: BTreeMap<OpId, SocketAddr>,
+    /// Ports of encrypted listeners.
+    pub tls_ports: BTreeSet<u16>,
+    /// The certificates in force.
+    pub tls: Option<Box<Tls>>,
     pub(super) coming: VecDeque<Coming>,
     pub(super) jobs: VecDeque<(OpId, Job)>,
     pub(super) started: BTreeSet<OpId>,
@@ -204,6 +209,8 @@ impl<D: Make> World<D> {
             taken: vec![],
             conns: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            tls_ports: BTreeSet::new(),
+            tls: None,
             coming: VecDeque::new(),
             jobs: VecDeque::new(),
             started: BTreeSet::new(),
@@ -241,6 +248,8 @@ impl<D: Make> World<D> {
         host.coming.clear();
         host.started.clear();
         host.listeners.clear();
+        host.tls_ports.clear();
+        host.tls = None;
         host.yields = 0;
         self.feed(i, Input::Tick);
         self.run();
@@ -295,7 +304,7 @@ impl<D: Make> World<D> {
 
     fn carry_out(&mut self, i: usize, action: Action<Event>) {
         match action {
-            Action::Connect { conn, to, .. } => self.connect(i, conn, &to),
+            Action::Connect { conn, to, tls, .. } => self.connect(i, conn, &to, tls),
             Action::Close { conn } => {
                 let gone = self.hosts[i].conns.remove(&conn);
                 let gone = gone.unwrap_or_else(|| panic!("law 2: Close names {conn:?}, which is closed"));
@@ -320,13 +329,14 @@ impl<D: Make> World<D> {
         }
     }
 
-    fn connect(&mut self, i: usize, conn: ConnId, to: &Endpoint) {
+    fn connect(&mut self, i: usize, conn: ConnId, to: &Endpoint, tls: bool) {
         assert!(conn.is_opened() && !self.hosts[i].conns.contains_key(&conn));
         self.hosts[i].connects += 1;
         let port = to.tcp().map_or(0, |a| a.port());
         let found = self.hosts.iter().enumerate().find_map(|(j, h)| {
             let op = h.listeners.iter().find(|(_, a)| a.port() == port)?.0;
-            (!h.unreachable && h.exit.is_none()).then_some((j, *op))
+            // One who speaks TLS is not understood by one who does not, nor the other way round.
+            (!h.unreachable && h.exit.is_none() && h.tls_ports.contains(&port) == tls).then_some((j, *op))
         });
         let fresh =
             |peer| Conn { peer, up: false, read: true, write: false, inbox: vec![], ended: false, eof_told: false };
@@ -480,7 +490,14 @@ impl<D: Make> World<D> {
             return fail(JobErrorKind::NoSpace, "no space left on the device");
         }
         match job {
-            Job::Listen { at, .. } => {
+            Job::LoadTls { tls } if tls.cert_file != "good.pem" => {
+                fail(JobErrorKind::NotFound, &format!("{}: no such file", tls.cert_file))
+            }
+            Job::LoadTls { tls } => {
+                h.tls = Some(tls);
+                Outcome::Loaded
+            }
+            Job::Listen { at, tls, .. } => {
                 let a = at.tcp().expect("the hosts of a world have no unix sockets");
                 // As Linux has it: all addresses of a family, or each one by itself.
                 let all = |b: &SocketAddr| a.ip().is_unspecified() || b.ip().is_unspecified();
@@ -491,7 +508,13 @@ impl<D: Make> World<D> {
                 if h.taken.contains(&a.port()) || h.listeners.values().any(|b| a == *b || meets(b) && all(b)) {
                     return fail(JobErrorKind::InUse, "address in use");
                 }
+                assert!(!tls || h.tls.is_some(), "certificates come before a listener that needs them");
                 h.listeners.insert(op, a);
+                if tls {
+                    h.tls_ports.insert(a.port())
+                } else {
+                    h.tls_ports.remove(&a.port())
+                };
                 Outcome::Listening(at)
             }
             Job::Resolve { host } => match host.parse::<IpAddr>() {

@@ -29,6 +29,7 @@ mod program;
 mod record;
 mod scale;
 mod sentinel;
+mod tls;
 mod two_channel;
 mod waiting;
 
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         record::all(),
         scale::all(),
         sentinel::all(),
+        tls::all(),
         two_channel::all(),
     ];
     // What commands do to the data is the same machine over every runtime: one of them shows it, unless it is asked for.

@@ -5,6 +5,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use primacy_core::ids::ConnId;
 
+use super::secure::Secure;
+
 /// Where a connection stands in the table, and its token with the reactor.
 pub(crate) type Slot = usize;
 
@@ -28,6 +30,8 @@ pub(crate) struct Conn<W> {
     pub(crate) ending: bool,
     /// `Eof` was fed.
     pub(crate) ended: bool,
+    /// What is between its socket and the machine, if it is encrypted.
+    pub(crate) tls: Option<Box<Secure>>,
     /// Stands in the list of those to read, to write.
     pub(crate) in_reads: bool,
     pub(crate) in_writes: bool,
@@ -47,6 +51,7 @@ impl<W> Conn<W> {
             writable: !connecting,
             ending: false,
             ended: false,
+            tls: None,
             in_reads: false,
             in_writes: false,
         }
@@ -90,6 +95,12 @@ impl<W> Conns<W> {
         self.free.push(slot);
         self.last = None;
         Some(conn)
+    }
+
+    /// The machine knows this connection no more; its slot stays taken until it is removed.
+    pub(crate) fn unindex(&mut self, id: ConnId) {
+        self.index.remove(&id);
+        self.last = None;
     }
 
     pub(crate) fn find(&mut self, id: ConnId) -> Option<Slot> {

@@ -16,6 +16,7 @@ mod conns;
 mod listen;
 mod net;
 mod reactor;
+mod secure;
 mod sockets;
 
 pub use reactor::{Reactor, Readiness};
@@ -31,17 +32,23 @@ use primacy_core::time::Instant;
 use primacy_core::{Action, Actions, Chunks, Input, Machine};
 
 use self::conns::Slot;
-use self::net::{LISTENERS, Net};
+use self::net::{Accepted, LISTENERS, Net};
+use self::secure::Introduction;
 use self::sockets::Moved;
 use crate::signals::{self, SignalWatch};
+use crate::tls;
 use crate::{Arrival, Clock, Completion, Inbox, Jobs, Started, TurnMeter, closed_reason};
 
 /// The one buffer that all connections are read into, bytes.
 const READ_BUFFER: usize = 128 << 10;
+// What is decrypted of one read has room in it, with the record before whose end came with it.
+const _: () = assert!(READ_BUFFER >= tls::CIPHERTEXT_READ + tls::RECORD);
 /// Actions whose memory is kept from turn to turn.
 const ACTIONS_KEPT: usize = 128;
 /// What one connection may bring in per turn, bytes.
 const READ_BUDGET: usize = READ_BUFFER;
+/// What a read counts for at least: one of an encrypted connection may bring nothing.
+const READ_LEAST: usize = 4 << 10;
 /// What one connection may send per turn, bytes.
 const WRITE_BUDGET: usize = 1 << 20;
 /// Connections that one listener takes per turn; Redis takes as many.
@@ -172,14 +179,15 @@ where
     ) -> io::Result<Self> {
         let inbox = Arc::new(Inbox::new(wake));
         let clock = meter.clock();
+        let jobs = Jobs::new(inbox.deliver())?;
         Ok(Self {
             machine,
             actions: Actions::new(),
             sink: Box::new(sink),
-            net: Net::new(reactor),
+            net: Net::new(reactor, jobs.certificates()),
             buffer: vec![0; READ_BUFFER],
             chunks: Chunks::new(),
-            jobs: Jobs::new(inbox.deliver())?,
+            jobs,
             inbox,
             arrivals: Vec::new(),
             local: VecDeque::new(),
@@ -223,13 +231,8 @@ where
         if self.net.is_busy() || self.resume || self.arrived || !self.local.is_empty() {
             return Wait::No;
         }
-        let at = match (self.machine.deadline(), self.net.retry) {
-            (Some(deadline), Some(retry)) => deadline.min(retry),
-            (deadline, retry) => match deadline.or(retry) {
-                Some(at) => at,
-                None => return Wait::Forever,
-            },
-        };
+        let deadlines = [self.machine.deadline(), self.net.retry, self.net.next_due()];
+        let Some(at) = deadlines.into_iter().flatten().min() else { return Wait::Forever };
         match at.since(self.clock.mono()) {
             Duration::ZERO => Wait::No,
             left => Wait::Until { at, left },
@@ -257,13 +260,20 @@ where
         }
         let slot = token;
         let Some(conn) = self.net.conns.get_mut(slot) else { return };
+        if conn.is_closing() {
+            conn.writable = true;
+            return self.write_rest(slot);
+        }
         if ready.read || ready.ending {
             conn.readable = true;
             conn.ending |= ready.ending;
         }
         if conn.connecting {
             match self.net.connected(slot) {
-                Ok(Some((conn, local, peer))) => self.feed(Input::Connected { conn, local, peer, tls: false }),
+                Ok(Some((conn, local, peer))) => match self.net.begin_connecting(slot, local, peer, self.woke) {
+                    Some((local, peer)) => self.feed(Input::Connected { conn, local, peer, tls: false }),
+                    None => self.write_rest(slot),
+                },
                 Ok(None) => return,
                 Err(reason) => return self.close(slot, reason),
             }
@@ -283,6 +293,9 @@ where
 
     /// Handles all that is there now. `Some` is the exit code: the machine has ended, and all its file jobs with it.
     pub fn finish(&mut self) -> Option<i32> {
+        while let Some(slot) = self.net.overdue(self.woke) {
+            self.close(slot, Closed::TimedOut);
+        }
         self.accept_ready();
         self.read_ready();
         self.take_arrivals();
@@ -315,10 +328,12 @@ where
 
     /// Forgets a connection that ended by itself, and says so.
     fn close(&mut self, slot: Slot, reason: Closed) {
-        if let Some(conn) = self.net.conns.remove(slot) {
-            let id = conn.id;
+        if let Some(conn) = self.net.remove(slot) {
+            let (id, known) = (conn.id, conn.is_known());
             drop(conn);
-            self.feed(Input::Closed { conn: id, reason });
+            if known {
+                self.feed(Input::Closed { conn: id, reason });
+            }
         }
     }
 
@@ -329,8 +344,13 @@ where
             }
             let mut left = ACCEPTS;
             while left > 0 {
-                let Some((conn, listener, local, peer)) = self.net.accept(index, self.woke) else { break };
-                self.feed(Input::Accepted { conn, listener, local, peer, tls: false });
+                match self.net.accept(index, self.woke) {
+                    None => break,
+                    Some(Accepted::Plain(conn, listener, local, peer)) => {
+                        self.feed(Input::Accepted { conn, listener, local, peer, tls: false });
+                    }
+                    Some(Accepted::Shaking) => {}
+                }
                 left -= 1;
             }
             if left == 0 {
@@ -367,17 +387,50 @@ where
             }
             match self.net.read(slot, buffer) {
                 Moved::Bytes(n, empty) => {
-                    budget = budget.saturating_sub(n);
+                    budget = budget.saturating_sub(n.max(READ_LEAST));
                     // A read never answers more than it was given room for.
-                    self.feed(Input::Received { conn: id, bytes: &buffer[..n] });
+                    self.receive(id, &buffer[..n]);
                     if empty {
                         return;
+                    }
+                }
+                Moved::Shook(n, empty) => {
+                    budget = budget.saturating_sub(n.max(READ_LEAST));
+                    self.introduce(slot, id, &buffer[..n]);
+                    if empty {
+                        return self.net.queue_read(slot);
                     }
                 }
                 Moved::End => return self.feed(Input::Eof { conn: id }),
                 Moved::Nothing => return,
                 Moved::Broken(reason) => return self.close(slot, reason),
             }
+        }
+    }
+
+    /// An encrypted connection may bring in what is no byte of its stream.
+    #[inline]
+    fn receive(&mut self, conn: ConnId, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.feed(Input::Received { conn, bytes });
+        }
+    }
+
+    /// A handshake is done: the machine hears of the connection, and of the bytes behind it once it wants to.
+    fn introduce(&mut self, slot: Slot, conn: ConnId, bytes: &[u8]) {
+        match self.net.introduction(slot) {
+            Some(Introduction::Accepted { listener, local, peer }) => {
+                self.feed(Input::Accepted { conn, listener, local, peer, tls: true });
+            }
+            Some(Introduction::Connected { local, peer }) => {
+                self.feed(Input::Connected { conn, local, peer, tls: true });
+            }
+            None => {}
+        }
+        match self.net.conns.get_same(slot, conn) {
+            Some(c) if c.want_read => self.receive(conn, bytes),
+            Some(_) => self.net.hold(slot, bytes),
+            None => {}
         }
     }
 
@@ -423,13 +476,30 @@ where
         self.net.writes = writes;
     }
 
+    /// Writes the ciphertext that waits.
+    fn write_rest(&mut self, slot: Slot) {
+        let Some(conn) = self.net.conns.get_mut(slot) else { return };
+        let closing = conn.is_closing();
+        match self.net.flush(slot) {
+            Ok(true) if closing => drop(self.net.remove(slot)),
+            Ok(_) => {}
+            Err(reason) => self.close(slot, reason),
+        }
+    }
+
     fn write(&mut self, slot: Slot, chunks: &mut Chunks) {
         let Some(conn) = self.net.conns.get_mut(slot) else { return };
         conn.in_writes = false;
-        if !(conn.want_write && conn.writable) {
+        let id = conn.id;
+        if !conn.writable {
             return;
         }
-        let id = conn.id;
+        if conn.tls.as_ref().is_some_and(|tls| tls.is_pending()) {
+            self.write_rest(slot);
+        }
+        if !self.net.conns.get_same(slot, id).is_some_and(|conn| conn.want_write && conn.writable) {
+            return;
+        }
         self.machine.transmit(id, WRITE_BUDGET, chunks);
         let moved = if chunks.bytes() == 0 { None } else { Some(self.net.write(slot, chunks)) };
         chunks.clear(); // The handles are given back before the machine hears that their bytes are gone.
@@ -441,7 +511,7 @@ where
                 }
             }
             Some(Moved::Broken(reason)) => self.close(slot, reason),
-            Some(Moved::Nothing | Moved::End) | None => {}
+            Some(Moved::Nothing | Moved::End | Moved::Shook(..)) | None => {}
         }
     }
 
@@ -462,8 +532,7 @@ where
                     }
                 }
                 Action::Connect { conn, to, from, tls, options } => {
-                    let begun = if tls { Err(Closed::Tls) } else { self.net.connect(conn, &to, from, options) };
-                    if let Err(reason) = begun {
+                    if let Err(reason) = self.net.connect(conn, &to, from, tls, options) {
                         self.local.push_back(Local::Closed(conn, reason));
                     }
                 }
@@ -484,7 +553,7 @@ where
         let unread = !read && conn.readable && !conn.ended;
         if unread && let Err(e) = self.net.await_error(slot) {
             self.local.push_back(Local::Closed(id, closed_reason(&e)));
-            drop(self.net.conns.remove(slot));
+            drop(self.net.remove(slot));
             return;
         }
         self.net.queue_write(slot);
@@ -493,7 +562,7 @@ where
 
     fn forget(&mut self, id: ConnId) {
         match self.net.conns.find(id) {
-            Some(slot) => drop(self.net.conns.remove(slot)),
+            Some(slot) => self.net.forget(slot, self.woke),
             // It may be one whose end the machine has not heard of yet, and does not want to any more.
             None => self.local.retain(|l| !matches!(l, Local::Closed(conn, _) if *conn == id)),
         }
@@ -503,8 +572,8 @@ where
         match self.jobs.start(op, job) {
             Started::Running => {}
             Started::Done(outcome) => self.local.push_back(Local::Done(op, outcome)),
-            Started::Yours(Job::Listen { at, backlog, mode }) => {
-                let outcome = match self.net.listen(op, &at, backlog, mode) {
+            Started::Yours(Job::Listen { at, backlog, mode, tls }) => {
+                let outcome = match self.net.listen(op, &at, backlog, mode, tls) {
                     Ok(bound) => Outcome::Listening(bound),
                     Err(error) => Outcome::Failed(error),
                 };

@@ -12,7 +12,9 @@ use primacy_core::time::Instant;
 use super::Reactor;
 use super::conns::{Conn, Conns, Slot};
 use super::listen::{self, Bound, Spare, Taken, Turned};
+use super::secure::SecureNet;
 use super::sockets::{self, Moved};
+use crate::tls::Certificates;
 use crate::{closed_reason, job_error};
 
 /// Tokens of listeners count up from here, those of connections from 0.
@@ -30,14 +32,22 @@ pub(crate) struct Listener<W> {
     op: OpId,
     bound: Bound,
     watched: W,
+    /// Its connections are encrypted.
+    tls: bool,
     /// Stands in the list of those with connections to take.
     pub(crate) in_accepts: bool,
     /// Rests after an error.
     resting: bool,
 }
 
-/// An accepted connection: its id, the job that opened its listener, our address and the peer's.
-pub(crate) type Accepted = (ConnId, OpId, Endpoint, Endpoint);
+/// A connection that was taken.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    /// Its id, the job that opened its listener, our address and the peer's.
+    Plain(ConnId, OpId, Endpoint, Endpoint),
+    /// One whose handshake comes first.
+    Shaking,
+}
 
 /// Reactor, connections, listeners, and who waits for a turn.
 #[derive(Debug)]
@@ -57,10 +67,11 @@ pub(crate) struct Net<R: Reactor> {
     accepted: u64,
     /// When the log last said that connections cannot be taken.
     warned: Option<Instant>,
+    pub(super) secure: SecureNet,
 }
 
 impl<R: Reactor> Net<R> {
-    pub(crate) fn new(reactor: R) -> Self {
+    pub(crate) fn new(reactor: R, certificates: Certificates) -> Self {
         Self {
             reactor,
             conns: Conns::new(),
@@ -72,6 +83,7 @@ impl<R: Reactor> Net<R> {
             spare: Spare::new(),
             accepted: 0,
             warned: None,
+            secure: SecureNet::new(certificates),
         }
     }
 
@@ -95,7 +107,7 @@ impl<R: Reactor> Net<R> {
     pub(crate) fn queue_write(&mut self, slot: Slot) {
         if let Some(conn) = self.conns.get_mut(slot)
             && conn.writable
-            && conn.want_write
+            && (conn.want_write || conn.tls.as_ref().is_some_and(|tls| tls.is_pending()))
             && !conn.in_writes
         {
             conn.in_writes = true;
@@ -118,6 +130,7 @@ impl<R: Reactor> Net<R> {
         at: &Endpoint,
         backlog: u32,
         mode: Option<u32>,
+        tls: bool,
     ) -> Result<Endpoint, JobError> {
         let (socket, bound) = listen::open(at, backlog, mode)?;
         let index = self.listeners.iter().position(Option::is_none).unwrap_or(self.listeners.len());
@@ -130,7 +143,7 @@ impl<R: Reactor> Net<R> {
             self.listeners.push(None);
         }
         // `index` is below the length by now.
-        self.listeners[index] = Some(Listener { op, bound, watched, in_accepts: false, resting: false });
+        self.listeners[index] = Some(Listener { op, bound, watched, tls, in_accepts: false, resting: false });
         Ok(at)
     }
 
@@ -149,8 +162,13 @@ impl<R: Reactor> Net<R> {
             let (op, socket, at) = (listener.op, R::socket(&listener.watched), &listener.bound.0);
             match listen::accept(socket, at) {
                 Ok(Some(taken)) => {
-                    if let Some((id, local, peer)) = self.add_accepted(taken) {
-                        return Some((id, op, local, peer));
+                    let tls = listener.tls;
+                    if let Some((id, slot, local, peer)) = self.add_accepted(taken) {
+                        if tls {
+                            self.begin_accepted(slot, op, local, peer, now);
+                            return Some(Accepted::Shaking);
+                        }
+                        return Some(Accepted::Plain(id, op, local, peer));
                     }
                 }
                 Ok(None) => return self.accepted_all(index, now),
@@ -176,13 +194,13 @@ impl<R: Reactor> Net<R> {
     }
 
     /// A connection that cannot be watched is closed.
-    fn add_accepted(&mut self, taken: Taken) -> Option<(ConnId, Endpoint, Endpoint)> {
+    fn add_accepted(&mut self, taken: Taken) -> Option<(ConnId, Slot, Endpoint, Endpoint)> {
         let Taken { socket, local, peer } = taken;
         let id = ConnId::accepted(self.accepted + 1);
         let watched = self.reactor.watch(socket, self.conns.next_slot(), false).ok()?;
-        self.conns.insert(Conn::new(id, watched, matches!(local, Endpoint::Tcp(_)), false));
+        let slot = self.conns.insert(Conn::new(id, watched, matches!(local, Endpoint::Tcp(_)), false));
         self.accepted += 1;
-        Some((id, local, peer))
+        Some((id, slot, local, peer))
     }
 
     /// Nobody waits at a listener any more.
@@ -231,12 +249,15 @@ impl<R: Reactor> Net<R> {
         id: ConnId,
         to: &Endpoint,
         from: Option<IpAddr>,
+        tls: bool,
         options: SocketOptions,
     ) -> Result<(), Closed> {
+        let secure = if tls { Some(self.secure.connect(to)?) } else { None };
         let watched = sockets::connect(to, from, options)
             .and_then(|socket| self.reactor.watch(socket, self.conns.next_slot(), true))
             .map_err(|e| closed_reason(&e))?;
-        self.conns.insert(Conn::new(id, watched, matches!(to, Endpoint::Tcp(_)), true));
+        let conn = Conn::new(id, watched, matches!(to, Endpoint::Tcp(_)), true);
+        self.conns.insert(Conn { tls: secure, ..conn });
         Ok(())
     }
 
@@ -268,8 +289,8 @@ impl<R: Reactor> Net<R> {
         self.conns.get_mut(slot).map_or(Ok(()), |conn| self.reactor.await_error(&conn.watched))
     }
 
-    /// Reads once into `buffer`.
-    pub(crate) fn read(&mut self, slot: Slot, buffer: &mut [u8]) -> Moved {
+    /// Reads once into `buffer`, past what encrypts it.
+    pub(crate) fn read_socket(&mut self, slot: Slot, buffer: &mut [u8]) -> Moved {
         let Some(conn) = self.conns.get_mut(slot) else { return Moved::Nothing };
         let moved = sockets::read(R::socket(&conn.watched), buffer);
         match moved {
@@ -286,7 +307,7 @@ impl<R: Reactor> Net<R> {
                     };
                 }
             }
-            Moved::Bytes(_, false) | Moved::Broken(_) => {}
+            Moved::Bytes(_, false) | Moved::Shook(..) | Moved::Broken(_) => {}
         }
         moved
     }
@@ -294,6 +315,9 @@ impl<R: Reactor> Net<R> {
     /// Writes `chunks` with one call, as far as the kernel takes them.
     pub(crate) fn write(&mut self, slot: Slot, chunks: &Chunks) -> Moved {
         let Some(conn) = self.conns.get_mut(slot) else { return Moved::Nothing };
+        if conn.tls.is_some() {
+            return self.write_secure(slot, chunks);
+        }
         let moved = sockets::write(R::socket(&conn.watched), chunks);
         if matches!(moved, Moved::Nothing | Moved::Bytes(_, true)) {
             conn.writable = false;

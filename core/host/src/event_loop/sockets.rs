@@ -19,6 +19,8 @@ const PIECES: usize = 64;
 pub(crate) enum Moved {
     /// So many bytes; `true` if the socket is used up with that: empty after a read, full after a write.
     Bytes(usize, bool),
+    /// A handshake is done, and behind it so many bytes; `true` as with `Bytes`.
+    Shook(usize, bool),
     /// The peer sends no more.
     End,
     /// Nothing to move for now.

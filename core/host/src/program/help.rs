@@ -26,6 +26,8 @@ Directives that are needed most (`redis-cli CONFIG GET '*'` shows all, with thei
   port, bind, unixsocket       where to listen
   replicaof, masterauth        whom to follow, and with which password
   requirepass, protected-mode  who may connect
+  tls-port, tls-replication, tls-cert-file, tls-key-file, tls-ca-cert-file
+                               encrypted connections, in a build with the feature `tls`
   dir, dbfilename, save        where and when snapshots are written
   logfile, loglevel, pidfile, daemonize
 

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::super::start::Change;
+use super::super::start::{Change, is_address};
 use super::super::{Cx, Node, What, turn};
 use crate::client::{Access as _, Blocked, Connections as _, Dispatch as _, Session};
 use crate::config::MasterAddress;
@@ -47,11 +47,12 @@ impl<D: Dataset> Node<D> {
         let before = self.config.clone();
         match self.config.set_from(&pairs, s.is_local()) {
             Ok(changed) => {
-                let is_address = |n: &str| matches!(n, "port" | "bind") && changed.contains(&n);
-                let names = pairs.iter().map(|(n, _)| String::from_utf8_lossy(n));
-                if let Some(name) = { names }.find(|n| is_address(&n.to_ascii_lowercase())) {
+                let mut names = pairs.iter().map(|(n, _)| String::from_utf8_lossy(n));
+                let of_tls = |n: &str| n.starts_with("tls-") && self.config.settings.uses_tls();
+                let waits = |n: &str| changed.contains(&n) && (is_address(n) || of_tls(n));
+                if let Some(name) = names.find(|n| waits(&n.to_ascii_lowercase())) {
                     let change = Change { conn: s.conn, argument: (*name).into(), changed, before };
-                    return self.config_listeners(s, change, cx);
+                    return self.config_late(s, change, cx);
                 }
                 self.configured(&changed, cx);
                 // Said again it holds again, whatever ACL SETUSER made of it.
@@ -64,18 +65,21 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    /// A CONFIG SET that moves the listeners: answered when the system has said whether they stand.
-    fn config_listeners(&mut self, s: &mut Session, change: Change, cx: &mut Cx<'_>) {
+    /// A CONFIG SET of listeners or certificates: answered when the system has said whether they can be had.
+    fn config_late(&mut self, s: &mut Session, change: Change, cx: &mut Cx<'_>) {
         let refusal = if self.unit.is_some() {
-            "the listeners cannot change within a transaction"
-        } else if self.listeners.is_busy() {
-            "the listeners are changing already; try again"
+            "listeners and certificates cannot change within a transaction"
+        } else if self.listeners.is_busy() || self.certificates.is_busy() {
+            "listeners or certificates are changing already; try again"
+        } else if self.config.settings.uses_tls() && change.changed.iter().any(|n| n.starts_with("tls-")) {
+            self.change_certificates(change, cx);
+            s.blocked = Some(Blocked::Saving);
+            return;
         } else {
             self.configured(&change.changed, cx);
-            if self.listen_anew(change, cx) {
-                s.reply().ok();
-            } else {
-                s.blocked = Some(Blocked::Saving);
+            match self.listen_anew(change, cx) {
+                Some(_) => s.reply().ok(),
+                None => s.blocked = Some(Blocked::Saving),
             }
             return;
         };

@@ -63,7 +63,7 @@ impl Stand {
         match input {
             Input::Tick if self.start.take().is_some() => {
                 let at = Endpoint::Tcp(([0, 0, 0, 0], self.port).into());
-                let job = Job::Listen { at, backlog: 511, mode: None };
+                let job = Job::Listen { at, backlog: 511, mode: None, tls: false };
                 out.push(Action::Start { op: OpId::from_u64(1), job });
             }
             Input::Accepted { conn, .. } => {

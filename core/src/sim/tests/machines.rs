@@ -205,7 +205,10 @@ impl Machine for Small {
                 Toy::Echo { started } => {
                     *started = true;
                     let at = Endpoint::Tcp(SocketAddr::from(([0, 0, 0, 0], PORT)));
-                    out.push(Action::Start { op: self.ids.op(), job: Job::Listen { at, backlog: 5, mode: None } });
+                    out.push(Action::Start {
+                        op: self.ids.op(),
+                        job: Job::Listen { at, backlog: 5, mode: None, tls: false },
+                    });
                 }
                 Toy::Client(c) => drop(c.connect(&mut self.ids, out)),
                 Toy::Writer(w) => w.next(&mut self.ids, out),

@@ -237,7 +237,10 @@ impl Classic {
     fn tick(&mut self, now: Instant, out: &mut Actions<Event>) {
         if !core::mem::replace(&mut self.listens, true) {
             let at = Endpoint::Tcp(([0, 0, 0, 0], SENTINEL_PORT).into());
-            out.push(Action::Start { op: self.ids.op(), job: Job::Listen { at, backlog: 511, mode: None } });
+            out.push(Action::Start {
+                op: self.ids.op(),
+                job: Job::Listen { at, backlog: 511, mode: None, tls: false },
+            });
         }
         let me = self.me;
         for p in (0..self.peers.len()).filter(|p| *p != me) {

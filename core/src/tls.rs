@@ -1,0 +1,59 @@
+//! What encryption is asked for: names of files, and rules. Certificates themselves are the runtime's: a machine sees
+//! plaintext, and whether a connection is encrypted.
+
+use alloc::string::String;
+
+/// What a runtime makes its TLS of; answered by [`Outcome::Loaded`](crate::machine::Outcome::Loaded) once it is in
+/// force. Names of files are as the configuration has them, empty for none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tls {
+    /// `tls-cert-file`: our certificate, with those between it and the authority behind it (PEM).
+    pub cert_file: String,
+    /// `tls-key-file`: its private key (PEM).
+    pub key_file: String,
+    /// `tls-key-file-pass`: the passphrase of that key.
+    pub key_file_pass: String,
+    /// `tls-client-cert-file`: the certificate for links that we open, if it is another one.
+    pub client_cert_file: String,
+    /// `tls-client-key-file`: its private key.
+    pub client_key_file: String,
+    /// `tls-client-key-file-pass`: the passphrase of that key.
+    pub client_key_file_pass: String,
+    /// `tls-ca-cert-file`: the authorities that are trusted (PEM).
+    pub ca_cert_file: String,
+    /// `tls-ca-cert-dir`: a folder with files of such.
+    pub ca_cert_dir: String,
+    /// `tls-auth-clients`: whether clients have to show a certificate.
+    pub auth_clients: AuthClients,
+    /// `tls-protocols`: the versions that are spoken.
+    pub protocols: Protocols,
+    /// Whether links are encrypted (`tls-replication`), so that there has to be somebody to trust.
+    pub links: bool,
+}
+
+/// `tls-auth-clients`: whether clients have to show a certificate that an authority of ours signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AuthClients {
+    /// They are not asked for one.
+    No,
+    /// They have to.
+    #[default]
+    Yes,
+    /// They need not, but one that is shown has to be good.
+    Optional,
+}
+
+/// `tls-protocols`: the versions of TLS that are spoken, at least one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Protocols {
+    /// TLS 1.2.
+    pub tls12: bool,
+    /// TLS 1.3.
+    pub tls13: bool,
+}
+
+impl Default for Protocols {
+    fn default() -> Self {
+        Self { tls12: true, tls13: true }
+    }
+}
