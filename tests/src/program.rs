@@ -116,7 +116,11 @@ pub fn example(name: &str) -> Result<PathBuf> {
     let out = Command::new(cargo)
         // The packages and features decide what is built: others would build core anew.
         .args(["build", "--quiet", "--workspace", "--exclude", "primacy-tests", "--examples"])
-        .args(["--features", "primacy-core/sim,primacy-core/fuzz", "--target-dir"])
+        .args([
+            "--features",
+            "primacy-core/sim,primacy-core/fuzz,primacy-mio/tls,primacy-async-std/tls",
+            "--target-dir",
+        ])
         .arg(target)
         .current_dir(root)
         .output()?;
