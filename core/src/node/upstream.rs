@@ -12,6 +12,7 @@ use core::time::Duration;
 use super::guard::{Refused, ResyncRefusal};
 use super::load::Purpose;
 use super::{Cx, Node, What, turn};
+use crate::client::Server as _;
 use crate::dataset::Dataset;
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Action, Closed, Outcome, SocketOptions};

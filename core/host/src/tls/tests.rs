@@ -275,12 +275,12 @@ fn bytes_of_any_kind_are_refused_within_bounds() {
     }
     // A handshake without an end: empty records are as good as any.
     let mut session = Session::accept(&server).unwrap();
-    let endless = [22, 3, 3, 0, 4, 1, 0, 0xff, 0xff].repeat(1);
+    let endless = [22, 3, 3, 0, 4, 1, 0, 0xff, 0xff];
     let mut sent = 0;
     let trouble = loop {
-        let piece = if sent == 0 { endless.clone() } else { vec![22, 3, 3, 0, 1, 0] };
+        let piece: &[u8] = if sent == 0 { &endless } else { &[22, 3, 3, 0, 1, 0] };
         sent += piece.len();
-        if let Err(trouble) = session.take(&piece, &mut plain) {
+        if let Err(trouble) = session.take(piece, &mut plain) {
             break trouble;
         }
         assert!(sent <= 2 * HANDSHAKE_BYTES);
