@@ -324,6 +324,18 @@ const ANSWERED: &[&str] = &[
     "AUTH pw",
 ];
 
+/// An answer to ACL LOG without what is not the same twice (ages, connections) and what 7.2 has added.
+fn of_log(log: &Value) -> Value {
+    let entry = |entry: &Value| {
+        let fields: Vec<Value> = match entry {
+            Value::Map(pairs) => pairs.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect(),
+            other => other.items().to_vec(),
+        };
+        Value::Array(fields.into_iter().take(10).collect())
+    };
+    Value::Array(log.items().iter().map(entry).collect())
+}
+
 fn rules(w: &World, redis: &Program) -> Result<()> {
     let servers = pair(w, redis)?;
     let [mut mine, mut theirs] = [servers[0].client()?, servers[1].client()?];
@@ -336,6 +348,7 @@ fn rules(w: &World, redis: &Program) -> Result<()> {
         }
         for line in ANSWERED {
             let answers = [mine.ask(&words(line))?, theirs.ask(&words(line))?];
+            let answers = if *line == "ACL LOG" { answers.map(|log| of_log(&log)) } else { answers };
             ensure!(answers[0] == answers[1], "{line}: Primacy {:?}, redis-server {:?}", answers[0], answers[1]);
         }
     }
