@@ -85,11 +85,11 @@ pub(crate) trait Dispatch: Server {
         };
         let mark = s.outbox.end();
         match self.find(args) {
-            Ok(found) if self.clients().table.is_renamed() => {
+            Ok(found) if self.clients().table.is_renamed() && !args.is(0, found.own_name()) => {
                 // From here on it has the name that replicas and files know.
                 let whole = Command::from_args(args);
-                let own = found.spec.name.split('|').next().unwrap_or_default();
-                let words: Vec<&[u8]> = [own.as_bytes()].into_iter().chain(whole.args().from(1).iter()).collect();
+                let words: Vec<&[u8]> =
+                    [found.own_name().as_bytes()].into_iter().chain(whole.args().from(1).iter()).collect();
                 self.found(s, &found, Command::new(&words).args(), cx);
             }
             Ok(found) if args.has_pieces() && !found.spec.flags.has(Flags::PIECES) => {

@@ -34,6 +34,14 @@ pub(crate) struct Found<R> {
     pub(crate) run: R,
 }
 
+impl<R> Found<R> {
+    /// Its first word, of a subcommand that of its container: what it is called where nothing is renamed.
+    #[inline]
+    pub(crate) fn own_name(&self) -> &'static str {
+        self.spec.name.split('|').next().unwrap_or_default()
+    }
+}
+
 /// Why a command is not run.
 pub(crate) enum Refusal {
     /// With this error.
