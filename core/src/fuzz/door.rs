@@ -12,6 +12,9 @@ const EPOCH_MS: u64 = 1_700_000_000_000;
 /// Inputs in a row, at one moment, that a machine may ask for by itself: more are one that spins.
 const SPIN_MAX: usize = 20_000;
 
+/// Deadlines that are kept in one go: an hour of PINGs is not what a run is for.
+const DEADLINES: usize = 50;
+
 /// A connection as the runtime sees it.
 pub(super) struct Line {
     /// The machine was told that it stands.
@@ -34,6 +37,8 @@ pub(super) struct Door<M: Machine> {
     pub(super) listeners: BTreeMap<OpId, Endpoint>,
     pub(super) yields: usize,
     pub(super) exit: Option<i32>,
+    /// Time passed over deadlines: more of them were due than are kept in one go.
+    pub(super) hurried: bool,
     pub(super) events: Vec<M::Event>,
     /// All that was done, in one number: the same inputs give the same.
     pub(super) trace: u64,
@@ -63,6 +68,7 @@ where
             listeners: BTreeMap::new(),
             yields: 0,
             exit: None,
+            hurried: false,
             events: Vec::new(),
             trace: 0xcbf2_9ce4_8422_2325,
             out: Actions::new(),
@@ -261,8 +267,13 @@ where
     /// `us` pass, with every deadline in its turn, 50 at most.
     pub(super) fn pass(&mut self, us: u64) {
         let to = self.now_us.saturating_add(us);
-        for _ in 0..50 {
-            let Some(at) = self.machine.deadline().map(Instant::as_micros).filter(|&at| at <= to) else { break };
+        let mut left = DEADLINES;
+        while let Some(at) = self.machine.deadline().map(Instant::as_micros).filter(|&at| at <= to) {
+            if left == 0 {
+                self.hurried = true;
+                break;
+            }
+            left -= 1;
             self.now_us = self.now_us.max(at);
             self.row = 0;
             self.feed(Input::Tick);
