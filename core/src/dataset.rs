@@ -9,6 +9,7 @@ mod spec;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::any::Any;
 
 use crate::config::Settings;
 use crate::rdb;
@@ -171,6 +172,15 @@ pub enum LoadError {
     },
 }
 
+/// A part of a load that another thread may fill: the keys of a stretch of the snapshot.
+pub trait LoadPart: Send {
+    /// As [`Dataset::load_item`].
+    fn load_item(&mut self, item: &rdb::Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError>;
+
+    /// Itself, for the dataset that knows its type.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
 /// What a node stores.
 pub trait Dataset: Send {
     /// The commands it executes. Must not change over its life.
@@ -299,6 +309,20 @@ pub trait Dataset: Send {
     /// given where no master will (a master's own start): the wall-clock time in ms. What is wrong with an entry may be
     /// found later, at [`rdb::Item::End`] at the latest.
     fn load_item(&mut self, item: &rdb::Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError>;
+
+    /// A part of the load under way that takes items in apart from it, on another thread perhaps: keys that come behind
+    /// those that [`Dataset::load_item`] gets meanwhile. `None`, as the default answers: there is no such thing.
+    ///
+    /// Asked between two keys only.
+    fn load_apart(&self) -> Option<Box<dyn LoadPart>> {
+        None
+    }
+
+    /// Takes in what a part has, behind all that came until now; the load goes on where the part ended, inside a value
+    /// perhaps. A part that is not of [`Dataset::load_apart`] or of another load is dropped.
+    fn load_join(&mut self, _part: Box<dyn LoadPart>) -> Result<(), LoadError> {
+        Ok(())
+    }
 
     /// Puts the loaded keys in place.
     fn load_commit(&mut self);

@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Deref;
@@ -631,6 +632,39 @@ pub trait Meter: Send {
     }
     /// Begins the turn statistics anew (`CONFIG RESETSTAT`).
     fn reset(&mut self) {}
+}
+
+/// Work for another thread. It owns what it needs, and returns what it made.
+pub type Work = Box<dyn FnOnce() -> Made + Send>;
+
+/// What [`Work`] made.
+pub type Made = Box<dyn Any + Send>;
+
+/// Who does two things at the same time, within one step of a machine.
+///
+/// What is split so gives the same result whoever does it, in whatever order: it is there for speed alone.
+pub trait Workers: Send {
+    /// Whether two things are done sooner than one after the other. If not, nothing is split.
+    fn several(&self) -> bool;
+
+    /// Does both, in any order or at once, `here` by the caller's thread, and returns what `there` made once both are
+    /// done. `None`: `there` was not done.
+    fn both(&mut self, here: &mut dyn FnMut(), there: Work) -> Option<Made>;
+}
+
+/// Nobody but the caller.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoWorkers;
+
+impl Workers for NoWorkers {
+    fn several(&self) -> bool {
+        false
+    }
+
+    fn both(&mut self, here: &mut dyn FnMut(), there: Work) -> Option<Made> {
+        here();
+        Some(there())
+    }
 }
 
 /// A meter that always reads zero.

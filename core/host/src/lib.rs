@@ -42,6 +42,7 @@ mod script;
 pub mod signals;
 mod tls;
 mod usage;
+mod workers;
 
 pub use clock::{Clock, seed};
 pub use errors::{closed_reason, job_error};
@@ -49,3 +50,4 @@ pub use event_loop::{Drive, EventLoop, Handle, Reactor, Readiness, Wait};
 pub use inbox::{Arrival, Completion, Deliver, Inbox};
 pub use jobs::{Jobs, Started};
 pub use meter::TurnMeter;
+pub use workers::Threads;

@@ -14,7 +14,8 @@ use crate::rdb::{
 /// chooses, and is wrong by two bytes unless bit 7 of the limits' byte has it made right.
 pub(super) fn run(data: &[u8]) {
     let mut draw = Draw::new(data);
-    let (limits, cuts) = (draw.last(), Cuts::new(draw.last()));
+    let (limits, split) = (draw.last(), draw.last());
+    let cuts = Cuts::new(split);
     let mut bytes = draw.rest().to_vec();
     if limits & 0x80 != 0 {
         seal(&mut bytes);
@@ -35,6 +36,47 @@ pub(super) fn run(data: &[u8]) {
         assert_eq!(skipped, whole.entries, "passed over, the keys are others");
         rewritten(&whole.keys);
     }
+    twins(&bytes, limits, usize::from(split) * bytes.len() / 256);
+}
+
+/// A second reader that passes over the keys up to byte `least` says of the others what the first says.
+fn twins(bytes: &[u8], limits: ReaderLimits, least: usize) {
+    let (mut reader, mut input) = (Reader::new(limits), bytes);
+    while !reader.is_between_keys() {
+        if !matches!(reader.next(&mut input), Ok(Some(_))) {
+            return;
+        }
+    }
+    let (Some(mut twin), mut far) = (reader.twin(), input) else { return };
+    if !twin.pass_keys(&mut far, least) {
+        return;
+    }
+    let mut at_end = false;
+    while !at_end || input.len() > far.len() {
+        match reader.next(&mut input) {
+            Ok(Some(Item::Entry(entry))) => at_end = entry.value.is_whole(),
+            Ok(Some(item)) => at_end = matches!(item, Item::EntryEnd),
+            // What is wrong inside of a key that is passed over stays unseen.
+            Err(_) => return,
+            Ok(None) => panic!("passed over, the keys go further than read"),
+        }
+    }
+    assert_eq!((input.len(), reader.offset()), (far.len(), twin.offset()), "the keys end elsewhere");
+    loop {
+        let said = |reader: &mut Reader, input: &mut &[u8]| {
+            reader.next(input).map(|item| item.map(|item| format!("{item:?}")))
+        };
+        let (first, second) = (said(&mut reader, &mut input), said(&mut twin, &mut far));
+        assert_eq!(first, second, "the second reader says something else");
+        if !matches!(first, Ok(Some(_))) {
+            break;
+        }
+    }
+    assert_eq!(
+        (input.len(), reader.offset(), reader.empty_skipped()),
+        (far.len(), twin.offset(), twin.empty_skipped())
+    );
+    assert_eq!(reader.finish(), twin.finish());
 }
 
 /// Puts the right checksum behind an end mark in the last nine bytes, so that it is no hurdle.

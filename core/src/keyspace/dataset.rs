@@ -1,11 +1,15 @@
 //! The keyspace behind the border that every dataset has.
 
+use alloc::boxed::Box;
+
 use super::commands;
 use super::record::Kind;
 use super::table::Table;
 use super::{Keyspace, Limits};
 use crate::config::Settings;
-use crate::dataset::{Context, Counters, Dataset, DbStats, Effects, LoadError, LoadMode, Progress, Spec, WaitFor};
+use crate::dataset::{
+    Context, Counters, Dataset, DbStats, Effects, LoadError, LoadMode, LoadPart, Progress, Spec, WaitFor,
+};
 use crate::rdb;
 use crate::resp::Args;
 use crate::rng::Rng;
@@ -188,6 +192,14 @@ impl Dataset for Keyspace {
 
     fn load_item(&mut self, item: &rdb::Item<'_>, drop_expired: Option<u64>) -> Result<(), LoadError> {
         self.take_item(item, drop_expired)
+    }
+
+    fn load_apart(&self) -> Option<Box<dyn LoadPart>> {
+        self.part_of_load()
+    }
+
+    fn load_join(&mut self, part: Box<dyn LoadPart>) -> Result<(), LoadError> {
+        self.join_load(part)
     }
 
     fn load_commit(&mut self) {

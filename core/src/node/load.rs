@@ -4,20 +4,25 @@ use alloc::boxed::Box;
 use alloc::format;
 use core::time::Duration;
 
+use bytes::Bytes;
+
 use super::{Cx, Key, Node, What, turn};
 use crate::client::Dispatch as _;
-use crate::dataset::{Dataset, LoadMode};
+use crate::dataset::{Dataset, LoadError, LoadMode, LoadPart};
 use crate::ids::{ConnId, OpId};
-use crate::machine::{Action, Job, JobErrorKind, Outcome, Path};
+use crate::machine::{Action, Job, JobErrorKind, Outcome, Path, Workers};
 use crate::mutations::{Mutation, on};
 use crate::rdb::{self, Item, Reader, ReaderLimits};
 use crate::replication::ReplId;
 use crate::time::Instant;
 
 /// Bytes of a file that are read, and taken in, at a time: well under a millisecond of work.
-const READ_BYTES: usize = 256 * 1024;
+const READ_BYTES: usize = 1024 * 1024;
 /// The same with `key-load-delay`, so that the delay is spread.
 const SLOW_READ_BYTES: usize = 4 * 1024;
+
+/// From so many bytes on, two threads take them in.
+const APART_BYTES: usize = 128 * 1024;
 
 /// What is loaded, and for whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,17 +62,131 @@ pub(super) struct Load {
     pub(super) mode: LoadMode,
     /// Beside a dataset that clients read on meanwhile.
     serves: bool,
-    reader: Reader,
+    intake: Intake,
     file: Option<File>,
-    pub(super) position: Position,
     began: Instant,
     began_s: u64,
-    /// Keys taken in since the last pause that `key-load-delay` made.
-    fresh_keys: u64,
     /// Bytes taken in, and how many there are if it is known.
     pub(super) taken: u64,
     pub(super) total: Option<u64>,
+}
+
+/// From bytes to items for the dataset.
+#[derive(Debug)]
+struct Intake {
+    reader: Reader,
+    position: Position,
     drop_expired: Option<u64>,
+    /// Keys taken in since the last pause that `key-load-delay` made.
+    fresh_keys: u64,
+}
+
+/// What an item is given to, with what [`Dataset::load_item`] is told beside it.
+type Taker<'a> = dyn FnMut(&Item<'_>, Option<u64>) -> Result<(), LoadError> + 'a;
+
+impl Intake {
+    /// Takes bytes in, up to the first end of a key at or behind byte `most` of them; advances `input`.
+    fn take(&mut self, input: &mut &[u8], most: usize, taker: &mut Taker<'_>) -> Result<(), Box<str>> {
+        let all = input.len();
+        while let Some(item) = self.reader.next(input).map_err(|e| Box::from(format!("{e}")))? {
+            let ends_key = match item {
+                Item::Aux { name, value } => {
+                    self.position.note(name, value);
+                    if self.position.id.is_some() {
+                        self.drop_expired = None;
+                    }
+                    continue;
+                }
+                Item::Header { .. } => continue,
+                Item::Entry(ref entry) => {
+                    self.fresh_keys += 1;
+                    entry.value.is_whole()
+                }
+                ref other => matches!(other, Item::EntryEnd),
+            };
+            taker(&item, self.drop_expired).map_err(|e| Box::from(format!("{e}")))?;
+            if ends_key && all - input.len() >= most {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Another in the same place, if there can be one.
+    fn twin(&self) -> Option<Self> {
+        let reader = self.reader.twin()?;
+        Some(Self { reader, position: self.position, drop_expired: self.drop_expired, fresh_keys: 0 })
+    }
+
+    /// Takes in what is left of `chunk`, by two threads if that is sooner: the one makes entries of the first keys and
+    /// puts them into the dataset, the other passes over those and makes entries of the rest, which go in behind.
+    fn take_apart<D: Dataset>(
+        &mut self,
+        input: &mut &[u8],
+        chunk: &Bytes,
+        data: &mut D,
+        workers: &mut dyn Workers,
+    ) -> Result<(), Box<str>> {
+        if !workers.several() || input.len() < APART_BYTES {
+            return Ok(());
+        }
+        if !self.reader.is_between_keys() {
+            self.take(input, 1, &mut |item, drop_expired| data.load_item(item, drop_expired))?;
+        }
+        let (Some(twin), Some(part), true) = (self.twin(), data.load_apart(), input.len() >= APART_BYTES) else {
+            return Ok(());
+        };
+        // The one puts the entries of both into the dataset, the other passes over the first keys.
+        let near = input.len() / 3;
+        let stretch = Stretch { intake: twin, part, bytes: chunk.slice(chunk.len() - input.len()..), from: near };
+        let (mut rest, mut first) = (*input, Ok(()));
+        let made = workers.both(
+            &mut || first = self.take(&mut rest, near, &mut |item, drop_expired| data.load_item(item, drop_expired)),
+            Box::new(move || Box::new(stretch.take())),
+        );
+        first?;
+        *input = rest;
+        // Who could not pass over the first keys has done nothing, and there is no other way than to read on.
+        if let Some(Some(taken)) = made.and_then(|made| made.downcast::<Option<Taken>>().ok()).map(|taken| *taken) {
+            data.load_join(taken.part).map_err(|e| Box::from(format!("{e}")))?;
+            let fresh_keys = self.fresh_keys + taken.intake.fresh_keys;
+            *self = Self { fresh_keys, ..taken.intake };
+            *input = input.get(input.len().saturating_sub(taken.left)..).unwrap_or_default();
+            taken.result?;
+        }
+        Ok(())
+    }
+}
+
+/// The far part of a chunk, for another thread.
+struct Stretch {
+    intake: Intake,
+    part: Box<dyn LoadPart>,
+    /// From where the near part begins.
+    bytes: Bytes,
+    /// The first key at or behind this byte is the first of the far part.
+    from: usize,
+}
+
+/// What became of it.
+struct Taken {
+    intake: Intake,
+    part: Box<dyn LoadPart>,
+    /// Bytes behind the end of the snapshot.
+    left: usize,
+    result: Result<(), Box<str>>,
+}
+
+impl Stretch {
+    fn take(self) -> Option<Taken> {
+        let Self { mut intake, mut part, bytes, from } = self;
+        let mut input = &bytes[..];
+        if !intake.reader.pass_keys(&mut input, from) {
+            return None;
+        }
+        let result = intake.take(&mut input, usize::MAX, &mut |item, drop_expired| part.load_item(item, drop_expired));
+        Some(Taken { intake, part, left: input.len(), result })
+    }
 }
 
 impl<D: Dataset> Node<D> {
@@ -104,15 +223,17 @@ impl<D: Dataset> Node<D> {
             what,
             mode,
             serves: false,
-            reader: Reader::new(ReaderLimits::default()),
+            intake: Intake {
+                reader: Reader::new(ReaderLimits::default()),
+                position: Position::default(),
+                drop_expired: (what == Purpose::Start && self.is_master()).then_some(cx.now.unix_ms),
+                fresh_keys: 0,
+            },
             file: None,
-            position: Position::default(),
             began: cx.now.mono,
             began_s: cx.now.unix_s(),
-            fresh_keys: 0,
             taken: 0,
             total,
-            drop_expired: (what == Purpose::Start && self.is_master()).then_some(cx.now.unix_ms),
         }));
     }
 
@@ -139,7 +260,7 @@ impl<D: Dataset> Node<D> {
     pub(super) fn delay_load(&mut self, cx: &Cx<'_>) -> bool {
         let us = u64::try_from(self.config.settings.key_load_delay).unwrap_or(0);
         let Some(load) = &mut self.load else { return false };
-        let keys = core::mem::take(&mut load.fresh_keys);
+        let keys = core::mem::take(&mut load.intake.fresh_keys);
         let from = self.timers.get(Key::LoadStep);
         if us > 0 && (keys > 0 || from.is_none()) {
             let pause = Duration::from_micros(us.saturating_mul(keys).max(1));
@@ -175,28 +296,22 @@ impl<D: Dataset> Node<D> {
 
     /// Takes in bytes of a snapshot; whether it is complete.
     pub(super) fn load_bytes(&mut self, bytes: &[u8]) -> Result<bool, Box<str>> {
+        self.load_some(bytes, None)
+    }
+
+    /// Takes in bytes of a snapshot, which are `chunk` if they can be shared; whether it is complete.
+    fn load_some(&mut self, bytes: &[u8], chunk: Option<&Bytes>) -> Result<bool, Box<str>> {
         let Some(load) = &mut self.load else { return Ok(false) };
         load.taken += bytes.len() as u64;
-        let mut input = bytes;
-        while let Some(item) = load.reader.next(&mut input).map_err(|e| Box::from(format!("{e}")))? {
-            match item {
-                Item::Aux { name, value } => {
-                    load.position.note(name, value);
-                    if load.position.id.is_some() {
-                        load.drop_expired = None;
-                    }
-                }
-                Item::Header { .. } => {}
-                _ => {
-                    load.fresh_keys += u64::from(matches!(item, Item::Entry(_)));
-                    self.data.load_item(&item, load.drop_expired).map_err(|e| Box::from(format!("{e}")))?;
-                }
-            }
+        let (mut input, data) = (bytes, &mut self.data);
+        if let Some(chunk) = chunk {
+            load.intake.take_apart(&mut input, chunk, data, &mut *self.workers)?;
         }
-        if load.reader.is_done() && !input.is_empty() && load.file.is_none() {
+        load.intake.take(&mut input, usize::MAX, &mut |item, drop_expired| data.load_item(item, drop_expired))?;
+        if load.intake.reader.is_done() && !input.is_empty() && load.file.is_none() {
             return Err(format!("{} bytes follow the end of the snapshot", input.len()).into());
         }
-        Ok(load.reader.is_done())
+        Ok(load.intake.reader.is_done())
     }
 
     /// The next piece of the file under way; the outcome back if it is not its.
@@ -213,10 +328,10 @@ impl<D: Dataset> Node<D> {
                     // The next piece is read while this one is taken in.
                     self.load_read(cx);
                 }
-                match self.load_bytes(&bytes) {
+                match self.load_some(&bytes, Some(&bytes)) {
                     Ok(true) => self.loaded(cx),
                     Ok(false) if at_end => {
-                        let why = self.load.as_ref().map(|l| match l.reader.finish() {
+                        let why = self.load.as_ref().map(|l| match l.intake.reader.finish() {
                             Ok(()) => Box::from("the file ends early"),
                             Err(e) => Box::from(format!("{e}")),
                         });
@@ -258,7 +373,7 @@ impl<D: Dataset> Node<D> {
             Purpose::Start => {
                 let ms = (cx.now.mono - load.began).as_millis() as u64;
                 self.event(cx, What::Loaded { keys, expired, ms });
-                self.ready(Some(load.position), cx);
+                self.ready(Some(load.intake.position), cx);
             }
             Purpose::Reload(conn) => {
                 self.save.dirty = 0;
@@ -266,7 +381,7 @@ impl<D: Dataset> Node<D> {
             }
             Purpose::Socket | Purpose::Spool => {
                 self.save.dirty = 0;
-                self.resync_loaded(load.position.db, keys, cx);
+                self.resync_loaded(load.intake.position.db, keys, cx);
             }
         }
         self.timers.clear(Key::Expire);

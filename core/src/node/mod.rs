@@ -42,7 +42,7 @@ use crate::client::{self, Access as _, Clients, Connections as _, Dispatch as _,
 use crate::config::Config;
 use crate::dataset::{Classes, Dataset, Effects, Progress};
 use crate::ids::{ConnId, Ids, OpId};
-use crate::machine::{Action, Actions, Chunks, Input, Machine, Meter, Outcome, Path, Signal};
+use crate::machine::{Action, Actions, Chunks, Input, Machine, Meter, NoWorkers, Outcome, Path, Signal, Workers};
 use crate::replication::{Follower, ReplId, Source, follower, source};
 use crate::resp::Command;
 use crate::rng::{Rng, Seed};
@@ -138,6 +138,7 @@ use turn;
 pub struct Node<D: Dataset> {
     config: Config,
     data: D,
+    workers: Box<dyn Workers>,
     clients: Clients<Run<D>>,
     /// Clients in MONITOR.
     monitors: BTreeSet<ConnId>,
@@ -208,6 +209,7 @@ impl<D: Dataset> Node<D> {
             save: save::Save::default(),
             config,
             data,
+            workers: Box::new(NoWorkers),
             clients,
             monitors: BTreeSet::new(),
             watchers: BTreeMap::new(),
@@ -239,6 +241,12 @@ impl<D: Dataset> Node<D> {
             active_expire: true,
             rewrites: VecDeque::new(),
         }
+    }
+
+    /// Has a dataset that is loaded from a file taken in by several threads: what is loaded is the same. Without this
+    /// call all is done by the thread that drives the node.
+    pub fn set_workers(&mut self, workers: Box<dyn Workers>) {
+        self.workers = workers;
     }
 
     /// Its users and what they may do.

@@ -8,6 +8,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+mod ahead;
 mod fault;
 mod header;
 mod lone;

@@ -53,6 +53,11 @@ impl Growing {
 }
 
 impl Templates {
+    /// Whether none was told of.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
     /// Takes what is before the fields.
     pub(super) fn begin(&mut self, cursor: &mut Cursor<'_>, limits: &ReaderLimits) -> Result<Growing, Stop> {
         let at = cursor.at();

@@ -1,6 +1,7 @@
 //! Snapshots to the disk, and the end of a node.
 
 use crate::support::host::{Make, World};
+use primacy_core::machine::{Made, Work, Workers};
 use primacy_core::node::What;
 
 over_both! {
@@ -22,6 +23,7 @@ over_both! {
     two_shutdowns_end_in_one
     a_shutdown_ends_a_snapshot_under_way
     debug_reload_keeps_everything
+    a_load_by_two_is_the_same
     debug_reload_loses_nothing_that_is_written_meanwhile
     debug_reload_of_a_damaged_file_is_mended_by_the_master
 }
@@ -302,6 +304,65 @@ fn debug_reload_keeps_everything<D: Make>() {
     let digest = w.digest(0);
     assert_eq!(w.ask(c, "DEBUG RELOAD\nPING"), "OK | PONG");
     assert_eq!(w.digest(0), digest);
+}
+
+/// Two workers, of whom the one in front begins first or last.
+struct InTurn {
+    far_first: bool,
+}
+
+impl Workers for InTurn {
+    fn several(&self) -> bool {
+        true
+    }
+
+    fn both(&mut self, here: &mut dyn FnMut(), there: Work) -> Option<Made> {
+        if self.far_first {
+            let made = there();
+            here();
+            Some(made)
+        } else {
+            here();
+            Some(there())
+        }
+    }
+}
+
+fn a_load_by_two_is_the_same<D: Make>() {
+    let (mut w, c) = World::<D>::one("--databases 4");
+    // Enough for several reads, each of which is split; values on both sides of every border.
+    let lines: Vec<String> =
+        (0..20_000).map(|i| format!("SELECT {}\nSET key:{i} {}", i / 5_000, format!("{i}-").repeat(i % 40))).collect();
+    w.ask(c, &lines.join("\n"));
+    w.ask(c, "SET gone 1 PX 1000");
+    for i in 0..200 {
+        w.ask(c, &format!("SET long:{i} {}", "v".repeat(3_000 * (i % 30))));
+        w.ask(c, &format!("EXPIRE long:{i} 10{i}"));
+    }
+    let (digest, keys) = (w.digest(0), w.ask(c, "DBSIZE"));
+    for far_first in [false, true] {
+        w.hosts[0].node.set_workers(Box::new(InTurn { far_first }));
+        assert_eq!(w.ask(c, "DEBUG RELOAD\nDBSIZE"), format!("OK | {keys}"));
+        assert_eq!(w.digest(0), digest);
+        // A file that ends early, or in which a byte is wrong, is refused by two as by one.
+        let file = w.hosts[0].files.get("dump.rdb").expect("the file").clone();
+        for cut in [file.len() - 1, file.len() / 2, file.len() / 5] {
+            let mut results = Vec::new();
+            for two in [false, true] {
+                w.hosts[0].files.insert("dump.rdb".into(), file[..cut].to_vec());
+                if two {
+                    w.hosts[0].node.set_workers(Box::new(InTurn { far_first }));
+                } else {
+                    w.hosts[0].node.set_workers(Box::new(primacy_core::machine::NoWorkers));
+                }
+                results.push(w.ask(c, "DEBUG RELOAD NOSAVE"));
+            }
+            assert!(results[0].starts_with("-ERR Error trying to load"), "{results:?}");
+            assert_eq!(results[0], results[1]);
+        }
+        w.hosts[0].files.insert("dump.rdb".into(), file);
+        assert_eq!(w.ask(c, "DEBUG RELOAD NOSAVE\nDBSIZE"), format!("OK | {keys}"));
+    }
 }
 
 fn debug_reload_loses_nothing_that_is_written_meanwhile<D: Make>() {

@@ -11,6 +11,7 @@ use primacy_core::rng::{Rng, Seed};
 
 use super::help;
 use super::launch::{Fatal, Launch, Made, Plan, Words, included, known, text_of};
+use crate::Threads;
 use crate::replay::Unusable;
 
 /// The kind of machine, as a recording names it.
@@ -63,7 +64,11 @@ impl Launch for Config {
     }
 
     fn machine(self, made: Made) -> Result<Server, Fatal> {
-        made.recorded(KIND, self, text, build)
+        made.recorded(KIND, self, text, |config, about, seed, meter| {
+            let mut node = build(config, about, seed, meter);
+            node.set_workers(Box::new(Threads::new()));
+            node
+        })
     }
 }
 
