@@ -234,7 +234,7 @@ fn serve<R: Runtime, L: Launch>(mut plan: Plan<L>, daemon: bool) -> Result<i32, 
     let pidfile = settings.pidfile.clone();
 
     // Dropped after the driver, and so after all that is recorded was handed over.
-    let (sink, _writer) = open_recording(plan.record)?;
+    let (sink, writer) = open_recording(plan.record)?;
     let meter = TurnMeter::new(Clock::new());
     let seed = seed().map_err(|e| Fatal::new("take a seed from the operating system", e))?;
     let about = about(plan.file.as_deref(), R::REACTOR);
@@ -268,7 +268,13 @@ fn serve<R: Runtime, L: Launch>(mut plan: Plan<L>, daemon: bool) -> Result<i32, 
     if let Some(daemon) = daemon {
         daemon.up().map_err(|e| Fatal::new("leave the terminal", e))?;
     }
-    driver.run().map_err(|e| Fatal::new("event loop", e))
+    let code = driver.run().map_err(|e| Fatal::new("event loop", e))?;
+    if writer.is_none() {
+        // Files and listeners are closed. What is left the system takes back at once; key by key it would keep a supervisor,
+        // and all who are connected, waiting for seconds. (A recording is complete when its machine is dropped.)
+        std::mem::forget(driver);
+    }
+    Ok(code)
 }
 
 fn about(file: Option<&Path>, reactor: &'static str) -> About {
