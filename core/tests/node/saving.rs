@@ -24,6 +24,7 @@ over_both! {
     a_shutdown_ends_a_snapshot_under_way
     debug_reload_keeps_everything
     a_load_by_two_is_the_same
+    debug_populate_makes_what_is_not_there
     debug_reload_loses_nothing_that_is_written_meanwhile
     debug_reload_of_a_damaged_file_is_mended_by_the_master
 }
@@ -304,6 +305,23 @@ fn debug_reload_keeps_everything<D: Make>() {
     let digest = w.digest(0);
     assert_eq!(w.ask(c, "DEBUG RELOAD\nPING"), "OK | PONG");
     assert_eq!(w.digest(0), digest);
+}
+
+fn debug_populate_makes_what_is_not_there<D: Make>() {
+    let mut w = World::<D>::family(1, &["", "--replicaof 127.0.0.1_7000"]);
+    let (c, r) = (w.client(0), w.client(1));
+    assert_eq!(
+        w.ask(c, "SET key:1 mine\nDEBUG POPULATE 3\nGET key:0\nGET key:1\nDBSIZE"),
+        "OK | OK | value:0 | mine | 3"
+    );
+    assert_eq!(
+        w.ask(c, "DEBUG POPULATE 2 a 4\nGET a:1\nSELECT 3\nDEBUG POPULATE 1 b\nDBSIZE"),
+        "OK | valu | OK | OK | 1"
+    );
+    assert_eq!(w.ask(c, "DEBUG POPULATE -1"), "-ERR value is out of range, must be positive");
+    assert!(w.ask(r, "DEBUG POPULATE 1").starts_with("-READONLY"));
+    w.advance(1_000);
+    assert_eq!(w.digest(1), w.digest(0), "replicas have the same");
 }
 
 /// Two workers, of whom the one in front begins first or last.

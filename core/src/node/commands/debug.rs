@@ -1,14 +1,19 @@
 //! DEBUG: handles for tests.
 
+use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
 use super::super::save::{Why, Wish};
 use super::super::{Cx, Node, What, turn};
+use crate::blocks::Blocks;
 use crate::client::{Blocked, Dispatch as _, Session};
 use crate::dataset::Dataset;
 use crate::machine::Action;
-use crate::resp::Args;
+use crate::resp::{Args, Command, parse_u64};
+
+/// The most keys that DEBUG POPULATE makes, and the most bytes of each.
+const POPULATE_MAX: u64 = 1 << 28;
 
 /// The longest that DEBUG SLEEP stops the loop, seconds.
 const SLEEP_MAX_S: f64 = 3600.0;
@@ -56,9 +61,9 @@ impl<D: Dataset> Node<D> {
 
     pub(in super::super) fn debug_object(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
         // The dataset knows how it stores a key by OBJECT ENCODING; this shows it in DEBUG's form.
-        let mut outbox = crate::blocks::Blocks::new();
+        let mut outbox = Blocks::new();
         core::mem::swap(&mut outbox, &mut s.outbox);
-        let ask = crate::resp::Command::new(&[&b"OBJECT"[..], b"ENCODING", args.at(2)]);
+        let ask = Command::new(&[&b"OBJECT"[..], b"ENCODING", args.at(2)]);
         if let Ok(found) = self.find_known(ask.args()) {
             self.call(s, &found, ask.args(), cx);
         }
@@ -68,11 +73,41 @@ impl<D: Dataset> Node<D> {
         let answer = String::from_utf8_lossy(&chunks.concat()).into_owned();
         let mut lines = answer.lines();
         match (lines.next(), lines.next()) {
-            (Some(head), Some(encoding)) if head.starts_with('$') => s.reply().simple(&alloc::format!(
+            (Some(head), Some(encoding)) if head.starts_with('$') => s.reply().simple(&format!(
                 "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:0 lru:0 lru_seconds_idle:0"
             )),
             _ => s.reply().error("ERR no such key"),
         }
+    }
+
+    /// Makes keys by SET, so that replicas get them too, as they do not from Redis.
+    pub(in super::super) fn debug_populate(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
+        let number = |i: usize| parse_u64(args.get(i)?).filter(|n| *n <= POPULATE_MAX);
+        let (count, size) = match (number(2), args.len()) {
+            (Some(count), 3 | 4) => (count, 0),
+            (Some(count), 5) if number(4).is_some() => (count, number(4).unwrap_or_default() as usize),
+            (_, 3..=5) => return s.reply().error("ERR value is out of range, must be positive"),
+            _ => return s.reply().error("ERR DEBUG POPULATE takes a count, a prefix and a size"),
+        };
+        if !self.is_master() && self.config.settings.replica_read_only {
+            return s.reply().error("READONLY You can't write against a read only replica.");
+        }
+        let prefix = args.get(3).unwrap_or(b"key");
+        let mut outbox = core::mem::take(&mut s.outbox);
+        for i in 0..count {
+            let key = [prefix, format!(":{i}").as_bytes()].concat();
+            let mut value = format!("value:{i}").into_bytes();
+            if size > 0 {
+                value.resize(size, 0);
+            }
+            let set = Command::new(&[&b"SET"[..], &key, &value, b"NX"]);
+            if let Ok(found) = self.find_known(set.args()) {
+                self.call(s, &found, set.args(), cx);
+            }
+            s.outbox = Blocks::new();
+        }
+        core::mem::swap(&mut outbox, &mut s.outbox);
+        s.reply().ok();
     }
 
     pub(in super::super) fn debug_reload(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
@@ -117,6 +152,8 @@ impl<D: Dataset> Node<D> {
                 "    Write a line to the log.",
                 "OBJECT <key>",
                 "    Show how a key is stored.",
+                "POPULATE <count> [<prefix>] [<size>]",
+                "    Make strings <prefix>:0 and so on, where there are none; replicas get them too.",
                 "RELOAD [NOSAVE]",
                 "    Save, empty and load the dataset.",
                 "SET-ACTIVE-EXPIRE (0|1)",
@@ -129,5 +166,5 @@ impl<D: Dataset> Node<D> {
 }
 
 fn hex(digest: &[u8; 20]) -> String {
-    digest.iter().fold(String::new(), |text, b| text + &alloc::format!("{b:02x}"))
+    digest.iter().fold(String::new(), |text, b| text + &format!("{b:02x}"))
 }

@@ -126,6 +126,7 @@ fn container_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
         "debug|jmap" 2 [A, L] NONE "1.0.0" debug_unsupported "Not had here.";
         "debug|log" 3 [A, L] NONE "1.0.0" debug_log "Writes a line to the log.";
         "debug|object" -3 [A, L] NONE "1.0.0" debug_object "Shows how a key is stored.";
+        "debug|populate" -3 [A, L] NONE "1.0.0" debug_populate "Makes keys.";
         "debug|reload" -2 [A, L, ALONE] NONE "1.0.0" debug_reload "Saves, empties and loads the dataset.";
         "debug|set-active-expire" 3 [A, L] NONE "1.0.0" debug_set_active_expire "Turns the expiry cycle on or off.";
         "debug|sleep" 3 [A, L] NONE "1.0.0" debug_sleep "Stops the server for a while.";
