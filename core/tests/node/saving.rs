@@ -1,6 +1,7 @@
 //! Snapshots to the disk, and the end of a node.
 
 use crate::support::host::{Make, World};
+use primacy_core::keyspace::Keyspace;
 use primacy_core::machine::{Made, Work, Workers};
 use primacy_core::node::What;
 
@@ -24,7 +25,6 @@ over_both! {
     a_shutdown_ends_a_snapshot_under_way
     debug_reload_keeps_everything
     a_load_by_two_is_the_same
-    debug_populate_makes_what_is_not_there
     debug_reload_loses_nothing_that_is_written_meanwhile
     debug_reload_of_a_damaged_file_is_mended_by_the_master
 }
@@ -307,8 +307,9 @@ fn debug_reload_keeps_everything<D: Make>() {
     assert_eq!(w.digest(0), digest);
 }
 
-fn debug_populate_makes_what_is_not_there<D: Make>() {
-    let mut w = World::<D>::family(1, &["", "--replicaof 127.0.0.1_7000"]);
+#[test]
+fn debug_populate_makes_what_is_not_there() {
+    let mut w = World::<Keyspace>::family(1, &["", "--replicaof 127.0.0.1_7000"]);
     let (c, r) = (w.client(0), w.client(1));
     assert_eq!(
         w.ask(c, "SET key:1 mine\nDEBUG POPULATE 3\nGET key:0\nGET key:1\nDBSIZE"),

@@ -93,7 +93,7 @@ impl<D: Dataset> Node<D> {
             return s.reply().error("READONLY You can't write against a read only replica.");
         }
         let prefix = args.get(3).unwrap_or(b"key");
-        let mut outbox = core::mem::take(&mut s.outbox);
+        let outbox = core::mem::take(&mut s.outbox);
         for i in 0..count {
             let key = [prefix, format!(":{i}").as_bytes()].concat();
             let mut value = format!("value:{i}").into_bytes();
@@ -101,12 +101,17 @@ impl<D: Dataset> Node<D> {
                 value.resize(size, 0);
             }
             let set = Command::new(&[&b"SET"[..], &key, &value, b"NX"]);
-            if let Ok(found) = self.find_known(set.args()) {
+            let made = self.find_known(set.args()).is_ok_and(|found| {
                 self.call(s, &found, set.args(), cx);
-            }
+                s.outbox.byte_at(s.outbox.start()) != Some(b'-')
+            });
             s.outbox = Blocks::new();
+            if !made {
+                s.outbox = outbox;
+                return s.reply().error("ERR DEBUG POPULATE wants a dataset with SET and its option NX");
+            }
         }
-        core::mem::swap(&mut outbox, &mut s.outbox);
+        s.outbox = outbox;
         s.reply().ok();
     }
 
