@@ -517,7 +517,9 @@ impl Machine for Sentinel {
                 self.scraper_came(conn, cx);
             }
             Input::Accepted { conn, local, peer, .. } => self.accepted(conn, local, peer, cx),
-            Input::Received { conn, bytes } if self.clients.scrapers.has(conn) => self.scraper_received(conn, bytes, cx),
+            Input::Received { conn, bytes } if self.clients.scrapers.has(conn) => {
+                self.scraper_received(conn, bytes, cx)
+            }
             Input::Received { conn, bytes } => self.received(conn, bytes, cx),
             Input::Sent { conn, len } if self.clients.scrapers.has(conn) => self.scraper_sent(conn, len, cx),
             Input::Sent { conn, len } => self.sent(conn, len, cx),

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::event::What;
 use super::{Cx, Key, Sentinel};
 use crate::client::scrape::Page;
-use crate::client::{self, Clients, Dispatch as _, Found, Handler, Serves, Server, Session, listener_line};
+use crate::client::{self, Clients, Dispatch as _, Found, Handler, Server, Serves, Session, listener_line};
 use crate::config::Settings;
 use crate::ids::Ids;
 use crate::resp::Args;

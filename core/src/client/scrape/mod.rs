@@ -17,9 +17,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub(crate) use page::{Kind, Metric, Page, Place, metrics};
-pub(crate) use shared::{SHARED_SECTIONS, instance_info, shared_section};
 #[cfg(test)]
 pub(crate) use shared::SHARED;
+pub(crate) use shared::{SHARED_SECTIONS, instance_info, shared_section};
 
 use super::info::refresh_usage;
 use super::server::{Cx, Server, Timer};
@@ -289,7 +289,8 @@ pub(crate) trait Scraping: Server {
         let rest = self.clients_mut().usage.done(op, result);
         if rest.is_none() {
             let scrapers = self.clients().scrapers.map.iter();
-            let waiting: Vec<ConnId> = { scrapers }.filter(|(_, s)| matches!(s.stage, Stage::Usage(_))).map(|(c, _)| *c).collect();
+            let waiting: Vec<ConnId> =
+                { scrapers }.filter(|(_, s)| matches!(s.stage, Stage::Usage(_))).map(|(c, _)| *c).collect();
             for conn in waiting {
                 self.scraper_begins(conn, cx);
                 self.scraper_settle(conn, cx);

@@ -176,7 +176,8 @@ impl<'a> Page<'a> {
     fn title(&mut self, metric: &Metric) {
         if self.place.family != metric.name {
             self.place.family = metric.name;
-            for part in ["# HELP ", metric.name, " ", metric.help, "\n# TYPE ", metric.name, " ", metric.kind.word(), "\n"]
+            for part in
+                ["# HELP ", metric.name, " ", metric.help, "\n# TYPE ", metric.name, " ", metric.kind.word(), "\n"]
             {
                 self.text.push_str(part);
             }

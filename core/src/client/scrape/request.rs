@@ -204,8 +204,15 @@ mod tests {
             refused(&format!("GET /metrics {version}\r\n{host}"), Status::Version);
         }
         for line in [
-            "GET /metrics", "GET  /metrics HTTP/1.1", "GET /metrics HTTP/1.1 ", "GET /metrics HTTP/1.10", "PING",
-            "GET /metrics http/1.1", "GET /met\u{e4} HTTP/1.1", "G(T /metrics HTTP/1.1", "GET /\0 HTTP/1.1",
+            "GET /metrics",
+            "GET  /metrics HTTP/1.1",
+            "GET /metrics HTTP/1.1 ",
+            "GET /metrics HTTP/1.10",
+            "PING",
+            "GET /metrics http/1.1",
+            "GET /met\u{e4} HTTP/1.1",
+            "G(T /metrics HTTP/1.1",
+            "GET /\0 HTTP/1.1",
         ] {
             refused(&format!("{line}\r\n{host}"), Status::BadRequest);
         }

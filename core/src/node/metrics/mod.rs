@@ -7,8 +7,8 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::commands::EXPIRED_LOOKED_AT;
 use super::Node;
+use super::commands::EXPIRED_LOOKED_AT;
 use crate::client::scrape::{Page, SHARED_SECTIONS, instance_info, metrics, shared_section};
 use crate::dataset::{Dataset, DbStats};
 use crate::resp::decimal;
@@ -190,7 +190,8 @@ impl<D: Dataset> Node<D> {
                     return;
                 }
                 let mut buf = [0; 20];
-                let name = ["db", core::str::from_utf8(decimal(&mut buf, false, db.into())).unwrap_or_default()].concat();
+                let name =
+                    ["db", core::str::from_utf8(decimal(&mut buf, false, db.into())).unwrap_or_default()].concat();
                 write(page, &[("db", &name)], stats);
             }
         }

@@ -11,8 +11,8 @@ use super::Sentinel;
 use super::instance::{Down, Group, GroupId, Slot};
 use super::links::{InstanceLink, LinkId};
 use crate::client::scrape::{Page, SHARED_SECTIONS, instance_info, metrics, shared_section};
-pub use stages::Tally;
 pub(super) use stages::Stages;
+pub use stages::Tally;
 
 metrics! { SENTINEL:
     MASTERS Gauge "redis_sentinel_masters" "" "Masters that are watched.";
@@ -169,7 +169,9 @@ impl Sentinel {
                     page.row(&RESULTS, &[labels[0], ("result", result)], n);
                 }
             }),
-            18 => self.each_master(page, |page, labels, g| page.row(&SWITCHES, &labels[..1], g.failover.tally.switches)),
+            18 => {
+                self.each_master(page, |page, labels, g| page.row(&SWITCHES, &labels[..1], g.failover.tally.switches))
+            }
             _ => self.each_master(page, |page, labels, g| {
                 for (stage, took) in g.failover.tally.last() {
                     page.row(&LAST_STAGES, &[labels[0], ("stage", stage)], took);

@@ -179,13 +179,9 @@ mod tests {
 
     #[test]
     fn stages_are_those_of_the_states() {
-        for state in [
-            State::WaitStart,
-            State::SelectSlave,
-            State::SendSlaveofNoOne,
-            State::WaitPromotion,
-            State::ReconfSlaves,
-        ] {
+        for state in
+            [State::WaitStart, State::SelectSlave, State::SendSlaveofNoOne, State::WaitPromotion, State::ReconfSlaves]
+        {
             assert_eq!(stage(state).map(|i| STAGES[i]), Some(state.word()));
         }
     }
