@@ -52,7 +52,7 @@ impl Stats {
             peak_memory: self.peak_memory,
             load_keys: self.load_keys,
             exceeded_since: self.exceeded_since,
-            link: self.link.anew(),
+            link: self.link,
             ..Self::default()
         };
     }
@@ -95,10 +95,6 @@ impl LinkTimes {
         LinkState::ALL.into_iter().zip(self.before).map(move |(state, before)| {
             (state, before + current.filter(|(now, _)| *now == state).map_or(Duration::ZERO, |(_, for_)| for_))
         })
-    }
-
-    fn anew(&self) -> Self {
-        Self { now: self.now, ..Self::default() }
     }
 }
 

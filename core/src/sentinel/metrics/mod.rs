@@ -127,8 +127,10 @@ impl Sentinel {
             4 => self.each_master(page, |page, labels, g| page.row(&SENTINELS, labels, g.voters())),
             5 => self.each_master(page, |page, labels, g| page.row(&OK_SENTINELS, labels, self.quorum(g).usable)),
             6 => self.each_master(page, |page, labels, g| {
-                let (Ok(text) | Err(text)) = self.quorum_verdict(g);
-                page.row(&CKQUORUM, &[labels[0], ("message", &text)], self.quorum_verdict(g).is_ok());
+                let verdict = self.quorum_verdict(g);
+                let fine = verdict.is_ok();
+                let (Ok(text) | Err(text)) = verdict;
+                page.row(&CKQUORUM, &[labels[0], ("message", &text)], fine);
             }),
             7 => self.each_master(page, |page, labels, g| page.row(&CONFIG_EPOCH, labels, g.config_epoch)),
             8 => self.each_master(page, |page, labels, g| {
