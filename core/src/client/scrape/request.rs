@@ -53,7 +53,7 @@ impl Status {
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     bytes: Vec<u8>,
-    /// Where the line begins that is not complete, and whether lines came before it that count.
+    /// Where the line begins that is not complete, and whether the line of the request came before it.
     line: usize,
     begun: bool,
 }
@@ -73,12 +73,17 @@ impl Head {
             if byte != b'\n' {
                 continue;
             }
-            let blank = trimmed(&self.bytes[self.line..]).is_empty();
-            if blank && self.begun {
-                return Some(parse(&self.bytes));
+            let line = trimmed(&self.bytes[self.line..]);
+            match (line.is_empty(), self.begun) {
+                (true, true) => return Some(parse(&self.bytes)),
+                // Empty lines before a request are passed over.
+                (true, false) | (false, true) => {}
+                // What is no request at all is not waited for.
+                (false, false) => match request_line(line) {
+                    Ok(_) => self.begun = true,
+                    Err(status) => return Some(Err(status)),
+                },
             }
-            // Empty lines before a request are passed over.
-            self.begun |= !blank;
             self.line = self.bytes.len();
         }
         None
@@ -96,10 +101,9 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn parse(head: &[u8]) -> Result<Request, Status> {
-    let mut lines = head.split_inclusive(|b| *b == b'\n').map(trimmed).skip_while(|l| l.is_empty());
-    let request = lines.next().ok_or(Status::BadRequest)?;
-    let mut words = request.split(|b| *b == b' ');
+/// Method, target, and whether it is HTTP/1.0.
+fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], bool), Status> {
+    let mut words = line.split(|b| *b == b' ');
     let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
         return Err(Status::BadRequest);
@@ -108,14 +112,19 @@ fn parse(head: &[u8]) -> Result<Request, Status> {
     if method.is_empty() || !method.iter().all(|b| is_token(*b)) || !visible(target) {
         return Err(Status::BadRequest);
     }
-    let old = match version {
-        b"HTTP/1.0" => true,
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => false,
+    match version {
+        b"HTTP/1.0" => Ok((method, target, true)),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => Ok((method, target, false)),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
-            return Err(Status::Version);
+            Err(Status::Version)
         }
-        _ => return Err(Status::BadRequest),
-    };
+        _ => Err(Status::BadRequest),
+    }
+}
+
+fn parse(head: &[u8]) -> Result<Request, Status> {
+    let mut lines = head.split_inclusive(|b| *b == b'\n').map(trimmed).skip_while(|l| l.is_empty());
+    let (method, target, old) = request_line(lines.next().unwrap_or_default())?;
     let mut hosts = 0;
     for line in lines.take_while(|l| !l.is_empty()) {
         let colon = line.iter().position(|b| *b == b':').ok_or(Status::BadRequest)?;
@@ -224,7 +233,11 @@ mod tests {
         for text in ["\x16\x03\x01", " GET", "\0", "(", "\u{e4}"] {
             refused(text, Status::BadRequest);
         }
-        refused("*1\r\n$4\r\nPING\r\n\r\n", Status::BadRequest);
+        // And by their first line, though no empty one comes.
+        for text in ["*1\r\n$4\r\nPING\r\n", "PING\r\n", "\r\nSET a 1\r\n", "GET /metrics\r\n"] {
+            refused(text, Status::BadRequest);
+        }
+        refused("PRI * HTTP/2.0\r\n", Status::Version);
     }
 
     #[test]
