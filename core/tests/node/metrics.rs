@@ -18,6 +18,7 @@ over_both! {
 
 const PORT: u16 = 9121;
 const ARGS: &str = "--metrics-port 9121";
+const REPLICA: &str = "--metrics-port 9121 --replicaof 127.0.0.1_7000";
 
 fn says<D: Make>(w: &mut World<D>, i: usize, request: &str) -> Who {
     let who = w.client_at(i, PORT);
@@ -47,7 +48,7 @@ fn ready<D: Make>(w: &mut World<D>, i: usize) -> (u16, String) {
 fn figures_are_those_of_info() {
     type D = primacy_core::keyspace::Keyspace;
     let (mut w, c) = World::<D>::slow(ARGS, 3);
-    w.ask(c, "SET a 1\nSET b 2 PX 100000\nGET a\nGET none\nGET\nNONSENSE");
+    w.ask(c, "SET a x\nSET b 2 PX 100000\nGET a\nGET none\nINCR a\nNONSENSE");
     let page = page(&mut w, 0);
     for (metric, field) in [
         ("redis_connected_clients", "connected_clients"),
@@ -65,7 +66,7 @@ fn figures_are_those_of_info() {
     }
     let cmd = |name| [("cmd", name)];
     assert_eq!(page.value("redis_commands_total", &cmd("set")), Some(2.0));
-    assert_eq!(page.value("redis_commands_rejected_calls_total", &cmd("get")), Some(1.0));
+    assert_eq!(page.value("redis_commands_failed_calls_total", &cmd("incr")), Some(1.0));
     assert_eq!(page.value("redis_commands_latencies_usec_count", &cmd("get")), Some(2.0));
     assert_eq!(page.value("redis_commands_latencies_usec_bucket", &[("cmd", "get"), ("le", "2")]), Some(0.0));
     assert_eq!(page.value("redis_commands_latencies_usec_bucket", &[("cmd", "get"), ("le", "4")]), Some(2.0));
@@ -81,7 +82,7 @@ fn the_documentation_has_what_is_served() {
     type D = primacy_core::keyspace::Keyspace;
     let (mut slow, c) = World::<D>::slow(&format!("{ARGS} --latency-monitor-threshold 1"), 2_000);
     slow.ask(c, "SET a 1\nGET");
-    let mut w = World::<D>::family(1, &[ARGS, ARGS]);
+    let mut w = World::<D>::family(1, &[ARGS, REPLICA]);
     let mut served = page(&mut slow, 0).names();
     for i in [0, 1] {
         served.extend(page(&mut w, i).names());
@@ -99,7 +100,7 @@ fn the_documentation_has_what_is_served() {
 #[test]
 fn replication_is_shown_from_both_sides() {
     type D = primacy_core::keyspace::Keyspace;
-    let mut w = World::<D>::family(1, &[ARGS, ARGS]);
+    let mut w = World::<D>::family(1, &[ARGS, REPLICA]);
     let c = w.client(0);
     w.ask(c, "SET a 1");
     w.advance(2_000);
@@ -253,7 +254,7 @@ fn a_node_without_clients_port_ends_though_it_has_metrics<D: Make>() {
 
 fn a_node_is_ready_when_it_serves_its_role<D: Make>() {
     let ok = (200, "ok\n".to_owned());
-    let mut w = World::<D>::family(1, &[ARGS, ARGS]);
+    let mut w = World::<D>::family(1, &[ARGS, REPLICA]);
     assert_eq!(ready(&mut w, 0), ok);
     assert_eq!(ready(&mut w, 1), ok);
     w.kill(0);
