@@ -161,8 +161,11 @@ fn bytes_that_are_no_request_are_refused_and_nothing_is_run<D: Make>() {
     // One who ends its side behind the request is answered; one who ends it before is not waited for.
     for (request, len) in [("GET /healthz HTTP/1.0\r\n\r\n", 1), ("GET /healthz", 0)] {
         let who = w.client_at(0, PORT);
+        w.window(who, 0);
         w.say(who, request.as_bytes());
+        w.run();
         w.half_close(who);
+        w.window(who, 10_000);
         w.run();
         assert!(w.closed(who));
         assert_eq!(w.raw(who).len().min(1), len, "{request}");
