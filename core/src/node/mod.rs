@@ -441,7 +441,7 @@ impl<D: Dataset> Machine for Node<D> {
             Input::Connected { conn, .. } => self.upstream_connected(conn, cx),
             Input::Received { conn, bytes } if conn.is_opened() => self.upstream_received(conn, bytes, cx),
             Input::Received { conn, bytes } if self.clients.scrapers.has(conn) => {
-                self.scraper_received(conn, bytes, cx)
+                self.scraper_received(conn, bytes, cx);
             }
             Input::Received { conn, bytes } => self.received(conn, bytes, cx),
             Input::Sent { conn, len } if conn.is_opened() => self.upstream_sent(conn, len, cx),

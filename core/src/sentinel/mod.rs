@@ -518,7 +518,7 @@ impl Machine for Sentinel {
             }
             Input::Accepted { conn, local, peer, .. } => self.accepted(conn, local, peer, cx),
             Input::Received { conn, bytes } if self.clients.scrapers.has(conn) => {
-                self.scraper_received(conn, bytes, cx)
+                self.scraper_received(conn, bytes, cx);
             }
             Input::Received { conn, bytes } => self.received(conn, bytes, cx),
             Input::Sent { conn, len } if self.clients.scrapers.has(conn) => self.scraper_sent(conn, len, cx),

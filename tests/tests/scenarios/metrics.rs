@@ -252,7 +252,7 @@ fn read_by_promtool(w: &World, tool: &Path) -> Result<()> {
     wait::link_up(&r)?;
     let mut c: Client = m.client()?;
     c.run("DEBUG SLEEP 0.01")?;
-    c.run("GET")?;
+    c.ask(&["GET"])?;
     let sentinel_port = ports::free();
     let lines = [format!("metrics-port {sentinel_port}"), format!("sentinel monitor {NAME} 127.0.0.1 {} 1", m.port)];
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

@@ -14,6 +14,7 @@ mod tests;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 use core::time::Duration;
 
 pub(crate) use page::{Kind, Metric, Page, Place, metrics};
@@ -107,7 +108,8 @@ impl Scraper {
             head.push_str("Allow: GET, HEAD\r\n");
         }
         if let Some(len) = len {
-            head.push_str(&alloc::format!("Content-Length: {len}\r\n"));
+            // Writing to a String cannot fail.
+            let _ = write!(head, "Content-Length: {len}\r\n");
         } else if chunked {
             head.push_str("Transfer-Encoding: chunked\r\n");
         }
@@ -224,9 +226,7 @@ pub(crate) trait Scraping: Server {
             }
         };
         let Some(s) = self.clients_mut().scrapers.map.get_mut(&conn) else { return };
-        if !chunked {
-            s.out.append(text.as_bytes());
-        } else {
+        if chunked {
             if !text.is_empty() {
                 s.out.append(alloc::format!("{:x}\r\n", text.len()).as_bytes());
                 s.out.append(text.as_bytes());
@@ -235,6 +235,8 @@ pub(crate) trait Scraping: Server {
             if matches!(stage, Stage::Written) {
                 s.out.append(b"0\r\n\r\n");
             }
+        } else {
+            s.out.append(text.as_bytes());
         }
         s.stage = stage;
     }

@@ -50,6 +50,20 @@ metrics! { REPLICATION:
     REFUSED Counter "primacy_resyncs_refused_total" "" "Full resyncs that replica-resync-guard refused.";
 }
 
+/// Replicas by address and port.
+type Named<'a> = BTreeMap<(String, String), ReplicaInfo<'a>>;
+
+/// A row for each of them.
+fn family(
+    replicas: &Named<'_>,
+    page: &mut Page<'_>,
+    write: impl Fn(&mut Page<'_>, &[(&str, &str); 3], &ReplicaInfo<'_>),
+) {
+    for ((ip, port), r) in replicas {
+        write(page, &[("slave_ip", ip), ("slave_port", port), ("slave_state", r.state.as_str())], r);
+    }
+}
+
 impl<D: Dataset> Node<D> {
     pub(super) fn replication_metrics(&self, page: &mut Page<'_>) {
         let (source, counts) = (&self.source, self.counts(page.now));
@@ -92,19 +106,14 @@ impl<D: Dataset> Node<D> {
             (port, _) => format!("{port}"),
         };
         // A name may be there only once: of a replica that came back while its former connection stands, the last counts.
-        let replicas: BTreeMap<(String, String), ReplicaInfo<'_>> =
-            self.source.replicas(page.now.mono).map(|r| ((address(&r), place(&r)), r)).collect();
-        let mut family = |write: &dyn Fn(&mut Page<'_>, &[(&str, &str)], &ReplicaInfo<'_>)| {
-            for ((ip, port), r) in &replicas {
-                write(page, &[("slave_ip", ip), ("slave_port", port), ("slave_state", r.state.as_str())], r);
-            }
-        };
-        family(&|page, labels, r| page.row(&SLAVE_OFFSET, labels, r.offset));
-        family(&|page, labels, r| page.row(&SLAVE_LAG, labels, r.lag_s));
+        let replicas: Named<'_> =
+            { self.source.replicas(page.now.mono) }.map(|r| ((address(&r), place(&r)), r)).collect();
+        family(&replicas, page, |page, labels, r| page.row(&SLAVE_OFFSET, labels, r.offset));
+        family(&replicas, page, |page, labels, r| page.row(&SLAVE_LAG, labels, r.lag_s));
         // Ours have no state among their labels, so that a series does not end with each resync.
-        family(&|page, labels, r| page.row(&BEHIND, &labels[..2], r.behind));
+        family(&replicas, page, |page, labels, r| page.row(&BEHIND, &labels[..2], r.behind));
         let unacknowledged = |r: &ReplicaInfo<'_>| self.source.offset().saturating_sub(r.offset);
-        family(&|page, labels, r| page.row(&UNACKNOWLEDGED, &labels[..2], unacknowledged(r)));
+        family(&replicas, page, |page, labels, r| page.row(&UNACKNOWLEDGED, &labels[..2], unacknowledged(r)));
         // How far behind in time: beside these, with the same labels.
     }
 

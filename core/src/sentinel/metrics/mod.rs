@@ -172,7 +172,7 @@ impl Sentinel {
                 }
             }),
             18 => {
-                self.each_master(page, |page, labels, g| page.row(&SWITCHES, &labels[..1], g.failover.tally.switches))
+                self.each_master(page, |page, labels, g| page.row(&SWITCHES, &labels[..1], g.failover.tally.switches));
             }
             _ => self.each_master(page, |page, labels, g| {
                 for (stage, took) in g.failover.tally.last() {
