@@ -21,6 +21,7 @@ mod failover;
 mod functions;
 mod guards;
 mod interop;
+mod lag;
 mod later;
 mod matrix;
 mod memory;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         failover::all(),
         guards::all(),
         interop::all(),
+        lag::all(),
         // With a filter all cells are there to be chosen from.
         matrix::all(args.filter.is_some()),
         program::all(),

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::super::failover::Failover;
 use super::super::{Cx, Node};
@@ -264,11 +265,13 @@ impl<D: Dataset> Node<D> {
             f.put(
                 &format!("replica{i}"),
                 format_args!(
-                    "ip={},port={},behind_bytes={},unacknowledged_bytes={}",
+                    "ip={},port={},behind_bytes={},unacknowledged_bytes={},lag_ms={},acknowledged_lag_ms={}",
                     address(&r),
                     r.port,
                     r.behind,
-                    self.source.offset().saturating_sub(r.offset)
+                    self.source.offset().saturating_sub(r.offset),
+                    ms(r.lag),
+                    ms(r.lag_acked)
                 ),
             );
         }
@@ -285,7 +288,7 @@ impl<D: Dataset> Node<D> {
         f.put("resync_refused_reason", refused.map(|r| format!("{}", r.why)).unwrap_or_default());
         f.put("full_syncs_under_way", self.source.full_syncs(now.mono));
         f.put("full_syncs_put_off", self.source.counters().put_off);
-        let throttled = self.throttle.map_or(core::time::Duration::ZERO, |t| now.mono - t.since());
+        let throttled = self.throttle.map_or(Duration::ZERO, |t| now.mono - t.since());
         f.put("write_throttle_active", u8::from(self.throttle.is_some()));
         f.put("write_throttle_count", self.stats.throttled);
         f.put("write_throttle_total_msec", (self.stats.throttled_for + throttled).as_millis());
@@ -299,6 +302,11 @@ impl<D: Dataset> Node<D> {
         f.put("stream_held_bytes", self.upstream.as_ref().map_or(0, |up| up.link.held()));
         f.put("resync_memory_bytes", handed + out + coming);
     }
+}
+
+/// Milliseconds, rounded; -1 if it is not known.
+fn ms(time: Option<Duration>) -> i64 {
+    time.map_or(-1, |d| ((d.as_micros() + 500) / 1000) as i64)
 }
 
 /// The address that a replica announced, or the one that it connects from.
