@@ -20,6 +20,7 @@ mod events;
 mod failover;
 mod functions;
 mod guards;
+mod info;
 mod interop;
 mod lag;
 mod later;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
             dumps::all(),
             embedding::all(),
             functions::all(),
+            info::all(),
             later::all(),
             memory::all(),
             polygons::all(),

@@ -9,7 +9,6 @@ use super::super::failover::Failover;
 use super::super::{Cx, Node};
 use crate::client::Session;
 use crate::client::info::{self, DataCounts, Fields};
-use crate::client::stats::human;
 use crate::dataset::Dataset;
 use crate::machine::Endpoint;
 use crate::replication::source::ReplicaInfo;
@@ -61,7 +60,7 @@ impl<D: Dataset> Node<D> {
     fn section(&mut self, name: &str, f: &mut Fields, s: &Session, now: Now) {
         match name {
             "server" => info::server_section(self, f, now),
-            "clients" => info::clients_section(self, f, s),
+            "clients" => self.clients_section(f, s, now),
             "memory" => self.memory_section(f, s),
             "persistence" => self.persistence_section(f, now),
             "stats" => self.clients.stats_section(f, &self.counts(now), now),
@@ -70,46 +69,17 @@ impl<D: Dataset> Node<D> {
             "modules" => f.section("Modules"),
             "commandstats" => self.clients.command_section(f),
             "errorstats" => self.clients.error_section(f),
-            "latencystats" => f.section("Latencystats"),
+            // What was counted before `latency-tracking no` is not shown.
+            "latencystats" if !self.config.settings.latency_tracking => f.section("Latencystats"),
+            "latencystats" => {
+                self.clients.latency_section(f, &self.config.settings.latency_tracking_info_percentiles);
+            }
             "cluster" => {
                 f.section("Cluster");
                 f.put("cluster_enabled", 0);
             }
             _ => self.keyspace_section(f),
         }
-    }
-
-    fn memory_section(&mut self, f: &mut Fields, s: &Session) {
-        let clients: usize = self.clients.sessions.iter().chain(core::iter::once(s)).map(Session::memory).sum();
-        let (log, snapshot) = self.source.memory();
-        let dataset = self.data.memory();
-        let used = (clients + log + snapshot + dataset + self.data.snapshot_pending()) as u64;
-        self.stats.peak_memory = self.stats.peak_memory.max(used);
-        let peak = self.stats.peak_memory;
-        let max = self.config.settings.maxmemory;
-        let rss = self.clients.usage.last.rss;
-        f.section("Memory");
-        f.put("used_memory", used);
-        f.put("used_memory_human", human(used));
-        f.put("used_memory_rss", rss);
-        f.put("used_memory_rss_human", human(rss));
-        f.put("used_memory_peak", peak);
-        f.put("used_memory_peak_human", human(peak));
-        f.put("used_memory_overhead", (clients + log + snapshot) as u64);
-        f.put("used_memory_dataset", dataset as u64);
-        f.put("maxmemory", max);
-        f.put("maxmemory_human", human(max));
-        f.put("maxmemory_policy", self.config.settings.maxmemory_policy.word());
-        f.put("mem_fragmentation_ratio", format_args!("{:.2}", rss as f64 / used.max(1) as f64));
-        f.put("mem_clients_normal", clients);
-        f.put("mem_clients_slaves", 0);
-        f.put("mem_replication_backlog", log);
-        f.put("mem_total_replication_buffers", log + snapshot);
-        f.put("mem_not_counted_for_evict", used.saturating_sub(self.data.used() as u64));
-        f.put("mem_snapshot_handed_over", self.data.snapshot_pending());
-        f.put("mem_allocator", "system");
-        f.put("lazyfree_pending_objects", self.data.waiting_to_be_freed());
-        f.put("lazyfreed_objects", self.data.counters().lazy_freed);
     }
 
     fn persistence_section(&self, f: &mut Fields, now: Now) {
@@ -141,6 +111,17 @@ impl<D: Dataset> Node<D> {
         f.put("aof_current_rewrite_time_sec", -1);
         f.put("aof_last_bgrewrite_status", "ok");
         f.put("aof_last_write_status", "ok");
+        // There is no append-only file, and no module that forks.
+        info::nothing(
+            f,
+            &[
+                "aof_rewrites",
+                "aof_rewrites_consecutive_failures",
+                "aof_last_cow_size",
+                "module_fork_in_progress",
+                "module_fork_last_cow_size",
+            ],
+        );
         if let Some((began, taken, total)) = loading {
             f.put("loading_start_time", began);
             f.put("loading_total_bytes", total.unwrap_or(taken));
@@ -150,11 +131,26 @@ impl<D: Dataset> Node<D> {
         }
     }
 
+    fn clients_section(&self, f: &mut Fields, s: &Session, now: Now) {
+        info::clients_section(self, f, s, now);
+        let watched = self.watchers.len();
+        let (keys, gone) = self.waiters.keys();
+        f.put("total_watched_keys", watched);
+        f.put("total_blocking_keys", keys);
+        f.put("total_blocking_keys_on_nokey", gone);
+    }
+
+    /// Of a hundred keys with an expiry, those that have expired and are there.
+    fn stale_percent(&self, now: Now) -> f64 {
+        let with: u64 = (0..self.data.databases()).map(|db| self.data.stats(db).expires).sum();
+        self.data.expired_present(now, EXPIRED_LOOKED_AT) as f64 * 100.0 / with.max(1) as f64
+    }
+
     fn counts(&self, now: Now) -> DataCounts {
         let r = self.source.counters();
         DataCounts {
-            repl_in: self.stats.repl_in,
-            repl_out: self.stats.repl_out,
+            stream_faults: self.stats.stream_faults,
+            stale_percent: self.stale_percent(now),
             sync_full: r.full,
             sync_partial_ok: r.partial_ok,
             sync_partial_err: r.partial_err,
@@ -170,6 +166,7 @@ impl<D: Dataset> Node<D> {
         self.link_fields(f, now);
         let set = &self.config.settings;
         f.put("connected_slaves", self.source.replica_count());
+        f.put("replicas_waiting_psync", self.source.awaiting_psync());
         if set.min_replicas_to_write > 0 && set.min_replicas_max_lag > 0 {
             let good = self.source.good_replicas(now.mono, u64::from(set.min_replicas_max_lag));
             f.put("min_slaves_good_slaves", good);
