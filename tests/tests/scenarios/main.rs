@@ -24,6 +24,7 @@ mod info;
 mod interop;
 mod lag;
 mod later;
+mod logs;
 mod matrix;
 mod memory;
 mod polygons;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         guards::all(),
         interop::all(),
         lag::all(),
+        logs::all(),
         // With a filter all cells are there to be chosen from.
         matrix::all(args.filter.is_some()),
         program::all(),
