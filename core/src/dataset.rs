@@ -108,6 +108,17 @@ pub struct Counters {
     pub lazy_freed: u64,
 }
 
+/// What there is of function libraries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Functions {
+    /// How many libraries.
+    pub libraries: usize,
+    /// How many functions they register, as far as is known.
+    pub functions: usize,
+    /// Memory in bytes.
+    pub bytes: usize,
+}
+
 /// Whether a piece of work in slices is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
@@ -229,6 +240,21 @@ pub trait Dataset: Send {
 
     /// Memory of keys and values in bytes, as well as it is known without walking them.
     fn memory(&self) -> usize;
+
+    /// Bytes of one key with its value, expired or not (`MEMORY USAGE`).
+    fn memory_of(&self, _db: u32, _key: &[u8]) -> Option<usize> {
+        None
+    }
+
+    /// Bytes of the table of database `db` without what is in it.
+    fn overhead(&self, _db: u32) -> usize {
+        0
+    }
+
+    /// The function libraries that it keeps.
+    fn functions(&self) -> Functions {
+        Functions::default()
+    }
 
     /// Bytes that count against `maxmemory`: what is there for clients, without what is only being saved, loaded or freed.
     fn used(&self) -> usize {

@@ -38,6 +38,7 @@ pub mod ids;
 pub mod journal;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
+mod kind;
 pub mod link;
 pub mod machine;
 mod mutations;

@@ -618,6 +618,10 @@ pub trait LogLine: fmt::Display {
     fn level(&self) -> Level;
     /// Who speaks: `M` master, `S` replica, `X` sentinel, `C` a child.
     fn role(&self) -> char;
+    /// What kind of thing happened, as a word for programs (`full-resync`); empty if it has none.
+    fn kind(&self) -> String {
+        String::new()
+    }
 }
 
 /// Time spent inside the machine and turns of the loop, for statistics only (SLOWLOG, INFO): never a decision.

@@ -26,6 +26,7 @@ pub mod fake;
 pub mod fill;
 pub mod grammar;
 pub mod history;
+pub mod json;
 pub mod mix;
 pub mod peers;
 pub mod ports;

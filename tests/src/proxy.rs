@@ -4,9 +4,9 @@ use crate::{Result, ports};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A listener on a loopback port that passes every connection on to another port.
 pub struct Proxy {
@@ -22,11 +22,15 @@ struct State {
     ended: AtomicBool,
     /// Bytes a second in each direction of each connection; 0 is unlimited.
     rate: AtomicU64,
+    /// How long each byte is on its way in each direction, us.
+    delay: AtomicU64,
     passed: AtomicU64,
     begun: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
 }
 
+/// Pieces that are on their way under a delay, of 64 KB at most.
+const PIECES_MAX: usize = 4096;
 const STEP: Duration = Duration::from_millis(5);
 
 impl Proxy {
@@ -40,6 +44,7 @@ impl Proxy {
             stalled: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             rate: AtomicU64::new(0),
+            delay: AtomicU64::new(0),
             passed: AtomicU64::new(0),
             begun: AtomicU64::new(0),
             open: Mutex::new(Vec::new()),
@@ -74,6 +79,11 @@ impl Proxy {
     /// Passes at most so many bytes a second in each direction; 0 is unlimited.
     pub fn limit(&self, bytes_per_second: u64) {
         self.state.rate.store(bytes_per_second, Ordering::SeqCst);
+    }
+
+    /// From now on each byte is so long on its way, in each direction, on connections that begin under a delay.
+    pub fn delay(&self, delay: Duration) {
+        self.state.delay.store(delay.as_micros() as u64, Ordering::SeqCst);
     }
 
     /// The bytes that passed so far, in both directions.
@@ -141,7 +151,33 @@ impl State {
         Ok(())
     }
 
-    fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
+    /// As [`State::pump`], each piece when its time has come.
+    fn pump_late(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream) {
+        let (send, receive) = mpsc::sync_channel::<(Instant, Vec<u8>)>(PIECES_MAX);
+        let state = Arc::clone(self);
+        thread::spawn(move || {
+            for (due, piece) in receive {
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+                if to.write_all(&piece).is_err() {
+                    break;
+                }
+                state.passed.fetch_add(piece.len() as u64, Ordering::SeqCst);
+            }
+            to.shutdown(Shutdown::Write).ok();
+        });
+        let mut chunk = vec![0; 65_536];
+        while let Ok(n @ 1..) = from.read(&mut chunk) {
+            let due = Instant::now() + Duration::from_micros(self.delay.load(Ordering::SeqCst));
+            if send.send((due, chunk[..n].to_vec())).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn pump(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream) {
+        if self.delay.load(Ordering::SeqCst) > 0 {
+            return self.pump_late(from, to);
+        }
         let mut chunk = vec![0; 65_536];
         loop {
             while self.stalled.load(Ordering::SeqCst) && !self.ended.load(Ordering::SeqCst) {

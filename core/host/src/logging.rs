@@ -1,5 +1,9 @@
-//! Log lines as Redis writes them: `<pid>:<role> <day Mon year time.ms> <mark> <text>`, through `log` and `env_logger`.
+//! Log lines as Redis writes them (`<pid>:<role> <day Mon year time.ms> <mark> <text>`) or as JSON, through `log` and
+//! `env_logger`.
 
+mod json;
+
+use core::cell::RefCell;
 use core::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,12 +13,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use env_logger::{Builder, Target};
 use log::LevelFilter;
+use primacy_core::config::LogFormat;
 use primacy_core::machine::{Level, LogLine};
 
 /// The role of the last event, for lines that the runtime itself writes.
 static ROLE: AtomicU8 = AtomicU8::new(b'M');
+/// Whether lines are JSON.
+static JSON: AtomicBool = AtomicBool::new(false);
 /// Whether `RUST_LOG` decides, and `loglevel` does not.
 static FROM_ENVIRONMENT: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// The kind of the event that is being written by this thread; empty for any other line.
+    static KIND: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// The level of `log` that an event's level is written at: Redis's `notice` is `info`, `verbose` is `debug` and
 /// `debug` is `trace`, so that both orders agree.
@@ -33,7 +45,7 @@ pub fn log_level(level: Level) -> log::Level {
 ///
 /// # Errors
 /// When the log file cannot be opened for appending. A logger that is installed already stays, without an error.
-pub fn init(level: Option<Level>, logfile: Option<PathBuf>) -> io::Result<()> {
+pub fn init(level: Option<Level>, format: LogFormat, logfile: Option<PathBuf>) -> io::Result<()> {
     let mut builder = Builder::new();
     match std::env::var("RUST_LOG") {
         Ok(filters) if !filters.is_empty() => {
@@ -49,11 +61,17 @@ pub fn init(level: Option<Level>, logfile: Option<PathBuf>) -> io::Result<()> {
             Target::Pipe(Box::new(Appender { path }))
         }
     });
+    JSON.store(format == LogFormat::Json, Relaxed);
     builder.format(|out, record| {
-        let mark = mark(record.level());
         let role = char::from(ROLE.load(Relaxed));
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        writeln!(out, "{}", line(std::process::id(), role, unix_ms, mark, &record.args().to_string()))
+        let (pid, text) = (std::process::id(), record.args().to_string());
+        let line = if JSON.load(Relaxed) {
+            KIND.with_borrow(|kind| json::line(pid, role, unix_ms, record.level(), kind, &text))
+        } else {
+            line(pid, role, unix_ms, mark(record.level()), &text)
+        };
+        writeln!(out, "{line}")
     });
     if builder.try_init().is_ok() {
         set_level(level);
@@ -71,7 +89,12 @@ pub fn set_level(level: Option<Level>) {
 /// Writes an event.
 pub fn write(event: &impl LogLine) {
     ROLE.store(u8::try_from(event.role()).unwrap_or(b'M'), Relaxed);
-    log::log!(target: "primacy", log_level(event.level()), "{event}");
+    let level = log_level(event.level());
+    if JSON.load(Relaxed) && level <= log::max_level() {
+        KIND.set(event.kind());
+    }
+    log::log!(target: "primacy", level, "{event}");
+    KIND.with_borrow_mut(String::clear);
 }
 
 fn mark(level: log::Level) -> char {

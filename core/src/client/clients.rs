@@ -147,6 +147,11 @@ impl<R> Clients<R> {
         self.denials.note(entry, most);
     }
 
+    /// What `CLIENT PAUSE` holds back (all or writes), and for how many ms more.
+    pub(crate) fn pause_told(&self, now: Now) -> Option<(bool, u128)> {
+        self.pause.as_ref().map(|p| (p.all, p.until.since(now.mono).as_millis()))
+    }
+
     /// Whether writes are held back.
     pub(crate) fn is_paused(&self) -> bool {
         self.pause.is_some() || self.holds_writes
@@ -225,7 +230,8 @@ impl<R> Clients<R> {
         alloc::format!(
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 multi={multi} watch={} \
              qbuf={buffered} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem={} tot-mem={} events={events} \
-             cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+             cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={} \
+             tot-net-in={} tot-net-out={} tot-cmds={}",
             s.id,
             s.peer,
             s.local,
@@ -246,6 +252,9 @@ impl<R> Clients<R> {
             if s.proto == Proto::Resp3 { 3 } else { 2 },
             s.lib.0,
             s.lib.1,
+            s.bytes_in,
+            s.bytes_out,
+            s.commands,
         )
     }
 }

@@ -70,6 +70,7 @@ pub(crate) trait Connections: Server {
         s.bytes_in += bytes.len() as u64;
         s.active = cx.now.mono;
         clients.stats.net_in += bytes.len() as u64;
+        clients.stats.reads += 1;
         clients.stats.sample(cx.now.mono);
         if s.replica {
             // An empty line is a sign of life and no command.
@@ -145,6 +146,7 @@ pub(crate) trait Connections: Server {
         let Some(s) = clients.sessions.get_mut(conn) else { return };
         s.bytes_out += len as u64;
         clients.stats.net_out += len as u64;
+        clients.stats.writes += 1;
         if s.replica {
             self.replica_took(conn, len, cx);
             return;

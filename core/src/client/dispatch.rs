@@ -56,6 +56,7 @@ pub(crate) trait Dispatch: Server {
         }
         if s.held.len() as u64 + s.requests.buffered() as u64 > self.settings().client_query_buffer_limit {
             let client = self.clients().line(s, cx.now).into();
+            self.clients_mut().stats.query_limit_disconnections += 1;
             self.tell(Event::QueryLimit { client }, cx);
             s.close(CloseWhen::Now);
         }
@@ -188,12 +189,13 @@ pub(crate) trait Dispatch: Server {
         self.before(s, found.spec, args, cx);
         let mark = s.outbox.end();
         let failed = self.run(s, found, args, cx);
+        let track = self.settings().latency_tracking;
         let clients = self.clients_mut();
         if failed {
             clients.stats.count_reply_error(&mut s.outbox, mark);
         }
         let us = clients.stats.clock.lap(&mut *clients.meter);
-        clients.stats.called(found.index, us, failed);
+        clients.stats.called(found.index, us, failed, track);
         self.after(s, found.spec, args, us, cx);
     }
 

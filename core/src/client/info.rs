@@ -32,8 +32,10 @@ impl Fields {
 /// Counts of what only a server with data does, for the section `stats`.
 #[derive(Default)]
 pub(crate) struct DataCounts {
-    pub(crate) repl_in: u64,
-    pub(crate) repl_out: u64,
+    /// Commands of a master that could not be applied.
+    pub(crate) stream_faults: u64,
+    /// Of a hundred keys with an expiry, those that have expired and are there.
+    pub(crate) stale_percent: f64,
     pub(crate) sync_full: u64,
     pub(crate) sync_partial_ok: u64,
     pub(crate) sync_partial_err: u64,
@@ -43,6 +45,31 @@ pub(crate) struct DataCounts {
     pub(crate) expire_cut: u64,
     /// For how long more memory than `maxmemory` was in use: altogether, and until now.
     pub(crate) exceeded_ms: (u64, u64),
+}
+
+/// What is counted elsewhere and never happens here: there is no defragmentation, no second thread for input and output, no
+/// MIGRATE, no CLIENT TRACKING, no reply buffer that grows; a writable replica keeps no list of the keys that expire.
+const NOT_DONE: [&str; 15] = [
+    "migrate_cached_sockets",
+    "slave_expires_tracked_keys",
+    "active_defrag_hits",
+    "active_defrag_misses",
+    "active_defrag_key_hits",
+    "active_defrag_key_misses",
+    "total_active_defrag_time",
+    "current_active_defrag_time",
+    "tracking_total_keys",
+    "tracking_total_items",
+    "tracking_total_prefixes",
+    "io_threaded_reads_processed",
+    "io_threaded_writes_processed",
+    "reply_buffer_shrinks",
+    "reply_buffer_expands",
+];
+
+/// Fields that are always 0, and truly.
+pub(crate) fn nothing(f: &mut Fields, names: &[&str]) {
+    names.iter().for_each(|name| f.put(name, 0));
 }
 
 /// Has what the process uses read anew if it is old: INFO shows what was read last.
@@ -95,6 +122,7 @@ pub(crate) struct ClientCounts {
     /// Those and whoever else waits.
     pub(crate) waiting: usize,
     pub(crate) subscribed: usize,
+    pub(crate) watching: usize,
     /// The most bytes that one of them holds of its input, and of replies.
     pub(crate) largest_input: usize,
     pub(crate) largest_output: u64,
@@ -109,6 +137,7 @@ impl ClientCounts {
             counts.blocked += usize::from(matches!(c.blocked, Some(Blocked::Wait { .. } | Blocked::Keys)));
             counts.waiting += usize::from(c.blocked.is_some());
             counts.subscribed += usize::from(c.subscriptions() > 0);
+            counts.watching += usize::from(!c.watched.is_empty());
             counts.largest_input = counts.largest_input.max(c.requests.buffered());
             counts.largest_output = counts.largest_output.max(c.outbox.len());
         }
@@ -117,7 +146,7 @@ impl ClientCounts {
 }
 
 /// The section `clients`; `s` is the session taken out for the command.
-pub(crate) fn clients_section<S: Server>(server: &S, f: &mut Fields, s: &Session) {
+pub(crate) fn clients_section<S: Server>(server: &S, f: &mut Fields, s: &Session, now: Now) {
     let counts = ClientCounts::of(server.clients().sessions.iter().chain(core::iter::once(s)));
     f.section("Clients");
     f.put("connected_clients", counts.connected);
@@ -127,6 +156,12 @@ pub(crate) fn clients_section<S: Server>(server: &S, f: &mut Fields, s: &Session
     f.put("client_recent_max_output_buffer", counts.largest_output);
     f.put("blocked_clients", counts.blocked);
     f.put("tracking_clients", 0);
+    f.put("pubsub_clients", counts.subscribed);
+    f.put("watching_clients", counts.watching);
+    let pause = server.clients().pause_told(now);
+    f.put("paused_reason", pause.map_or("none", |_| "client_pause"));
+    f.put("paused_actions", pause.map_or("none", |(all, _)| if all { "all" } else { "write" }));
+    f.put("paused_timeout_milliseconds", pause.map_or(0, |(_, ms)| ms));
     f.put("clients_in_timeout_table", counts.waiting);
 }
 
@@ -137,30 +172,38 @@ impl<R> Clients<R> {
     }
 
     /// The section `stats`.
-    pub(crate) fn stats_section(&self, f: &mut Fields, counts: &DataCounts, now: Now) {
+    pub(crate) fn stats_section(&mut self, f: &mut Fields, counts: &DataCounts, now: Now) {
+        let turns = self.meter.turns();
         let s = &self.stats;
-        let (ops, net_in, net_out) = s.rates(now.mono);
+        let rates = s.rates(now.mono);
+        let kb = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
         let c = &counts.data;
         f.section("Stats");
         f.put("total_connections_received", s.connections);
         f.put("total_commands_processed", s.processed);
-        f.put("instantaneous_ops_per_sec", ops);
+        f.put("instantaneous_ops_per_sec", rates.ops);
         f.put("total_net_input_bytes", s.net_in);
         f.put("total_net_output_bytes", s.net_out);
-        f.put("total_net_repl_input_bytes", counts.repl_in);
-        f.put("total_net_repl_output_bytes", counts.repl_out);
-        f.put("instantaneous_input_kbps", format_args!("{:.2}", net_in as f64 / 1024.0));
-        f.put("instantaneous_output_kbps", format_args!("{:.2}", net_out as f64 / 1024.0));
+        f.put("total_net_repl_input_bytes", s.repl_in);
+        f.put("total_net_repl_output_bytes", s.repl_out);
+        f.put("instantaneous_input_kbps", kb(rates.net_in));
+        f.put("instantaneous_output_kbps", kb(rates.net_out));
+        f.put("instantaneous_input_repl_kbps", kb(rates.repl_in));
+        f.put("instantaneous_output_repl_kbps", kb(rates.repl_out));
         f.put("rejected_connections", s.rejected_connections);
         f.put("sync_full", counts.sync_full);
         f.put("sync_partial_ok", counts.sync_partial_ok);
         f.put("sync_partial_err", counts.sync_partial_err);
         f.put("expired_keys", c.expired);
+        f.put("expired_stale_perc", format_args!("{:.2}", counts.stale_percent));
         f.put("expired_time_cap_reached_count", counts.expire_cut);
         f.put("expire_cycle_cpu_milliseconds", counts.expire_ms);
         f.put("expired_subkeys", c.expired_fields);
+        // The same in the word of Valkey.
+        f.put("expired_fields", c.expired_fields);
         f.put("evicted_keys", c.evicted);
         f.put("evicted_clients", 0);
+        f.put("evicted_scripts", 0);
         f.put("total_eviction_exceeded_time", counts.exceeded_ms.0);
         f.put("current_eviction_exceeded_time", counts.exceeded_ms.1);
         f.put("keyspace_hits", c.hits);
@@ -170,11 +213,19 @@ impl<R> Clients<R> {
         f.put("pubsubshard_channels", 0);
         f.put("latest_fork_usec", 0);
         f.put("total_forks", 0);
+        nothing(f, &NOT_DONE);
         f.put("acl_access_denied_auth", s.auth_failures);
         f.put("acl_access_denied_cmd", s.denied_commands);
         f.put("acl_access_denied_key", s.denied_keys);
         f.put("acl_access_denied_channel", s.denied_channels);
         f.put("total_error_replies", s.total_errors);
+        f.put("unexpected_error_replies", counts.stream_faults);
+        f.put("total_reads_processed", s.reads);
+        f.put("total_writes_processed", s.writes);
+        f.put("eventloop_cycles", turns.count);
+        f.put("eventloop_duration_sum", turns.total_us);
+        f.put("eventloop_duration_cmd_sum", s.commands.iter().map(|c| c.us).sum::<u64>());
+        f.put("client_query_buffer_limit_disconnections", s.query_limit_disconnections);
         f.put("client_output_buffer_limit_disconnections", s.output_limit_disconnections);
         f.put("lazyfreed_objects", c.lazy_freed);
     }

@@ -11,6 +11,7 @@ mod connections;
 mod dispatch;
 mod event;
 pub(crate) mod info;
+mod latency;
 mod limits;
 mod listen;
 mod pubsub;

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::latency::Histogram;
 use crate::acl::What;
 use crate::blocks::Blocks;
 use crate::ids::OpId;
@@ -15,9 +16,6 @@ use crate::time::Instant;
 
 /// Different error prefixes that are counted by name; later ones count as `OTHER`.
 const ERROR_PREFIXES_MAX: usize = 128;
-
-/// Buckets of a command's histogram: less than 1 µs, less than 2, 4 ... and at last all that took longer.
-pub(crate) const POWERS: usize = 24;
 
 /// Samples of the rates in INFO, and how far apart they are, ms.
 const RATE_SAMPLES: usize = 16;
@@ -50,8 +48,18 @@ pub(crate) struct CommandStats {
     pub(crate) us: u64,
     pub(crate) rejected: u64,
     pub(crate) failed: u64,
-    /// Calls by the power of two of their microseconds.
-    pub(crate) by_power: [u64; POWERS],
+    /// How long they took, from the first call on that `latency-tracking` was on for.
+    pub(crate) times: Option<Histogram>,
+}
+
+/// Counts or rates a second: commands, bytes in and out, and of these those of replication.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Rates {
+    pub(crate) ops: u64,
+    pub(crate) net_in: u64,
+    pub(crate) net_out: u64,
+    pub(crate) repl_in: u64,
+    pub(crate) repl_out: u64,
 }
 
 /// Counts of a server's clients' side since its start or `CONFIG RESETSTAT`.
@@ -64,15 +72,22 @@ pub(crate) struct Stats {
     pub(crate) rejected_connections: u64,
     pub(crate) net_in: u64,
     pub(crate) net_out: u64,
+    /// Bytes of replication, which the two before count too.
+    pub(crate) repl_in: u64,
+    pub(crate) repl_out: u64,
+    /// Reads and writes of sockets.
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
     pub(crate) auth_failures: u64,
     /// Commands, keys and channels that users were denied.
     pub(crate) denied_commands: u64,
     pub(crate) denied_keys: u64,
     pub(crate) denied_channels: u64,
     pub(crate) output_limit_disconnections: u64,
+    pub(crate) query_limit_disconnections: u64,
     pub(crate) errors: BTreeMap<String, u64>,
     pub(crate) total_errors: u64,
-    rates: VecDeque<(Instant, u64, u64, u64)>,
+    rates: VecDeque<(Instant, Rates)>,
 }
 
 impl Stats {
@@ -95,13 +110,16 @@ impl Stats {
         } += 1;
     }
 
-    pub(crate) fn called(&mut self, index: usize, us: u64, failed: bool) {
+    /// Counts a call that took `us`; `track` is `latency-tracking`.
+    pub(crate) fn called(&mut self, index: usize, us: u64, failed: bool, track: bool) {
         self.processed += 1;
         if let Some(c) = self.commands.get_mut(index) {
             c.calls += 1;
             c.us += us;
             c.failed += u64::from(failed);
-            c.by_power[((64 - us.leading_zeros()) as usize).min(POWERS - 1)] += 1;
+            if track {
+                c.times.get_or_insert_default().count(us);
+            }
         }
     }
 
@@ -137,53 +155,50 @@ impl Stats {
 
     /// Takes a sample for the rates if the last one is old enough. Called with each input, so nothing ticks for it.
     pub(crate) fn sample(&mut self, now: Instant) {
-        if self.rates.back().is_none_or(|(at, ..)| (now - *at).as_millis() as u64 >= RATE_MS) {
+        if self.rates.back().is_none_or(|(at, _)| (now - *at).as_millis() as u64 >= RATE_MS) {
             if self.rates.len() == RATE_SAMPLES {
                 self.rates.pop_front();
             }
-            self.rates.push_back((now, self.processed, self.net_in, self.net_out));
+            self.rates.push_back((now, self.totals()));
         }
     }
 
-    /// Commands, bytes in and bytes out a second, over about the last second and a half.
-    pub(crate) fn rates(&self, now: Instant) -> (u64, u64, u64) {
-        let Some(&(at, ops, net_in, net_out)) = self.rates.front() else { return (0, 0, 0) };
+    fn totals(&self) -> Rates {
+        Rates {
+            ops: self.processed,
+            net_in: self.net_in,
+            net_out: self.net_out,
+            repl_in: self.repl_in,
+            repl_out: self.repl_out,
+        }
+    }
+
+    /// What happens a second, over about the last second and a half.
+    pub(crate) fn rates(&self, now: Instant) -> Rates {
+        let Some(&(at, old)) = self.rates.front() else { return Rates::default() };
         let ms = ((now - at).as_millis() as u64).max(1);
         let per_s = |n: u64, old: u64| n.saturating_sub(old).saturating_mul(1000) / ms;
-        (per_s(self.processed, ops), per_s(self.net_in, net_in), per_s(self.net_out, net_out))
+        let all = self.totals();
+        Rates {
+            ops: per_s(all.ops, old.ops),
+            net_in: per_s(all.net_in, old.net_in),
+            net_out: per_s(all.net_out, old.net_out),
+            repl_in: per_s(all.repl_in, old.repl_in),
+            repl_out: per_s(all.repl_out, old.repl_out),
+        }
     }
 
     /// The answer of LATENCY HISTOGRAM.
     pub(crate) fn write_histograms(&self, r: &mut Reply<'_>, wanted: &[(usize, &'static str)]) {
         let called: Vec<_> = wanted
             .iter()
-            .filter_map(|&(i, name)| Some((name, self.commands.get(i)?)))
-            .filter(|(_, c)| c.calls > 0)
+            .filter_map(|&(i, name)| {
+                let c = self.commands.get(i)?;
+                Some((name, c.calls, c.times.as_ref()?))
+            })
             .collect();
         r.map(called.len());
-        for (name, c) in called {
-            r.bulk(name.as_bytes());
-            r.map(2);
-            r.bulk(b"calls");
-            r.int(c.calls as i64);
-            r.bulk(b"histogram_usec");
-            let mut sum = 0;
-            let filled: Vec<(u64, u64)> = c
-                .by_power
-                .iter()
-                .enumerate()
-                .filter(|(_, n)| **n > 0)
-                .map(|(power, n)| {
-                    sum += n;
-                    (1 << power, sum)
-                })
-                .collect();
-            r.map(filled.len());
-            for (us, n) in filled {
-                r.int(us as i64);
-                r.int(n as i64);
-            }
-        }
+        called.into_iter().for_each(|(name, calls, times)| times.write(name, calls, r));
     }
 }
 
@@ -254,7 +269,7 @@ mod tests {
             s.sample(at(i * 100));
             s.processed += 100;
         }
-        let (ops, ..) = s.rates(at(2000));
+        let ops = s.rates(at(2000)).ops;
         assert!((950..=1050).contains(&ops), "{ops}");
     }
 }

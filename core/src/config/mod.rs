@@ -20,8 +20,8 @@ pub use error::{ConfigError, SetError};
 pub use kind::{Kind, memory};
 pub use settings::Settings;
 pub use values::{
-    BindAddress, DisklessLoad, EvictionPolicy, Guard, LogLevel, MasterAddress, Notify, OutputLimit, OutputLimits,
-    PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
+    BindAddress, DisklessLoad, EvictionPolicy, Guard, LogFormat, LogLevel, MasterAddress, Notify, OutputLimit,
+    OutputLimits, PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
 
 /// How deep files may include one another.

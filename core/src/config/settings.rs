@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
-    BindAddress, DisklessLoad, EvictionPolicy, Guard, LogLevel, MasterAddress, Notify, OutputLimits, PropagationError,
-    PubSubDefault, RdbVersion, SaveRule, UserLine,
+    BindAddress, DisklessLoad, EvictionPolicy, Guard, LogFormat, LogLevel, MasterAddress, Notify, OutputLimits,
+    PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
 use crate::tls::Tls;
 
@@ -99,6 +99,8 @@ pub struct Settings {
     pub logfile: String,
     /// The least severe lines that are logged.
     pub loglevel: LogLevel,
+    /// How a line of the log looks.
+    pub log_format: LogFormat,
     /// Whether the start shows a logo.
     pub always_show_logo: bool,
     /// Background rounds in a second, 1 to 500. Deadlines do not depend on it.
@@ -281,6 +283,7 @@ impl Default for Settings {
             pidfile: String::new(),
             logfile: String::new(),
             loglevel: LogLevel::Notice,
+            log_format: LogFormat::Redis,
             always_show_logo: false,
             hz: 10,
             shutdown_timeout: 10,

@@ -9,8 +9,8 @@ use super::kind::memory;
 use super::settings::Settings;
 use super::values::{Field, spaced};
 use super::{
-    BindAddress, Config, DisklessLoad, EvictionPolicy, Guard, Kind, LogLevel, MAX_BIND, MasterAddress, Notify,
-    OutputLimit, PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
+    BindAddress, Config, DisklessLoad, EvictionPolicy, Guard, Kind, LogFormat, LogLevel, MAX_BIND, MasterAddress,
+    Notify, OutputLimit, PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
 use crate::resp::{parse_i64, parse_u64};
 use crate::tls::{AuthClients, Protocols};
@@ -135,6 +135,8 @@ pub(super) static TABLE: &[Directive] = &[
     field!("pidfile", pidfile, Kind::Text).fixed(),
     field!("logfile", logfile, Kind::Text).fixed(),
     field!("loglevel", loglevel, Kind::Word(LogLevel::WORDS)),
+    // Fixed: all lines of a file are of one shape.
+    field!("log-format", log_format, Kind::Word(LogFormat::WORDS)).fixed(),
     field!("always-show-logo", always_show_logo, Kind::Bool).fixed(),
     field!("hz", hz, number(0, INT)),
     field!("shutdown-timeout", shutdown_timeout, number(0, INT)),

@@ -126,6 +126,17 @@ words! {
     }
 }
 words! {
+    /// `log-format`: how a line of the log looks.
+    LogFormat {
+        /// As Redis writes it.
+        Redis = "redis",
+        /// The same, in the word of Valkey.
+        Legacy = "legacy",
+        /// One JSON object.
+        Json = "json",
+    }
+}
+words! {
     /// `acl-pubsub-default`: which channels a new user may use.
     PubSubDefault {
         /// Every one.

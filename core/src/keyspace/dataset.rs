@@ -3,12 +3,13 @@
 use alloc::boxed::Box;
 
 use super::commands;
+use super::entry::Slot;
 use super::record::Kind;
 use super::table::Table;
 use super::{Keyspace, Limits};
 use crate::config::Settings;
 use crate::dataset::{
-    Context, Counters, Dataset, DbStats, Effects, LoadError, LoadMode, LoadPart, Progress, Spec, WaitFor,
+    Context, Counters, Dataset, DbStats, Effects, Functions, LoadError, LoadMode, LoadPart, Progress, Spec, WaitFor,
 };
 use crate::rdb;
 use crate::resp::Args;
@@ -89,6 +90,25 @@ impl Dataset for Keyspace {
             + self.aside.memory()
             + self.walk.as_ref().map_or(0, super::snapshot::Walk::memory)
             + self.load.as_ref().map_or(0, super::load::Load::memory)
+    }
+
+    fn memory_of(&self, db: u32, key: &[u8]) -> Option<usize> {
+        let table = self.dbs.get(db as usize)?;
+        let place = table.find(table.hash(key), key)?;
+        Some(size_of::<Slot>() + table.slot(place).memory())
+    }
+
+    fn overhead(&self, db: u32) -> usize {
+        self.dbs.get(db as usize).map_or(0, Table::overhead)
+    }
+
+    fn functions(&self) -> Functions {
+        let list = || self.aside.libraries.iter();
+        Functions {
+            libraries: list().count(),
+            functions: list().map(|library| library.functions().len()).sum(),
+            bytes: self.aside.memory(),
+        }
     }
 
     fn used(&self) -> usize {

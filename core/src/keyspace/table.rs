@@ -187,8 +187,12 @@ impl Table {
 
     /// Memory in bytes, about.
     pub(super) fn memory(&self) -> usize {
-        self.entries_memory
-            + self.segments.len() * Segment::MEMORY
+        self.entries_memory + self.overhead()
+    }
+
+    /// The same without the entries.
+    pub(super) fn overhead(&self) -> usize {
+        self.segments.len() * Segment::MEMORY
             + self.overflow.memory()
             + self.stamps.as_ref().map_or(0, |stamps| stamps.memory())
     }

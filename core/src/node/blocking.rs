@@ -51,6 +51,12 @@ pub(super) struct Waiters {
 const KINDS: [WaitFor; 4] = [WaitFor::List, WaitFor::Zset, WaitFor::Stream, WaitFor::Group];
 
 impl Waiters {
+    /// Keys that clients wait for, and of these those whose clients want to know too when they are gone.
+    pub(super) fn keys(&self) -> (usize, usize) {
+        let gone = |q: &&Queue| q.clients.keys().any(|(kind, _)| *kind == WaitFor::Group as u8);
+        (self.by_key.len(), self.by_key.values().filter(gone).count())
+    }
+
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.by_client.is_empty()

@@ -8,6 +8,7 @@ use core::fmt;
 use super::guard::ResyncRefusal;
 use crate::client;
 use crate::config::LogLevel;
+use crate::kind::kind_of;
 use crate::machine::{Endpoint, Level, LogLine, Signal};
 use crate::replication;
 
@@ -264,6 +265,14 @@ impl LogLine for Event {
 
     fn role(&self) -> char {
         self.role
+    }
+
+    fn kind(&self) -> String {
+        match &self.what {
+            What::Replication(e) => e.kind(),
+            What::Client(e) => kind_of(e),
+            what => kind_of(what),
+        }
     }
 }
 

@@ -205,6 +205,7 @@ impl<D: Dataset> Node<D> {
         timers.set(Key::Start, Instant::ZERO);
         let id = ReplId::random(&mut rng);
         let run_id = rng.hex();
+        let startup_memory = data.memory() as u64;
         let clients = Clients::new(commands::all(&data), meter, about);
         Self {
             source: Source::new(id, 0, start::source_config(&config.settings)),
@@ -232,7 +233,7 @@ impl<D: Dataset> Node<D> {
             throttle: None,
             listeners: start::Listeners::default(),
             certificates: certificates::Certificates::default(),
-            stats: stats::Stats::default(),
+            stats: stats::Stats { startup_memory, peak_memory: startup_memory, ..stats::Stats::default() },
             timers,
             ids: Ids::default(),
             rng,

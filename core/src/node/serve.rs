@@ -249,7 +249,7 @@ impl<D: Dataset> Server for Node<D> {
     }
 
     fn replica_took(&mut self, conn: ConnId, len: usize, cx: &mut Cx<'_>) {
-        self.stats.repl_out += len as u64;
+        self.clients.stats.repl_out += len as u64;
         self.source.sent(conn, len, &mut turn!(self, cx));
         self.snapshot_wanted_more(cx);
     }

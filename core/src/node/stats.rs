@@ -24,9 +24,11 @@ const LATENCY_SAMPLES: usize = 160;
 /// Counts of a node since its start or `CONFIG RESETSTAT`, beside those of its clients' side.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
-    pub(super) repl_in: u64,
-    pub(super) repl_out: u64,
     pub(super) peak_memory: u64,
+    /// What was used when there was nothing yet.
+    pub(super) startup_memory: u64,
+    /// Commands of a master that could not be applied.
+    pub(super) stream_faults: u64,
     /// What the expiry cycle took, us, and how many of its slices ended before all that was due was gone.
     pub(super) expire_us: u64,
     pub(super) expire_cut: u64,
@@ -50,6 +52,7 @@ impl Stats {
     pub(super) fn reset(&mut self) {
         *self = Self {
             peak_memory: self.peak_memory,
+            startup_memory: self.startup_memory,
             load_keys: self.load_keys,
             exceeded_since: self.exceeded_since,
             link: self.link,

@@ -309,8 +309,11 @@ impl<D: Dataset> Node<D> {
         if let Some(up) = &mut self.upstream {
             up.read_on = up.read_on.saturating_sub(bytes.len());
         }
-        self.stats.repl_in += bytes.len() as u64;
-        self.clients.stats.net_in += bytes.len() as u64;
+        let stats = &mut self.clients.stats;
+        stats.repl_in += bytes.len() as u64;
+        stats.net_in += bytes.len() as u64;
+        stats.reads += 1;
+        stats.sample(cx.now.mono);
         self.pump(conn, bytes, cx);
     }
 
@@ -439,6 +442,7 @@ impl<D: Dataset> Node<D> {
         let Some(up) = &mut self.upstream else { return };
         let again = up.last_fault.is_some_and(|at| cx.now.mono - at < FAULT_REST);
         up.last_fault = Some(cx.now.mono);
+        self.stats.stream_faults += 1;
         if again {
             up.link.stop(&mut turn!(self, cx));
         } else {

@@ -1,8 +1,9 @@
 //! Capabilities (`REPLCONF capa`) that not every server knows; who does not know one passes it over.
 //!
-//! One of them is our own: which snapshots a replica reads.
+//! Two of them are our own: which snapshots a replica reads, and that it acknowledges promptly.
 
 use alloc::string::String;
+use core::time::Duration;
 
 use crate::rdb::Writer;
 use crate::resp::parse_u64;
@@ -14,6 +15,12 @@ pub(super) const AS_VALKEY: &str = "9.0.0";
 pub(super) const REDIS_TWO_CHANNEL: &str = "rdb-channel-repl";
 /// The same as Valkey 8 has it.
 pub(super) const VALKEY_TWO_CHANNEL: &str = "dual-channel";
+
+/// Acknowledges what it applied at once, if the master wants it: a master that does says the word behind its `+OK`. Any other
+/// master hears no more than Redis's one acknowledgement a second.
+pub(super) const PROMPT: &str = "primacy-prompt-ack";
+/// Time between two acknowledgements of one that is prompt, at least.
+pub(super) const PROMPT_GAP: Duration = Duration::from_millis(5);
 
 /// What stands before the version.
 const RDB: &[u8] = b"primacy-rdb-";

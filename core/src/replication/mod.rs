@@ -71,6 +71,12 @@ impl LogLine for Event {
             Self::Follower(_) => 'S',
         }
     }
+    fn kind(&self) -> alloc::string::String {
+        match self {
+            Self::Source(e) => crate::kind::kind_of(e),
+            Self::Follower(e) => crate::kind::kind_of(e),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod alive;
 mod found;
+mod prompt;
 mod two_channel;
 mod versions;
 

@@ -8,6 +8,7 @@ use super::info::Role;
 use crate::client;
 use crate::config::LogLevel;
 use crate::ids::RunId;
+use crate::kind::kind_of;
 use crate::machine::{Endpoint, Level, LogLine, Signal};
 
 /// Whom an event is about: `<type> <name> <ip> <port>[ @ <master> <ip> <port>]`.
@@ -409,6 +410,15 @@ impl LogLine for Event {
 
     fn role(&self) -> char {
         'X'
+    }
+
+    /// The name that Redis publishes it by, if it does.
+    fn kind(&self) -> String {
+        match (self.channel(), &self.what) {
+            (Some(channel), _) => channel.into(),
+            (None, What::Client(e)) => kind_of(e),
+            (None, what) => kind_of(what),
+        }
     }
 }
 

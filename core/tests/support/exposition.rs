@@ -9,8 +9,11 @@ use std::vec::Vec;
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
+    /// The number in its first line.
     pub status: u16,
+    /// Its lines before the body.
     pub head: String,
+    /// What it carries.
     pub body: String,
     /// Chunks of the body, if it came in some.
     pub chunks: usize,
@@ -61,9 +64,13 @@ pub type Labels = BTreeMap<String, String>;
 /// A family of rows.
 #[derive(Debug)]
 pub struct Family {
+    /// The metric's name.
     pub name: String,
+    /// Its type, as `# TYPE` says.
     pub kind: String,
+    /// What `# HELP` says.
     pub help: String,
+    /// Each row: its name, labels and value.
     pub rows: Vec<(String, Labels, f64)>,
 }
 
@@ -72,6 +79,7 @@ pub struct Family {
 pub struct Families(pub Vec<Family>);
 
 impl Families {
+    /// The names of all.
     pub fn names(&self) -> BTreeSet<String> {
         self.0.iter().map(|f| f.name.clone()).collect()
     }

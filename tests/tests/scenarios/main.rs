@@ -20,8 +20,11 @@ mod events;
 mod failover;
 mod functions;
 mod guards;
+mod info;
 mod interop;
+mod lag;
 mod later;
+mod logs;
 mod matrix;
 mod memory;
 mod metrics;
@@ -55,6 +58,8 @@ fn main() -> ExitCode {
         failover::all(),
         guards::all(),
         interop::all(),
+        lag::all(),
+        logs::all(),
         // With a filter all cells are there to be chosen from.
         matrix::all(args.filter.is_some()),
         metrics::all(),
@@ -74,6 +79,7 @@ fn main() -> ExitCode {
             dumps::all(),
             embedding::all(),
             functions::all(),
+            info::all(),
             later::all(),
             memory::all(),
             polygons::all(),

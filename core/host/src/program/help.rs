@@ -30,7 +30,7 @@ Directives that are needed most (`redis-cli CONFIG GET '*'` shows all, with thei
                                encrypted connections, in a build with the feature `tls`
   metrics-port, metrics-bind   where Prometheus and probes ask, over HTTP and without a password (docs/metrics.md)
   dir, dbfilename, save        where and when snapshots are written
-  logfile, loglevel, pidfile, daemonize
+  logfile, loglevel, log-format, pidfile, daemonize
 
 SIGTERM and SIGINT end it in order: waiting replicas are served, a snapshot is written where `save` asks for one.
 A second one ends it at once.

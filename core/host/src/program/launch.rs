@@ -228,7 +228,7 @@ fn serve<R: Runtime, L: Launch>(mut plan: Plan<L>, daemon: bool) -> Result<i32, 
     let logfile = Some(&settings.logfile).filter(|f| !f.is_empty()).map(PathBuf::from);
     // A daemon's output leads to its starter until it is up, and nowhere afterwards.
     let logfile = logfile.or_else(|| daemon.as_ref().map(|_| PathBuf::from("/dev/null")));
-    logging::init(level(settings.loglevel), logfile)
+    logging::init(level(settings.loglevel), settings.log_format, logfile)
         .map_err(|e| Fatal::new(format_args!("can't open the log file {}", settings.logfile), e))?;
     settings.maxclients = limit_clients(settings.maxclients);
     let pidfile = settings.pidfile.clone();

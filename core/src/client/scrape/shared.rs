@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::page::{Page, metrics};
 use crate::client::info::ClientCounts;
 use crate::client::server::Server;
-use crate::client::stats::{CommandStats, POWERS};
+use crate::client::stats::CommandStats;
 use crate::client::{REDIS_VERSION, VERSION};
 use crate::dataset::Spec;
 
@@ -167,16 +167,9 @@ fn each_command<S: Server>(
 
 /// Times are cut to whole microseconds, so that those below 2^n are the ones that took less. The last bucket has no bound.
 fn latencies(page: &mut Page<'_>, cmd: &[(&str, &str)], c: &CommandStats) {
-    if c.calls == 0 {
-        return;
-    }
-    let mut below = 0;
-    let bounded = c.by_power.iter().take(POWERS - 1).enumerate();
-    let buckets = bounded.map(|(power, n)| {
-        below += n;
-        (1u64 << power, below)
-    });
-    page.histogram(&LATENCIES, cmd, buckets, c.calls, c.us);
+    // With `latency-tracking no` there are none.
+    let Some(times) = c.times.as_ref().filter(|_| c.calls > 0) else { return };
+    page.histogram(&LATENCIES, cmd, times.below_powers(), c.calls, c.us);
 }
 
 fn errors<S: Server>(server: &mut S, page: &mut Page<'_>) {

@@ -3,12 +3,12 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::super::failover::Failover;
 use super::super::{Cx, Node};
 use crate::client::Session;
 use crate::client::info::{self, DataCounts, Fields};
-use crate::client::stats::human;
 use crate::dataset::Dataset;
 use crate::machine::Endpoint;
 use crate::replication::source::ReplicaInfo;
@@ -38,31 +38,6 @@ pub(in super::super) const EXPIRED_LOOKED_AT: usize = 10_000;
 /// The section of our own, behind Redis's, in `everything` and by its name.
 const OWN: &str = "primacy";
 
-/// What memory goes to, in bytes.
-pub(in super::super) struct Memory {
-    /// All together, and the most that it was when somebody looked.
-    pub(in super::super) used: u64,
-    pub(in super::super) peak: u64,
-    /// What clients hold: input, replies, transactions.
-    pub(in super::super) clients: u64,
-    /// The replication log.
-    pub(in super::super) log: u64,
-    /// Snapshots on their way to replicas.
-    pub(in super::super) snapshot: u64,
-    pub(in super::super) dataset: u64,
-    /// Values that changed while a snapshot had not reached them.
-    pub(in super::super) handed_over: u64,
-    /// What does not count for `maxmemory`.
-    pub(in super::super) uncounted: u64,
-}
-
-impl Memory {
-    /// What is neither data nor a snapshot's.
-    pub(in super::super) fn overhead(&self) -> u64 {
-        self.clients + self.log + self.snapshot
-    }
-}
-
 impl<D: Dataset> Node<D> {
     pub(in super::super) fn cmd_info(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
         info::refresh_usage(self, cx);
@@ -85,7 +60,7 @@ impl<D: Dataset> Node<D> {
     fn section(&mut self, name: &str, f: &mut Fields, s: &Session, now: Now) {
         match name {
             "server" => info::server_section(self, f, now),
-            "clients" => info::clients_section(self, f, s),
+            "clients" => self.clients_section(f, s, now),
             "memory" => self.memory_section(f, s),
             "persistence" => self.persistence_section(f, now),
             "stats" => self.clients.stats_section(f, &self.counts(now), now),
@@ -94,54 +69,17 @@ impl<D: Dataset> Node<D> {
             "modules" => f.section("Modules"),
             "commandstats" => self.clients.command_section(f),
             "errorstats" => self.clients.error_section(f),
-            "latencystats" => f.section("Latencystats"),
+            // What was counted before `latency-tracking no` is not shown.
+            "latencystats" if !self.config.settings.latency_tracking => f.section("Latencystats"),
+            "latencystats" => {
+                self.clients.latency_section(f, &self.config.settings.latency_tracking_info_percentiles);
+            }
             "cluster" => {
                 f.section("Cluster");
                 f.put("cluster_enabled", 0);
             }
             _ => self.keyspace_section(f),
         }
-    }
-
-    fn memory_section(&mut self, f: &mut Fields, s: &Session) {
-        let m = self.memory_counts(Some(s));
-        self.stats.peak_memory = m.peak;
-        let max = self.config.settings.maxmemory;
-        let rss = self.clients.usage.last.rss;
-        f.section("Memory");
-        f.put("used_memory", m.used);
-        f.put("used_memory_human", human(m.used));
-        f.put("used_memory_rss", rss);
-        f.put("used_memory_rss_human", human(rss));
-        f.put("used_memory_peak", m.peak);
-        f.put("used_memory_peak_human", human(m.peak));
-        f.put("used_memory_overhead", m.overhead());
-        f.put("used_memory_dataset", m.dataset);
-        f.put("maxmemory", max);
-        f.put("maxmemory_human", human(max));
-        f.put("maxmemory_policy", self.config.settings.maxmemory_policy.word());
-        f.put("mem_fragmentation_ratio", format_args!("{:.2}", rss as f64 / m.used.max(1) as f64));
-        f.put("mem_clients_normal", m.clients);
-        f.put("mem_clients_slaves", 0);
-        f.put("mem_replication_backlog", m.log);
-        f.put("mem_total_replication_buffers", m.log + m.snapshot);
-        f.put("mem_not_counted_for_evict", m.uncounted);
-        f.put("mem_snapshot_handed_over", m.handed_over);
-        f.put("mem_allocator", "system");
-        f.put("lazyfree_pending_objects", self.data.waiting_to_be_freed());
-        f.put("lazyfreed_objects", self.data.counters().lazy_freed);
-    }
-
-    /// What memory goes to; `s` is a session that is taken out.
-    pub(in super::super) fn memory_counts(&self, s: Option<&Session>) -> Memory {
-        let clients = self.clients.sessions.iter().chain(s).map(Session::memory).sum::<usize>() as u64;
-        let (log, snapshot) = self.source.memory();
-        let (log, snapshot, dataset) = (log as u64, snapshot as u64, self.data.memory() as u64);
-        let handed_over = self.data.snapshot_pending() as u64;
-        let used = clients + log + snapshot + dataset + handed_over;
-        let peak = self.stats.peak_memory.max(used);
-        let uncounted = used.saturating_sub(self.data.used() as u64);
-        Memory { used, peak, clients, log, snapshot, dataset, handed_over, uncounted }
     }
 
     fn persistence_section(&self, f: &mut Fields, now: Now) {
@@ -173,6 +111,17 @@ impl<D: Dataset> Node<D> {
         f.put("aof_current_rewrite_time_sec", -1);
         f.put("aof_last_bgrewrite_status", "ok");
         f.put("aof_last_write_status", "ok");
+        // There is no append-only file, and no module that forks.
+        info::nothing(
+            f,
+            &[
+                "aof_rewrites",
+                "aof_rewrites_consecutive_failures",
+                "aof_last_cow_size",
+                "module_fork_in_progress",
+                "module_fork_last_cow_size",
+            ],
+        );
         if let Some((began, taken, total)) = loading {
             f.put("loading_start_time", began);
             f.put("loading_total_bytes", total.unwrap_or(taken));
@@ -182,11 +131,26 @@ impl<D: Dataset> Node<D> {
         }
     }
 
+    fn clients_section(&self, f: &mut Fields, s: &Session, now: Now) {
+        info::clients_section(self, f, s, now);
+        let watched = self.watchers.len();
+        let (keys, gone) = self.waiters.keys();
+        f.put("total_watched_keys", watched);
+        f.put("total_blocking_keys", keys);
+        f.put("total_blocking_keys_on_nokey", gone);
+    }
+
+    /// Of a hundred keys with an expiry, those that have expired and are there.
+    fn stale_percent(&self, now: Now) -> f64 {
+        let with: u64 = (0..self.data.databases()).map(|db| self.data.stats(db).expires).sum();
+        self.data.expired_present(now, EXPIRED_LOOKED_AT) as f64 * 100.0 / with.max(1) as f64
+    }
+
     pub(in super::super) fn counts(&self, now: Now) -> DataCounts {
         let r = self.source.counters();
         DataCounts {
-            repl_in: self.stats.repl_in,
-            repl_out: self.stats.repl_out,
+            stream_faults: self.stats.stream_faults,
+            stale_percent: self.stale_percent(now),
             sync_full: r.full,
             sync_partial_ok: r.partial_ok,
             sync_partial_err: r.partial_err(),
@@ -202,6 +166,7 @@ impl<D: Dataset> Node<D> {
         self.link_fields(f, now);
         let set = &self.config.settings;
         f.put("connected_slaves", self.source.replica_count());
+        f.put("replicas_waiting_psync", self.source.awaiting_psync());
         if set.min_replicas_to_write > 0 && set.min_replicas_max_lag > 0 {
             let good = self.source.good_replicas(now.mono, u64::from(set.min_replicas_max_lag));
             f.put("min_slaves_good_slaves", good);
@@ -297,11 +262,13 @@ impl<D: Dataset> Node<D> {
             f.put(
                 &format!("replica{i}"),
                 format_args!(
-                    "ip={},port={},behind_bytes={},unacknowledged_bytes={}",
+                    "ip={},port={},behind_bytes={},unacknowledged_bytes={},lag_ms={},acknowledged_lag_ms={}",
                     address(&r),
                     r.port,
                     r.behind,
-                    self.source.offset().saturating_sub(r.offset)
+                    self.source.offset().saturating_sub(r.offset),
+                    ms(r.lag),
+                    ms(r.lag_acked)
                 ),
             );
         }
@@ -318,7 +285,7 @@ impl<D: Dataset> Node<D> {
         f.put("resync_refused_reason", refused.map(|r| format!("{}", r.why)).unwrap_or_default());
         f.put("full_syncs_under_way", self.source.full_syncs(now.mono));
         f.put("full_syncs_put_off", self.source.counters().put_off);
-        let throttled = self.throttle.map_or(core::time::Duration::ZERO, |t| now.mono - t.since());
+        let throttled = self.throttle.map_or(Duration::ZERO, |t| now.mono - t.since());
         f.put("write_throttle_active", u8::from(self.throttle.is_some()));
         f.put("write_throttle_count", self.stats.throttled);
         f.put("write_throttle_total_msec", (self.stats.throttled_for + throttled).as_millis());
@@ -332,6 +299,11 @@ impl<D: Dataset> Node<D> {
         f.put("stream_held_bytes", self.upstream.as_ref().map_or(0, |up| up.link.held()));
         f.put("resync_memory_bytes", handed + out + coming);
     }
+}
+
+/// Milliseconds, rounded; -1 if it is not known.
+fn ms(time: Option<Duration>) -> i64 {
+    time.map_or(-1, |d| ((d.as_micros() + 500) / 1000) as i64)
 }
 
 /// The address that a replica announced, or the one that it connects from.

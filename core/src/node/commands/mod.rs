@@ -6,6 +6,7 @@ mod databases;
 mod debug;
 mod info;
 mod introspect;
+mod memory;
 mod pubsub;
 mod replication;
 mod scripts;
@@ -24,6 +25,7 @@ use crate::client::commands::{self, NOT_AN_INTEGER, SYNTAX, help, int};
 use crate::dataset::{Dataset, Flags, KeySpec, Spec};
 
 const ALL: KeySpec = KeySpec::fixed(1, -1, 1);
+const SECOND: KeySpec = KeySpec::fixed(2, 2, 1);
 const BEHIND_2: KeySpec = KeySpec::NONE.counted(2);
 
 // Flags of a node's own rows, beside those of `client::commands::row`.
@@ -106,6 +108,7 @@ fn container_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
         "config" -2 [C] NONE "2.0.0" container "Commands about the configuration.";
         "debug" -2 [C, A, L] NONE "1.0.0" container "Commands for tests.";
         "latency" -2 [C] NONE "2.8.13" container "Commands about slow moments.";
+        "memory" -2 [C] NONE "4.0.0" container "Commands about memory.";
         "slowlog" -2 [C] NONE "2.2.12" container "Commands about slow commands.";
     }
     rows! { list, Node<D>, in [Node::<D>], "pubsub":
@@ -138,6 +141,12 @@ fn container_rows<D: Dataset>(list: &mut Vec<(&'static Spec, Run<D>)>) {
         "latency|history" 3 [A, L] NONE "2.8.13" latency_history "Shows the history of an event.";
         "latency|latest" 2 [A, L] NONE "2.8.13" latency_latest "Shows the last of each event.";
         "latency|reset" -2 [A, L] NONE "2.8.13" latency_reset "Forgets events.";
+        "memory|doctor" 2 [] NONE "4.0.0" memory_doctor "Explains unusual uses of memory.";
+        "memory|help" 2 [L] NONE "4.0.0" memory_help "Shows the subcommands.";
+        "memory|malloc-stats" 2 [] NONE "4.0.0" memory_malloc_stats "Shows what the allocator tells of itself.";
+        "memory|purge" 2 [] NONE "4.0.0" memory_purge "Gives unused memory back.";
+        "memory|stats" 2 [] NONE "4.0.0" memory_stats "Shows who holds how much memory.";
+        "memory|usage" -3 [R] SECOND "4.0.0" memory_usage "Shows the memory of a key and its value.";
         "slowlog|get" -2 [ADMIN, L] NONE "2.2.12" slowlog_get "Shows slow commands.";
         "slowlog|help" 2 [L] NONE "6.2.0" slowlog_help "Shows the subcommands.";
         "slowlog|len" 2 [ADMIN, L] NONE "2.2.12" slowlog_len "Counts slow commands.";

@@ -18,6 +18,7 @@ impl<D: Dataset> Node<D> {
         }
         match self.source.replconf(s.conn, args, &mut turn!(self, cx)) {
             Answer::Ok => s.reply().ok(),
+            Answer::OkWith(wanted) => s.reply().simple(&alloc::format!("OK {wanted}")),
             Answer::Error(text) => s.reply().error(&text),
             Answer::Silent | Answer::Closed => {}
         }

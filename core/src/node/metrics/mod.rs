@@ -113,7 +113,7 @@ impl<D: Dataset> Node<D> {
     }
 
     fn memory_metrics(&mut self, page: &mut Page<'_>) {
-        let m = self.memory_counts(None);
+        let m = self.held(None);
         self.stats.peak_memory = m.peak;
         let max = self.config.settings.maxmemory;
         page.one(&MEMORY_USED, m.used);

@@ -35,6 +35,8 @@ metrics! { REPLICATION:
     SLAVE_LAG Gauge "redis_connected_slave_lag_seconds" "seconds" "Seconds since it did so last, while it is online.";
     BEHIND Gauge "primacy_replica_unsent_bytes" "bytes" "Bytes of the stream that each replica was not sent.";
     UNACKNOWLEDGED Gauge "primacy_replica_unacknowledged_bytes" "bytes" "Bytes of the stream that it did not acknowledge.";
+    LAG Gauge "primacy_replica_lag_seconds" "seconds" "How long ago the first byte that it did not apply was written, one way; see docs/lag.md.";
+    LAG_ACKED Gauge "primacy_replica_acknowledged_lag_seconds" "seconds" "The same as of its last acknowledgement that told something.";
     SLAVE_INFO Gauge "redis_slave_info" "" "1 on a replica, with whom it follows among its labels.";
     PRIORITY Gauge "redis_slave_priority" "" "The directive replica-priority.";
     LINK_UP Gauge "redis_master_link_up" "" "1 while a replica follows its master's stream.";
@@ -50,20 +52,6 @@ metrics! { REPLICATION:
     REFUSED Counter "primacy_resyncs_refused_total" "" "Full resyncs that replica-resync-guard refused.";
 }
 
-/// Replicas by address and port.
-type Named<'a> = BTreeMap<(String, String), ReplicaInfo<'a>>;
-
-/// A row for each of them.
-fn family(
-    replicas: &Named<'_>,
-    page: &mut Page<'_>,
-    write: impl Fn(&mut Page<'_>, &[(&str, &str); 3], &ReplicaInfo<'_>),
-) {
-    for ((ip, port), r) in replicas {
-        write(page, &[("slave_ip", ip), ("slave_port", port), ("slave_state", r.state.as_str())], r);
-    }
-}
-
 impl<D: Dataset> Node<D> {
     pub(super) fn replication_metrics(&self, page: &mut Page<'_>) {
         let (source, counts) = (&self.source, self.counts(page.now));
@@ -75,8 +63,8 @@ impl<D: Dataset> Node<D> {
         page.one(&LOG_SIZE, self.config.settings.repl_backlog_size);
         page.one(&LOG_FIRST, if active { log.start() + 1 } else { 0 });
         page.one(&LOG_HISTORY, if active { log.history() } else { 0 });
-        page.one(&NET_IN, counts.repl_in);
-        page.one(&NET_OUT, counts.repl_out);
+        page.one(&NET_IN, self.clients.stats.repl_in);
+        page.one(&NET_OUT, self.clients.stats.repl_out);
         page.one(&SYNC_FULL, counts.sync_full);
         page.one(&SYNC_PARTIAL, counts.sync_partial_ok);
         page.one(&SYNC_DENIED, counts.sync_partial_err);
@@ -106,15 +94,21 @@ impl<D: Dataset> Node<D> {
             (port, _) => format!("{port}"),
         };
         // A name may be there only once: of a replica that came back while its former connection stands, the last counts.
-        let replicas: Named<'_> =
-            { self.source.replicas(page.now.mono) }.map(|r| ((address(&r), place(&r)), r)).collect();
-        family(&replicas, page, |page, labels, r| page.row(&SLAVE_OFFSET, labels, r.offset));
-        family(&replicas, page, |page, labels, r| page.row(&SLAVE_LAG, labels, r.lag_s));
+        let replicas: BTreeMap<(String, String), ReplicaInfo<'_>> =
+            self.source.replicas(page.now.mono).map(|r| ((address(&r), place(&r)), r)).collect();
+        let mut family = |write: &dyn Fn(&mut Page<'_>, &[(&str, &str)], &ReplicaInfo<'_>)| {
+            for ((ip, port), r) in &replicas {
+                write(page, &[("slave_ip", ip), ("slave_port", port), ("slave_state", r.state.as_str())], r);
+            }
+        };
+        family(&|page, labels, r| page.row(&SLAVE_OFFSET, labels, r.offset));
+        family(&|page, labels, r| page.row(&SLAVE_LAG, labels, r.lag_s));
         // Ours have no state among their labels, so that a series does not end with each resync.
-        family(&replicas, page, |page, labels, r| page.row(&BEHIND, &labels[..2], r.behind));
+        family(&|page, labels, r| page.row(&BEHIND, &labels[..2], r.behind));
         let unacknowledged = |r: &ReplicaInfo<'_>| self.source.offset().saturating_sub(r.offset);
-        family(&replicas, page, |page, labels, r| page.row(&UNACKNOWLEDGED, &labels[..2], unacknowledged(r)));
-        // How far behind in time: beside these, with the same labels.
+        family(&|page, labels, r| page.row(&UNACKNOWLEDGED, &labels[..2], unacknowledged(r)));
+        family(&|page, labels, r| r.lag.into_iter().for_each(|lag| page.row(&LAG, &labels[..2], lag)));
+        family(&|page, labels, r| r.lag_acked.into_iter().for_each(|lag| page.row(&LAG_ACKED, &labels[..2], lag)));
     }
 
     pub(super) fn link_metrics(&self, page: &mut Page<'_>) {

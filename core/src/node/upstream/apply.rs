@@ -81,7 +81,7 @@ impl<D: Dataset> Node<D> {
             Run::Own(_) => self.apply_own(stream, found.spec.name, args, end, cx)?,
         }
         let us = self.clients.stats.clock.lap(&mut *self.clients.meter);
-        self.clients.stats.called(found.index, us, false);
+        self.clients.stats.called(found.index, us, false, self.config.settings.latency_tracking);
         Ok(())
     }
 

@@ -56,6 +56,7 @@ impl Core {
         let Some(link) = self.link.as_mut().filter(|_| matches!(self.state, State::Connecting)) else { return };
         cx.out.event(crate::replication::Event::from(Event::Connected));
         self.last_io = cx.now.mono;
+        self.prompt = false;
         if let Some(takeover) = self.takeover.as_mut().filter(|t| **t != Takeover::Wanted) {
             // The link before this one broke without an answer.
             *takeover = Takeover::Open;
@@ -86,6 +87,8 @@ impl Core {
                     if refused {
                         not_understood("capa", &value, cx);
                     }
+                    let wanted = value.as_str().unwrap_or_default();
+                    self.prompt = !refused && wanted.split(' ').skip(1).any(|word| word == capa::PROMPT);
                     self.ask_psync(cx);
                 }
                 Step::Psync => {
@@ -126,7 +129,7 @@ impl Core {
         if self.config.two_channel && self.takeover.is_none() {
             args.extend(["capa", capa::REDIS_TWO_CHANNEL, "capa", capa::VALKEY_TWO_CHANNEL]);
         }
-        args.extend(["capa", &rdb]);
+        args.extend(["capa", capa::PROMPT, "capa", &rdb]);
         link.ask(&Command::new(&args), Step::Capa, cx.out);
         Ok(())
     }

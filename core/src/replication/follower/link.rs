@@ -10,7 +10,7 @@ use crate::ids::{ConnId, OpId};
 use crate::link::Link;
 use crate::machine::{Action, Endpoint, Job, Outcome, Turn};
 use crate::mutations::{Mutation, on};
-use crate::replication::ReplId;
+use crate::replication::{ReplId, capa};
 use crate::resp::{Command, ReplyLimits, decimal};
 use crate::time::Instant;
 
@@ -162,6 +162,11 @@ pub(super) struct Core {
     pub(super) applied: u64,
     /// Bytes at the front of the input that were delivered as raw stream already.
     pub(super) fresh: usize,
+    /// The master wants to hear at once of what is applied.
+    pub(super) prompt: bool,
+    /// The offset that was acknowledged last on this link, and when.
+    acked: u64,
+    acked_at: Instant,
     /// The master only knows SYNC: it wants no acknowledgements.
     pub(super) pre_psync: bool,
     /// What comes is not to be gone on with: the next link begins by a full resync.
@@ -199,6 +204,9 @@ impl Core {
             pending: 0,
             applied: 0,
             fresh: 0,
+            prompt: false,
+            acked: 0,
+            acked_at: Instant::ZERO,
             pre_psync: false,
             broken: false,
             last_io: Instant::ZERO,
@@ -428,6 +436,20 @@ impl Core {
         let offset = if on(Mutation::AcknowledgesRead) { self.read } else { self.applied };
         let command = Command::new(&[&b"REPLCONF"[..], b"ACK", decimal(&mut buf, false, offset)]);
         link.say(command.frame(), cx.out);
+        (self.acked, self.acked_at) = (offset, cx.now.mono);
+    }
+
+    /// What there was is applied: a master that wants to hear of it does, at once or when [`capa::PROMPT_GAP`] is over.
+    pub(super) fn acknowledge_news<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
+        if !self.prompt || self.applied == self.acked {
+            return;
+        }
+        let due = self.acked_at + capa::PROMPT_GAP;
+        if cx.now.mono >= due {
+            self.acknowledge(cx);
+        } else {
+            cx.timers.set_sooner(Timer::Ack.into(), due);
+        }
     }
 
     pub(super) fn newline<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {

@@ -221,7 +221,10 @@ fn frame<'a, 'i: 'a, K: Key, E: Emit>(
     let start = core.parsed;
     core.pending += used as u64;
     let error = match result {
-        Ok(None) => return None,
+        Ok(None) => {
+            core.acknowledge_news(cx);
+            return None;
+        }
         // A frame begins with '*'; a line that does not is an inline command, which no master sends. That is judged by
         // the whole line: its beginning may lie in another read.
         Ok(Some(args)) if args.raw().is_none() && !args.has_pieces() => LinkError::Inline { offset: start },

@@ -142,6 +142,7 @@ impl Session {
         let mut reply = Reply::new(&mut self.out, Proto::Resp2);
         match answer {
             Answer::Ok => reply.ok(),
+            Answer::OkWith(wanted) => reply.simple(&alloc::format!("OK {wanted}")),
             Answer::Error(text) => reply.error(&text),
             Answer::Silent => {}
             Answer::Closed => return Next::Gone,

@@ -10,6 +10,7 @@ use crate::mutations::{Mutation, on};
 use crate::time::Instant;
 
 use super::channel::{Channel, Dialect};
+use super::lag::Marks;
 use super::peer::{Peer, State, Transfer};
 use super::{GETACK, Source};
 
@@ -60,6 +61,12 @@ pub struct ReplicaInfo<'a> {
     pub lag_s: u64,
     /// Bytes of the stream it has not been sent.
     pub behind: u64,
+    /// How long ago what it lacks was written: from the writing of a byte here to its being applied there, one way. It grows
+    /// while nothing is acknowledged. `None` as long as nothing is known: before the first acknowledgement, and of one that
+    /// came by SYNC.
+    pub lag: Option<Duration>,
+    /// The same as of the last acknowledgement that told something.
+    pub lag_acked: Option<Duration>,
 }
 
 impl Peer {
@@ -78,6 +85,10 @@ impl Peer {
         }
     }
 
+    fn delay(&self, visible: u64, marks: &Marks, now: Instant) -> Option<(Duration, Duration)> {
+        self.is_online().then(|| self.delay.now(visible, marks, now)).flatten()
+    }
+
     /// Whole seconds since it was heard, for those that are online.
     fn lag(&self, now: Instant) -> Option<Duration> {
         matches!(self.state, State::Online | State::Held).then(|| now.since(self.acked_at))
@@ -90,6 +101,11 @@ impl Source {
         self.peers.values().filter(|p| self.is_shown(p)).count()
     }
 
+    /// How many replicas have the log held for them until their main connection asks for the stream.
+    pub fn awaiting_psync(&self) -> usize {
+        self.peers.values().filter(|p| p.is_channel() && p.pin().is_some()).count()
+    }
+
     /// How many connections are replicas'; one that synchronizes over two may have both.
     pub fn connections(&self) -> usize {
         self.peers.len()
@@ -97,15 +113,20 @@ impl Source {
 
     /// The replicas, in the order of their connections.
     pub fn replicas(&self, now: Instant) -> impl Iterator<Item = ReplicaInfo<'_>> {
-        self.peers.iter().filter(|(_, p)| self.is_shown(p)).map(move |(&conn, p)| ReplicaInfo {
-            conn,
-            ip: p.said.ip.as_deref(),
-            endpoint: &p.endpoint,
-            port: p.said.port,
-            state: p.shown_state(),
-            offset: p.acked,
-            lag_s: p.lag(now).map_or(0, |d| d.as_secs()),
-            behind: p.pin().map_or(0, |at| self.log.visible().saturating_sub(at)),
+        self.peers.iter().filter(|(_, p)| self.is_shown(p)).map(move |(&conn, p)| {
+            let delay = p.delay(self.log.visible(), &self.marks, now);
+            ReplicaInfo {
+                conn,
+                ip: p.said.ip.as_deref(),
+                endpoint: &p.endpoint,
+                port: p.said.port,
+                state: p.shown_state(),
+                offset: p.acked,
+                lag_s: p.lag(now).map_or(0, |d| d.as_secs()),
+                behind: p.pin().map_or(0, |at| self.log.visible().saturating_sub(at)),
+                lag: delay.map(|(now, _)| now),
+                lag_acked: delay.map(|(_, acked)| acked),
+            }
         })
     }
 

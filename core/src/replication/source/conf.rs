@@ -25,6 +25,8 @@ const ADDRESS_MAX: usize = 256;
 pub enum Answer {
     /// `+OK`.
     Ok,
+    /// `+OK`, and behind it the name of a capability that is wanted.
+    OkWith(&'static str),
     /// This error (its prefix is in it).
     Error(Cow<'static, str>),
     /// Nothing.
@@ -54,8 +56,9 @@ impl Source {
         }
         let said = self.said.entry(conn).or_default();
         let two = self.config.two_channel && self.config.diskless;
-        match options(said, two, args).and_then(|()| self.check_numbers(conn)) {
-            Ok(()) => Answer::Ok,
+        said.answered_at = Some(cx.now.mono);
+        match options(said, two, args).and_then(|wanted| self.check_numbers(conn).map(|()| wanted)) {
+            Ok(wanted) => wanted.map_or(Answer::Ok, Answer::OkWith),
             Err(answer) => answer,
         }
     }
@@ -88,6 +91,7 @@ impl Source {
             // It cannot have what it was not sent.
             return;
         }
+        peer.delay.acknowledged(offset, self.log.visible(), &self.marks, cx.now.mono);
         if offset > peer.acked {
             peer.acked = offset;
             self.acks = true;
@@ -107,8 +111,9 @@ impl Source {
     }
 }
 
-/// Takes the options in order; those before a wrong one stay.
-fn options(said: &mut Said, two_channel: bool, args: Args<'_>) -> Result<(), Answer> {
+/// Takes the options in order; those before a wrong one stay. The capability of which we say that we want it.
+fn options(said: &mut Said, two_channel: bool, args: Args<'_>) -> Result<Option<&'static str>, Answer> {
+    let mut wanted = None;
     if args.len().is_multiple_of(2) {
         return Err(Answer::Error(Cow::Borrowed("ERR syntax error")));
     }
@@ -123,6 +128,10 @@ fn options(said: &mut Said, two_channel: bool, args: Args<'_>) -> Result<(), Ans
             said.eof |= value.eq_ignore_ascii_case(b"eof");
             said.psync2 |= value.eq_ignore_ascii_case(b"psync2");
             said.reads = capa::reads(value).or(said.reads);
+            if value.eq_ignore_ascii_case(capa::PROMPT.as_bytes()) {
+                said.prompt = true;
+                wanted = Some(capa::PROMPT);
+            }
             if value.eq_ignore_ascii_case(capa::REDIS_TWO_CHANNEL.as_bytes()) {
                 // Of a replica that knows both, Redis's: it needs no question on the main connection.
                 said.two_channel = Some(Dialect::Redis);
@@ -155,7 +164,7 @@ fn options(said: &mut Said, two_channel: bool, args: Args<'_>) -> Result<(), Ans
             return Err(Answer::Error(Cow::Owned(text)));
         }
     }
-    Ok(())
+    Ok(wanted)
 }
 
 /// The number of another connection of the same replica.

@@ -147,7 +147,11 @@ impl Source {
         pre_psync: bool,
         cx: &mut Turn<'_, K, E>,
     ) -> Peer {
-        let said: Said = self.said.remove(&conn).unwrap_or_default();
+        let mut said: Said = self.said.remove(&conn).unwrap_or_default();
+        if let Some(at) = said.answered_at.take() {
+            // The first alone: what follows may come in one write.
+            said.round_trip.get_or_insert(cx.now.mono.since(at));
+        }
         self.activate(cx);
         Peer::new(endpoint, said, pre_psync, cx.now.mono)
     }
@@ -198,6 +202,7 @@ impl Source {
         peer.out.append(b"\r\n");
         peer.cursor = position;
         peer.become_online(cx.now.mono);
+        peer.delay.goes_on(position, self.log.visible());
         self.bind_main(conn, &mut peer, position, cx);
         let event =
             Event::PartialAccepted { replica: peer.name(), bytes: self.log.visible() - position, from: position + 1 };

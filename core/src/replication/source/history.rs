@@ -82,6 +82,7 @@ impl Source {
     pub(super) fn begin_log(&mut self, offset: u64) {
         self.log = Log::starting_at(offset);
         self.settled = offset;
+        self.marks.clear();
         self.generation += 1;
     }
 

@@ -13,6 +13,7 @@ mod config;
 mod event;
 mod handover;
 mod history;
+mod lag;
 mod peer;
 mod snapshot;
 mod watch;
@@ -146,6 +147,8 @@ pub struct Source {
     settled: u64,
     /// How often the log began anew over other data.
     generation: u64,
+    /// When which part of the log was written.
+    marks: lag::Marks,
 }
 
 impl Source {
@@ -170,6 +173,7 @@ impl Source {
             dirty: false,
             settled: at,
             generation: 0,
+            marks: lag::Marks::default(),
         }
     }
 
@@ -333,6 +337,9 @@ impl Source {
     pub fn sent<K: Key, E: Emit>(&mut self, conn: ConnId, len: usize, cx: &mut Turn<'_, K, E>) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.advance(len, cx.now.mono);
+        if peer.is_online() && peer.cursor < self.log.visible() {
+            peer.delay.queues(self.log.visible());
+        }
         match peer.state {
             State::Sending(_) => {
                 self.pump(conn, cx);

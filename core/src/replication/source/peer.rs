@@ -1,6 +1,7 @@
 //! One replica on the master side: what it said of itself, where it stands, what it still has to get.
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use crate::blocks::Blocks;
 use crate::ids::{ConnId, OpId};
@@ -10,6 +11,7 @@ use crate::time::Instant;
 
 use super::channel::{Channel, Dialect};
 use super::event::ReplicaName;
+use super::lag::Delay;
 use super::snapshot::Snapshots;
 
 /// What of the data a snapshot shall hold (`REPLCONF rdb-filter-only`).
@@ -37,6 +39,11 @@ pub(super) struct Said {
     pub(super) psync2: bool,
     /// The highest version of the snapshot format that it reads, if it said.
     pub(super) reads: Option<u16>,
+    /// `capa primacy-prompt-ack`: acknowledges at once.
+    pub(super) prompt: bool,
+    /// When its last REPLCONF was answered, and how long it took from there to its PSYNC.
+    pub(super) answered_at: Option<Instant>,
+    pub(super) round_trip: Option<Duration>,
     /// `rdb-only 1`: wants no stream.
     pub(super) rdb_only: bool,
     /// `rdb-filter-only`.
@@ -126,6 +133,8 @@ pub(super) struct Peer {
     /// Last acknowledged offset, and that of its append-only file if it told.
     pub(super) acked: u64,
     pub(super) fsynced: Option<u64>,
+    /// What is known of its lag.
+    pub(super) delay: Delay,
     /// When it last acknowledged (or was heard at all).
     pub(super) acked_at: Instant,
     /// When its connection became a replica's.
@@ -140,6 +149,7 @@ impl Peer {
     pub(super) fn new(endpoint: Endpoint, said: Said, pre_psync: bool, now: Instant) -> Self {
         Self {
             endpoint,
+            delay: Delay::new(said.prompt, said.round_trip, now),
             said,
             channel: None,
             held_until: None,

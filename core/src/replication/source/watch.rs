@@ -46,6 +46,9 @@ impl Source {
 
     fn settle_now<K: Key, E: Emit>(&mut self, cx: &mut Turn<'_, K, E>) {
         self.dirty = false;
+        if self.log.visible() > self.settled {
+            self.marks.grew(self.settled, self.log.start(), cx.now.mono);
+        }
         self.settled = self.log.visible();
         self.check_limits(cx);
         if !self.snapshots.is_empty() {

@@ -27,7 +27,7 @@ impl Sentinel {
             }
             match name {
                 "server" => info::server_section(self, &mut f, cx.now),
-                "clients" => info::clients_section(self, &mut f, s),
+                "clients" => info::clients_section(self, &mut f, s, cx.now),
                 "stats" => self.clients.stats_section(&mut f, &DataCounts::default(), cx.now),
                 "cpu" => self.clients.cpu_section(&mut f),
                 _ => self.sentinel_section(&mut f, cx.now),
