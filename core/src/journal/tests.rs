@@ -277,7 +277,7 @@ fn recording(seed: u64, inputs: u64, bound: u64, shelf: &Shelf) -> Vec<String> {
     let readings = Readings::new();
     let meter = RecordedMeter::new(Wild(rng(!seed)), readings.clone());
     let machine = Chatter::new(seed, Box::new(meter));
-    let mut m = Recorder::new(machine, &header(), readings, Box::new(shelf.clone()), bound);
+    let mut m = Recorder::new(machine, &header(), readings, None, Box::new(shelf.clone()), bound);
     let (mut told, mut out) = (vec![], Actions::new());
     let (mut mono, mut unix) = (r.below(1 << 40), r.below(1 << 50));
     for _ in 0..inputs {

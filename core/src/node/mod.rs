@@ -200,7 +200,8 @@ impl<D: Dataset> Node<D> {
         timers.set(Key::Start, Instant::ZERO);
         let id = ReplId::random(&mut rng);
         let run_id = rng.hex();
-        let clients = Clients::new(commands::all(&data), meter, about);
+        let passwords = Rng::new(seed.map(|b| !b));
+        let clients = Clients::new(commands::all(&data), meter, about, passwords);
         Self {
             source: Source::new(id, 0, start::source_config(&config.settings)),
             slowlog: stats::SlowLog::default(),
@@ -239,6 +240,11 @@ impl<D: Dataset> Node<D> {
             active_expire: true,
             rewrites: VecDeque::new(),
         }
+    }
+
+    /// Passwords that it makes (`ACL GENPASS`) come from this seed, which no recording holds, and not from the node's.
+    pub fn seed_passwords(&mut self, seed: Seed) {
+        self.clients.secrets = Rng::new(seed);
     }
 
     /// Its users and what they may do.
@@ -474,6 +480,10 @@ impl<D: Dataset> Machine for Node<D> {
         } else {
             self.clients.transmit(conn, budget, out);
         }
+    }
+
+    fn learn_password(&mut self, token: &[u8], hash: [u8; 32]) {
+        self.clients.commands.learn_password(token, hash);
     }
 }
 

@@ -549,4 +549,8 @@ impl Machine for Sentinel {
             link.transmit(budget, out);
         }
     }
+
+    fn learn_password(&mut self, token: &[u8], hash: [u8; 32]) {
+        self.clients.commands.learn_password(token, hash);
+    }
 }

@@ -170,7 +170,7 @@ fn another_seed(w: &World, file: &Path) -> Result<()> {
 /// What a recording with this header begins with.
 fn first_block(header: &Header) -> Result<Vec<u8>> {
     let kept = Arc::new(Mutex::new(Vec::new()));
-    drop(Recorder::new(Idle, header, Readings::new(), Box::new(First(Arc::clone(&kept))), u64::MAX));
+    drop(Recorder::new(Idle, header, Readings::new(), None, Box::new(First(Arc::clone(&kept))), u64::MAX));
     let block = kept.lock().map_err(|_| "lock")?.clone();
     Ok(block)
 }
