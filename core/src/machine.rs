@@ -20,7 +20,7 @@ use crate::ids::{ConnId, Ids, OpId};
 use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
-use crate::tls::Tls;
+use crate::tls::{PeerNames, Tls};
 
 /// A protocol participant that does no I/O.
 pub trait Machine: Send {
@@ -68,6 +68,13 @@ pub enum Input<'a, C> {
         peer: Endpoint,
         /// Whether it is encrypted.
         tls: bool,
+    },
+    /// Behind `Accepted`, and before all else of it: the peer of an encrypted connection showed a certificate.
+    Named {
+        /// The connection.
+        conn: ConnId,
+        /// Whom the certificate names.
+        names: Box<PeerNames>,
     },
     /// A connection that the machine asked for stands. One that cannot be made is `Closed` instead.
     Connected {

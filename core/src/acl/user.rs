@@ -53,6 +53,11 @@ impl User {
         &self.name
     }
 
+    /// Whether it may log in.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// Whether nothing is denied to it.
     pub(super) fn is_unrestricted(&self) -> bool {
         self.root.is_unrestricted()

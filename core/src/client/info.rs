@@ -141,6 +141,7 @@ impl<R> Clients<R> {
         f.put("acl_access_denied_cmd", s.denied_commands);
         f.put("acl_access_denied_key", s.denied_keys);
         f.put("acl_access_denied_channel", s.denied_channels);
+        f.put("acl_access_denied_tls_cert", s.denied_certificates);
         f.put("total_error_replies", s.total_errors);
         f.put("client_output_buffer_limit_disconnections", s.output_limit_disconnections);
         f.put("lazyfreed_objects", c.lazy_freed);

@@ -436,6 +436,7 @@ impl<D: Dataset> Machine for Node<D> {
             Input::Tick => self.tick(cx),
             Input::Resume => self.resume(cx),
             Input::Accepted { conn, listener: _, local, peer, tls: _ } => self.accepted(conn, local, peer, cx),
+            Input::Named { conn, names } => self.named(conn, &names, cx),
             Input::Connected { conn, .. } => self.upstream_connected(conn, cx),
             Input::Received { conn, bytes } if conn.is_opened() => self.upstream_received(conn, bytes, cx),
             Input::Received { conn, bytes } => self.received(conn, bytes, cx),

@@ -507,6 +507,7 @@ impl Machine for Sentinel {
             Input::Eof { conn } if conn.is_opened() => self.link_eof(conn, cx),
             Input::Closed { conn, reason } if conn.is_opened() => self.link_closed(conn, reason, cx),
             Input::Accepted { conn, local, peer, .. } => self.accepted(conn, local, peer, cx),
+            Input::Named { conn, names } => self.named(conn, &names, cx),
             Input::Received { conn, bytes } => self.received(conn, bytes, cx),
             Input::Sent { conn, len } => self.sent(conn, len, cx),
             Input::Eof { conn } => self.eof(conn, cx),
