@@ -28,7 +28,7 @@ const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 const ALTERNATIVE_NAMES: &[u8] = &[0x55, 29, 17];
 
 /// Values one after another.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Der<'a>(&'a [u8]);
 
 impl<'a> Iterator for Der<'a> {
@@ -38,7 +38,7 @@ impl<'a> Iterator for Der<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let [tag, first, rest @ ..] = self.0 else { return None };
         let (len, rest) = match first {
-            0..0x80 => (usize::from(*first), rest),
+            0..=0x7f => (usize::from(*first), rest),
             0x81..=0x84 => {
                 let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
                 (digits.iter().fold(0, |n, d| n << 8 | usize::from(*d)), rest)
@@ -53,7 +53,7 @@ impl<'a> Iterator for Der<'a> {
 
 impl<'a> Der<'a> {
     /// The content of the next value, if it has this tag.
-    fn take(&mut self, tag: u8) -> Option<Self> {
+    fn inside(&mut self, tag: u8) -> Option<Self> {
         self.next().filter(|(t, _)| *t == tag).map(|(_, content)| Self(content))
     }
 }
@@ -67,8 +67,8 @@ pub(super) fn of(certificate: &[u8]) -> PeerNames {
 }
 
 fn subject_and_extensions(certificate: &[u8]) -> Option<(Der<'_>, Der<'_>)> {
-    let mut fields = Der(certificate).take(SEQUENCE)?.take(SEQUENCE)?;
-    let mut behind = fields;
+    let mut fields = Der(certificate).inside(SEQUENCE)?.inside(SEQUENCE)?;
+    let mut behind = fields.clone();
     if behind.next()?.0 == VERSION {
         fields = behind;
     }
@@ -89,7 +89,7 @@ fn common_name(subject: Der<'_>) -> Option<Box<[u8]>> {
     let (_, value) = parts
         .filter_map(|(_, part)| {
             let mut part = Der(part);
-            (part.take(OBJECT)?.0 == COMMON_NAME).then(|| part.next())?
+            (part.inside(OBJECT)?.0 == COMMON_NAME).then(|| part.next())?
         })
         .next()
         .filter(|(tag, _)| TEXTS.contains(tag))?;
@@ -97,14 +97,14 @@ fn common_name(subject: Der<'_>) -> Option<Box<[u8]>> {
 }
 
 fn uris(mut extensions: Der<'_>) -> Vec<Box<[u8]>> {
-    let alternatives = extensions.take(SEQUENCE).and_then(|mut list| {
+    let alternatives = extensions.inside(SEQUENCE).and_then(|mut list| {
         list.find_map(|(_, extension)| {
             let mut extension = Der(extension);
-            if extension.take(OBJECT)?.0 != ALTERNATIVE_NAMES {
+            if extension.inside(OBJECT)?.0 != ALTERNATIVE_NAMES {
                 return None;
             }
             let (_, content) = extension.find(|(tag, _)| *tag == OCTETS)?;
-            Der(content).take(SEQUENCE)
+            Der(content).inside(SEQUENCE)
         })
     });
     let uris = alternatives.into_iter().flatten().filter(|(tag, _)| *tag == URI);
