@@ -402,8 +402,8 @@ fn missing_doubled_and_foreign_blocks_are_told() {
     let more = [&bytes[..], b"x"].concat();
     assert_eq!(read(&more, || 999).1, Err(JournalError::BehindEnd { offset: bytes.len() as u64 }));
     let mut later = bytes.clone();
-    later[8] = 2;
-    assert_eq!(read(&later, || 1).1, Err(JournalError::UnknownFormat { came: 2 }));
+    later[8] = FORMAT as u8 + 1;
+    assert_eq!(read(&later, || 1).1, Err(JournalError::UnknownFormat { came: FORMAT + 1 }));
     let text = read(b"REDIS0011...", || 1).1.unwrap_err();
     assert_eq!(
         format!("{text}"),
