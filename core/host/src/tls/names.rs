@@ -51,7 +51,7 @@ impl<'a> Iterator for Der<'a> {
     }
 }
 
-impl<'a> Der<'a> {
+impl Der<'_> {
     /// The content of the next value, if it has this tag.
     fn inside(&mut self, tag: u8) -> Option<Self> {
         self.next().filter(|(t, _)| *t == tag).map(|(_, content)| Self(content))
@@ -85,14 +85,12 @@ fn name(bytes: &[u8]) -> Option<Box<[u8]>> {
 
 /// The first one.
 fn common_name(subject: Der<'_>) -> Option<Box<[u8]>> {
-    let parts = subject.filter(|(tag, _)| *tag == SET).flat_map(|(_, set)| Der(set));
-    let (_, value) = parts
-        .filter_map(|(_, part)| {
-            let mut part = Der(part);
-            (part.inside(OBJECT)?.0 == COMMON_NAME).then(|| part.next())?
-        })
-        .next()
-        .filter(|(tag, _)| TEXTS.contains(tag))?;
+    let mut parts = subject.filter(|(tag, _)| *tag == SET).flat_map(|(_, set)| Der(set));
+    let is_common = |(_, part)| {
+        let mut part = Der(part);
+        (part.inside(OBJECT)?.0 == COMMON_NAME).then(|| part.next())?
+    };
+    let (_, value) = parts.find_map(is_common).filter(|(tag, _)| TEXTS.contains(tag))?;
     name(value)
 }
 
