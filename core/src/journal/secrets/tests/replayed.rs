@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 use std::sync::Mutex;
 
 use bytes::Bytes;
@@ -101,7 +102,7 @@ impl Rig {
                 }
                 Action::Interest { conn, write: true, .. } => self.write(conn),
                 Action::Yield => self.feed(Input::Resume),
-                Action::Event(event) => self.log += &format!("{event}\n"),
+                Action::Event(event) => writeln!(self.log, "{event}").unwrap(),
                 _ => {}
             }
         }
@@ -138,7 +139,7 @@ impl Rig {
                 self.feed(Input::Sent { conn, len });
             }
         }
-        let asked = self.sent.get(&conn).map_or(0, |sent| sent.iter().filter(|b| **b == b'*').count());
+        let asked = self.sent.get(&conn).map_or(0, |sent| sent.split(|b| *b == b'*').count() - 1);
         if conn.is_opened() && asked < 4 {
             self.feed(Input::Received { conn, bytes: if asked == 1 { b"+PONG\r\n" } else { b"+OK\r\n" } });
         }
