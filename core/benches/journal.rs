@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use primacy_core::config::Config;
 use primacy_core::ids::{ConnId, OpId};
-use primacy_core::journal::{End, Full, Header, Readings, RecordedMeter, Recorder, Sink};
+use primacy_core::journal::{End, Full, Header, Readings, RecordedMeter, Recorder, Secrets, Sink};
 use primacy_core::keyspace::Keyspace;
 use primacy_core::machine::{Action, Chunks, Endpoint, Job, Meter, Outcome};
 use primacy_core::node::{About, Event, Node};
@@ -119,7 +119,14 @@ fn sets(c: &mut Criterion) {
             config: String::new(),
             about: Vec::new(),
         };
-        let recorder = Recorder::new(node(Box::new(meter)), &header, readings, Box::new(Nowhere), u64::MAX);
+        let recorder = Recorder::new(
+            node(Box::new(meter)),
+            &header,
+            readings,
+            Some(Secrets::new([3; 32])),
+            Box::new(Nowhere),
+            u64::MAX,
+        );
         let mut bench = Bench::new(recorder);
         b.iter(|| bench.turn());
     });

@@ -29,6 +29,8 @@ pub struct Blocks {
     tail: BytesMut,
     /// Capacity that the next fresh tail gets.
     next_block: usize,
+    /// Behind the last secret.
+    secret_to: u64,
 }
 
 impl Default for Blocks {
@@ -45,7 +47,14 @@ impl Blocks {
 
     /// An empty store whose first byte will have offset `start`.
     pub fn starting_at(start: u64) -> Self {
-        Self { start, tail_at: start, closed: VecDeque::new(), tail: BytesMut::new(), next_block: FIRST_BLOCK }
+        Self {
+            start,
+            tail_at: start,
+            closed: VecDeque::new(),
+            tail: BytesMut::new(),
+            next_block: FIRST_BLOCK,
+            secret_to: 0,
+        }
     }
 
     /// Offset of the first byte still held.
@@ -110,6 +119,11 @@ impl Blocks {
         }
     }
 
+    /// What was appended last tells a secret: until it is sent, nothing that is shown is held against a replay.
+    pub fn keep_secret(&mut self) {
+        self.secret_to = self.end();
+    }
+
     /// Adds `bytes` to the end without copying them.
     pub fn append_shared(&mut self, bytes: Bytes) {
         if bytes.is_empty() {
@@ -125,6 +139,9 @@ impl Blocks {
     pub fn read(&mut self, at: u64, budget: usize, out: &mut Chunks) {
         if at < self.start || at >= self.end() || budget == 0 {
             return;
+        }
+        if at < self.secret_to {
+            out.keep_secret();
         }
         let to = self.end().min(at.saturating_add(budget as u64));
         if to > self.tail_at {

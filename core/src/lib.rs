@@ -47,6 +47,7 @@ pub mod rdb;
 pub mod replication;
 pub mod resp;
 pub mod rng;
+mod secrets;
 pub mod sentinel;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -21,7 +21,7 @@ use crate::ids::{ConnId, Ids, OpId};
 use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
-use crate::tls::Tls;
+use crate::tls::{PeerNames, Tls};
 
 /// A protocol participant that does no I/O.
 pub trait Machine: Send {
@@ -41,6 +41,12 @@ pub trait Machine: Send {
     /// Shows up to `budget` unsent bytes of a connection. Decides nothing and moves no cursor ([`Input::Sent`]
     /// does): a replay that never calls it gives the same actions.
     fn transmit(&mut self, conn: ConnId, budget: usize, out: &mut Chunks);
+
+    /// In a replay, before the input that uses it: the recording has `token` in the place of a password, and `hash` in the
+    /// place of its SHA-256. A machine that hashes passwords hashes this one so from now on.
+    fn learn_password(&mut self, token: &[u8], hash: [u8; 32]) {
+        let _ = (token, hash);
+    }
 }
 
 /// One thing that happened to a machine.
@@ -63,6 +69,13 @@ pub enum Input<'a, C> {
         peer: Endpoint,
         /// Whether it is encrypted.
         tls: bool,
+    },
+    /// Behind `Accepted`, and before all else of it: the peer of an encrypted connection showed a certificate.
+    Named {
+        /// The connection.
+        conn: ConnId,
+        /// Whom the certificate names.
+        names: Box<PeerNames>,
     },
     /// A connection that the machine asked for stands. One that cannot be made is `Closed` instead.
     Connected {
@@ -287,6 +300,7 @@ pub struct Turn<'a, K, E> {
 pub struct Chunks {
     list: SmallVec<[Bytes; 16]>,
     bytes: usize,
+    secret: bool,
 }
 
 impl Chunks {
@@ -307,10 +321,21 @@ impl Chunks {
         self.bytes
     }
 
+    /// Passwords or their hashes are among the bytes: a recording takes no sum of them, since a replay has tokens there.
+    pub fn keep_secret(&mut self) {
+        self.secret = true;
+    }
+
+    /// Whether secrets are among them.
+    pub fn is_secret(&self) -> bool {
+        self.secret
+    }
+
     /// Forgets all handles.
     pub fn clear(&mut self) {
         self.list.clear();
         self.bytes = 0;
+        self.secret = false;
     }
 }
 

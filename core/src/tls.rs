@@ -1,11 +1,14 @@
 //! What encryption is asked for: names of files, and rules. Certificates themselves are the runtime's: a machine sees
 //! plaintext, and whether a connection is encrypted.
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 /// What a runtime makes its TLS of; answered by [`Outcome::Loaded`](crate::machine::Outcome::Loaded) once it is in
 /// force. Names of files are as the configuration has them, empty for none.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Tls {
     /// `tls-cert-file`: our certificate, with those between it and the authority behind it (PEM).
     pub cert_file: String,
@@ -29,6 +32,58 @@ pub struct Tls {
     pub protocols: Protocols,
     /// Whether links are encrypted (`tls-replication`), so that there has to be somebody to trust.
     pub links: bool,
+}
+
+impl fmt::Debug for Tls {
+    /// Without the passphrases.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("cert_file", &self.cert_file)
+            .field("key_file", &self.key_file)
+            .field("client_cert_file", &self.client_cert_file)
+            .field("client_key_file", &self.client_key_file)
+            .field("ca_cert_file", &self.ca_cert_file)
+            .field("ca_cert_dir", &self.ca_cert_dir)
+            .field("auth_clients", &self.auth_clients)
+            .field("protocols", &self.protocols)
+            .field("links", &self.links)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the certificate of a peer says of its owner. The runtime has verified the certificate, not that anybody of this
+/// name is known.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PeerNames {
+    /// The first common name of its subject.
+    pub common_name: Option<Box<[u8]>>,
+    /// The URIs among its alternative names, in their order.
+    pub uris: Vec<Box<[u8]>>,
+}
+
+/// `tls-auth-clients-user` (Redis 8.6, Valkey 9.0; `URI` Valkey 9.1): which name of a client's certificate is that of the
+/// user as whom it is logged in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CertificateUser {
+    /// None: clients log in themselves.
+    #[default]
+    Off,
+    /// The common name.
+    CommonName,
+    /// The first URI that is the name of a user.
+    Uri,
+}
+
+impl CertificateUser {
+    /// The names that may be a user's.
+    pub(crate) fn of(self, names: &PeerNames) -> impl Iterator<Item = &[u8]> {
+        let (common, uris) = match self {
+            Self::Off => (None, &[][..]),
+            Self::CommonName => (names.common_name.as_deref(), &[][..]),
+            Self::Uri => (None, &names.uris[..]),
+        };
+        common.into_iter().chain(uris.iter().map(|uri| &**uri))
+    }
 }
 
 /// `tls-auth-clients`: whether clients have to show a certificate that an authority of ours signed.

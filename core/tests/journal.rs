@@ -10,7 +10,8 @@ use std::sync::Mutex;
 use primacy_core::Machine;
 use primacy_core::config::Config;
 use primacy_core::journal::{
-    Difference, Differs, End, Full, Header, Item, Playback, Reader, Readings, RecordedMeter, Recorder, Replay, Sink,
+    Difference, Differs, End, Full, Header, Item, Playback, Reader, Readings, RecordedMeter, Recorder, Replay, Secrets,
+    Sink,
 };
 use primacy_core::keyspace::Keyspace;
 use primacy_core::machine::{Action, Input, Job, Meter, Signal};
@@ -71,7 +72,14 @@ fn recorded(info: &BootInfo<'_>, shelves: &Shelves) -> Recorder<Member> {
     let readings = Readings::new();
     let meter = RecordedMeter::new(Steps(0), readings.clone());
     let node = group::node(config, info.seed, Box::new(meter));
-    Recorder::new(Member::Node(Box::new(node)), &header, readings, Box::new(Keep(shelf)), BOUND)
+    Recorder::new(
+        Member::Node(Box::new(node)),
+        &header,
+        readings,
+        Some(Secrets::new([9; 32])),
+        Box::new(Keep(shelf)),
+        BOUND,
+    )
 }
 
 /// A group through a crash, a partition, a promotion and an orderly end, with all its recordings.

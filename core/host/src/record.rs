@@ -15,7 +15,7 @@ use primacy_core::journal::{End, Full, Sink, end_block};
 pub const QUEUE_BYTES: u64 = 64 << 20;
 /// The bound of a recording's file in bytes, if none is given.
 pub const DEFAULT_MAX: u64 = 1 << 30;
-/// Only its owner may read it: it holds passwords.
+/// Only its owner may read it: it holds all data.
 const MODE: u32 = 0o600;
 /// Empty buffers that are kept to be filled again.
 const SPARE: usize = 4;

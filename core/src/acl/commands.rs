@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::category::categories;
+use super::password::Passwords;
 use crate::client::commands::keyuse::KeyUse;
 use crate::dataset::{Flags, Spec};
 
@@ -41,6 +42,8 @@ pub(super) struct Entry {
 pub struct Commands {
     pub(super) list: Box<[Entry]>,
     names: BTreeMap<&'static str, usize>,
+    /// How the passwords in rules become hashes.
+    pub(super) passwords: Passwords,
 }
 
 impl Commands {
@@ -58,7 +61,12 @@ impl Commands {
                 list[parent].subcommands.push(i);
             }
         }
-        Self { list: list.into(), names }
+        Self { list: list.into(), names, passwords: Passwords::default() }
+    }
+
+    /// In a replay: what the token of a password hashes to ([`Machine::learn_password`](crate::Machine::learn_password)).
+    pub(crate) fn learn_password(&mut self, token: &[u8], hash: [u8; 32]) {
+        self.passwords.learn(token, hash);
     }
 
     pub(super) fn find(&self, name: &str) -> Option<usize> {

@@ -23,6 +23,8 @@ pub enum What {
     Channel,
     /// To log in.
     Auth,
+    /// To be logged in by a certificate.
+    Certificate,
 }
 
 impl What {
@@ -33,6 +35,7 @@ impl What {
             Self::Key => "key",
             Self::Channel => "channel",
             Self::Auth => "auth",
+            Self::Certificate => "tls-cert",
         }
     }
 }

@@ -28,6 +28,16 @@ pub use user::User;
 pub(crate) use users::valid_name;
 pub use users::{LoadError, UserId, Users};
 
+/// The SHA-256 that 64 hexadecimal digits in lower case spell.
+pub(crate) fn parse_hash(hex: &[u8]) -> Option<[u8; 32]> {
+    password::Hash::parse(hex).map(|hash| hash.bytes())
+}
+
+/// The digits of a SHA-256.
+pub(crate) fn hash_text(hash: &[u8; 32]) -> alloc::string::String {
+    password::Hash::new(*hash).hex()
+}
+
 /// Users at most: what `ACL SETUSER` and files may make.
 pub const MAX_USERS: usize = 100_000;
 /// Rules, patterns and passwords of one user at most, and words of one line.

@@ -1,8 +1,12 @@
 //! Passwords: only their SHA-256 is kept, and comparing takes the same time whatever they are.
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use sha2::{Digest as _, Sha256};
+
+use crate::secrets::same_secret;
 
 /// The SHA-256 of a password.
 #[derive(Clone, Copy, Eq)]
@@ -17,6 +21,23 @@ impl core::fmt::Debug for Hash {
 impl PartialEq for Hash {
     fn eq(&self, other: &Self) -> bool {
         same_secret(&self.0, &other.0)
+    }
+}
+
+/// How passwords become hashes.
+#[derive(Debug, Default)]
+pub(super) struct Passwords {
+    /// What the tokens of a recording hash to; empty but in a replay.
+    learned: BTreeMap<Box<[u8]>, Hash>,
+}
+
+impl Passwords {
+    pub(super) fn learn(&mut self, token: &[u8], hash: [u8; 32]) {
+        self.learned.insert(token.into(), Hash(hash));
+    }
+
+    pub(super) fn hash(&self, password: &[u8]) -> Hash {
+        self.learned.get(password).copied().unwrap_or_else(|| Hash::of(password))
     }
 }
 
@@ -43,32 +64,23 @@ impl Hash {
         Some(Self(bytes))
     }
 
+    pub(super) const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) const fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     pub(super) fn hex(&self) -> String {
         let digit = |n: u8| char::from_digit(n.into(), 16).unwrap_or_default();
         self.0.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
     }
 }
 
-/// Compares in time that does not depend on where the first difference lies.
-fn same_secret(a: &[u8], b: &[u8]) -> bool {
-    let mut differ = a.len() ^ b.len();
-    for i in 0..a.len().max(b.len()) {
-        differ |= usize::from(a.get(i).copied().unwrap_or(0) ^ b.get(i).copied().unwrap_or(0));
-    }
-    core::hint::black_box(differ) == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_compare_by_content_and_length() {
-        assert!(same_secret(b"abc", b"abc") && same_secret(b"", b""));
-        for (a, b) in [("abc", "abd"), ("abc", "ab"), ("", "a"), ("abc", "abc\0")] {
-            assert!(!same_secret(a.as_bytes(), b.as_bytes()), "{a:?} {b:?}");
-        }
-    }
 
     #[test]
     fn a_hash_is_read_as_it_is_written() {

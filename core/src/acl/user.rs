@@ -53,14 +53,19 @@ impl User {
         &self.name
     }
 
+    /// Whether it may log in.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// Whether nothing is denied to it.
     pub(super) fn is_unrestricted(&self) -> bool {
         self.root.is_unrestricted()
     }
 
     /// Whether it logs in with this password.
-    pub(super) fn accepts(&self, password: &[u8]) -> bool {
-        let hash = Hash::of(password);
+    pub(super) fn accepts(&self, commands: &Commands, password: &[u8]) -> bool {
+        let hash = commands.passwords.hash(password);
         // All are compared: the time tells neither which one it was nor whether it was one.
         let found = self.passwords.iter().filter(|known| **known == hash).count();
         self.enabled && (self.nopass || found > 0)
@@ -92,9 +97,9 @@ impl User {
                 *self = Self { sanitize: Some(true), ..Self::new(&name, commands, channels) };
             }
             (b"clearselectors", _) => self.selectors.clear(),
-            (_, [b'>', password @ ..]) => self.add_password(Hash::of(password))?,
+            (_, [b'>', password @ ..]) => self.add_password(commands.passwords.hash(password))?,
             (_, [b'#', hash @ ..]) => self.add_password(Hash::parse(hash).ok_or(RuleError::Hash)?)?,
-            (_, [b'<', password @ ..]) => self.remove_password(Hash::of(password))?,
+            (_, [b'<', password @ ..]) => self.remove_password(commands.passwords.hash(password))?,
             (_, [b'!', hash @ ..]) => self.remove_password(Hash::parse(hash).ok_or(RuleError::Hash)?)?,
             (_, [b'(', inner @ .., b')']) => self.add_selector(commands, inner, channels)?,
             _ => return self.root.apply(commands, rule),

@@ -41,7 +41,7 @@ pub enum LoadError {
     Rule {
         /// Whose.
         user: Box<str>,
-        /// Which one, lossily as text; not of a password.
+        /// Which one, lossily as text; not that of a password, nor of its hash.
         rule: Box<str>,
         /// What is wrong with it.
         error: RuleError,
@@ -103,10 +103,10 @@ impl Users {
     }
 
     /// The user who logs in with this name and password.
-    pub fn log_in(&self, name: &[u8], password: &[u8]) -> Option<UserId> {
+    pub fn log_in(&self, commands: &Commands, name: &[u8], password: &[u8]) -> Option<UserId> {
         let id = self.id(name);
         // Whether there is such a user does not show in the time: the password is hashed and compared all the same.
-        let right = id.map_or(&self.default, |id| self.get(id)).accepts(password);
+        let right = id.map_or(&self.default, |id| self.get(id)).accepts(commands, password);
         id.filter(|_| right)
     }
 
@@ -184,7 +184,11 @@ impl Users {
         for rule in merge_selectors(words).map_err(LoadError::Unmatched)? {
             user.apply(commands, &rule, channels).map_err(|error| LoadError::Rule {
                 user: text(name),
-                rule: if matches!(rule.first(), Some(b'<' | b'>')) { "(a password)".into() } else { text(&rule) },
+                rule: if matches!(rule.first(), Some(b'<' | b'>' | b'#' | b'!')) {
+                    "(a password)".into()
+                } else {
+                    text(&rule)
+                },
                 error,
             })?;
         }

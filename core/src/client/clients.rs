@@ -16,6 +16,7 @@ use crate::dataset::Spec;
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Chunks, Meter};
 use crate::resp::{Args, Proto, Reply};
+use crate::rng::Rng;
 use crate::time::{Instant, Now};
 
 /// Messages of so many bytes are kept once for all who get them; shorter ones are copied, which is cheaper.
@@ -48,6 +49,8 @@ pub(crate) struct Clients<R> {
     pub(crate) commands: Commands,
     /// the users,
     pub(crate) users: Users,
+    /// where passwords that we make come from,
+    pub(crate) secrets: Rng,
     /// and what they were denied.
     pub(crate) denials: acl::Log,
     /// Files of users that are being read or written, with the client that waits for it; none at the start.
@@ -76,12 +79,13 @@ pub(crate) struct Clients<R> {
 }
 
 impl<R> Clients<R> {
-    pub(crate) fn new(commands: Vec<(&'static Spec, R)>, meter: Box<dyn Meter>, about: About) -> Self {
+    pub(crate) fn new(commands: Vec<(&'static Spec, R)>, meter: Box<dyn Meter>, about: About, secrets: Rng) -> Self {
         let table = Table::new(commands);
         let commands = Commands::new(table.iter());
         Self {
             about,
             users: Users::new(&commands),
+            secrets,
             commands,
             denials: acl::Log::default(),
             user_files: Vec::new(),
@@ -340,7 +344,7 @@ mod tests {
 
     /// Three who listen: two of them in RESP2, by name and by pattern, one in RESP3 by name.
     fn listeners() -> Clients<()> {
-        let mut clients = Clients::new(Vec::new(), Box::new(NoMeter), About::default());
+        let mut clients = Clients::new(Vec::new(), Box::new(NoMeter), About::default(), Rng::new([0; 32]));
         let here = Endpoint::Unix("".into());
         for (n, proto, kind) in [
             (1, Proto::Resp2, Kind::Channel),

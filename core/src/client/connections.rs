@@ -1,14 +1,17 @@
 //! Connections of clients: how they come, are told to the runtime, and go.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::scrape::Scraping as _;
 use super::server::{Cx, Server, Timer};
 use super::{CloseWhen, Dispatch as _, Event, OutputLimit, Session};
+use crate::acl::What;
 use crate::ids::ConnId;
 use crate::machine::{Action, Endpoint, SocketOptions};
+use crate::tls::PeerNames;
 
 /// The first byte of whoever speaks TLS; no command begins with it. (Redis answers what follows line by line.)
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -57,6 +60,24 @@ pub(crate) trait Connections: Server {
         clients.sessions.insert(s);
         clients.stirred.insert(conn);
         self.arm_idle(cx);
+    }
+
+    /// The certificate that a client showed names somebody: a user, perhaps, as whom it is logged in then. Else it stays who
+    /// it is, and the log of the users tells.
+    fn named(&mut self, conn: ConnId, names: &PeerNames, cx: &mut Cx<'_, Self::Event>) {
+        let (rule, most) = (self.settings().tls_auth_clients_user, self.settings().acllog_max_len as usize);
+        let Some(mut s) = self.clients_mut().sessions.take(conn) else { return };
+        let clients = self.clients_mut();
+        let found =
+            rule.of(names).find_map(|name| clients.users.id(name).filter(|id| clients.users.get(*id).is_enabled()));
+        if let Some(id) = found {
+            (s.user, s.authenticated) = (id, true);
+            let user = String::from_utf8_lossy(clients.users.get(id).name()).into();
+            self.tell(Event::LoggedIn { peer: s.peer.clone(), user }, cx);
+        } else if let Some(name) = rule.of(names).next() {
+            clients.note_denial(&s, What::Certificate, name, Some(name), cx.now, most);
+        }
+        self.clients_mut().sessions.put(s);
     }
 
     fn received(&mut self, conn: ConnId, bytes: &[u8], cx: &mut Cx<'_, Self::Event>) {

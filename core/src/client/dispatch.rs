@@ -98,7 +98,11 @@ pub(crate) trait Dispatch: Server {
                 self.found(s, &found, whole.args(), cx);
             }
             Ok(found) => self.found(s, &found, args, cx),
-            Err(text) => self.refuse(s, None, &text),
+            Err(text) => {
+                self.refuse(s, None, &text);
+                // Its arguments are in the text, whatever they were meant for.
+                s.reply().keep_secret();
+            }
         }
         // A client that wants no replies still gets those of CLIENT REPLY ON, which switches before it answers.
         s.silence(mark);

@@ -38,6 +38,13 @@ pub enum Event {
     },
     /// A client came.
     Accepted(Endpoint),
+    /// A client is logged in by its certificate.
+    LoggedIn {
+        /// Where it comes from.
+        peer: Endpoint,
+        /// As whom.
+        user: Box<str>,
+    },
     /// A client went.
     Closed(Endpoint),
     /// An idle client was closed.
@@ -58,7 +65,11 @@ impl Event {
     /// How grave.
     pub fn level(&self) -> Level {
         match self {
-            Self::Accepted(_) | Self::Closed(_) | Self::IdleClosed(_) | Self::ProtocolError { .. } => Level::Verbose,
+            Self::Accepted(_)
+            | Self::LoggedIn { .. }
+            | Self::Closed(_)
+            | Self::IdleClosed(_)
+            | Self::ProtocolError { .. } => Level::Verbose,
             Self::OutputLimit { .. }
             | Self::QueryLimit { .. }
             | Self::Refused { .. }
@@ -78,6 +89,9 @@ impl fmt::Display for Event {
             Self::QueryLimit { client } => write!(f, "Closing client that reached max query buffer length: {client}"),
             Self::Refused { peer, why } => write!(f, "Refused a connection from {peer}: {why}"),
             Self::Accepted(peer) => write!(f, "Accepted {peer}"),
+            Self::LoggedIn { peer, user } => {
+                write!(f, "TLS: Auto-authenticated client as {} (addr={peer})", user.escape_debug())
+            }
             Self::Closed(peer) => write!(f, "Client closed connection {peer}"),
             Self::IdleClosed(peer) => write!(f, "Closing idle client {peer}"),
             Self::UsersUnusable { why } => write!(f, "Critical error while loading ACLs. Exiting. {why}"),

@@ -218,6 +218,7 @@ impl<R> Clients<R> {
         f.put("acl_access_denied_cmd", s.denied_commands);
         f.put("acl_access_denied_key", s.denied_keys);
         f.put("acl_access_denied_channel", s.denied_channels);
+        f.put("acl_access_denied_tls_cert", s.denied_certificates);
         f.put("total_error_replies", s.total_errors);
         f.put("unexpected_error_replies", counts.stream_faults);
         f.put("total_reads_processed", s.reads);

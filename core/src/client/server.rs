@@ -13,7 +13,6 @@ use crate::dataset::Spec;
 use crate::ids::{ConnId, Ids};
 use crate::machine::{Actions, Machine};
 use crate::resp::Args;
-use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
 
@@ -89,7 +88,6 @@ pub(crate) trait Server: Machine + Sized {
     fn clients_mut(&mut self) -> &mut Clients<Self::Run>;
     fn timers(&mut self) -> &mut Timers<Self::Key>;
     fn ids(&mut self) -> &mut Ids;
-    fn rng(&mut self) -> &mut Rng;
     fn settings(&self) -> &Settings;
     /// The users are known: the start goes on.
     fn users_ready(&mut self, cx: &mut Cx<'_, Self::Event>);

@@ -83,6 +83,8 @@ pub(crate) struct Stats {
     pub(crate) denied_commands: u64,
     pub(crate) denied_keys: u64,
     pub(crate) denied_channels: u64,
+    /// Certificates that name no user who is on.
+    pub(crate) denied_certificates: u64,
     pub(crate) output_limit_disconnections: u64,
     pub(crate) query_limit_disconnections: u64,
     pub(crate) errors: BTreeMap<String, u64>,
@@ -107,6 +109,7 @@ impl Stats {
             What::Key => &mut self.denied_keys,
             What::Channel => &mut self.denied_channels,
             What::Auth => &mut self.auth_failures,
+            What::Certificate => &mut self.denied_certificates,
         } += 1;
     }
 

@@ -8,7 +8,7 @@ use super::{
     BindAddress, DisklessLoad, EvictionPolicy, Guard, LogFormat, LogLevel, MasterAddress, Notify, OutputLimits,
     PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
-use crate::tls::Tls;
+use crate::tls::{CertificateUser, Tls};
 
 /// The value of every directive that a node honours. [`Default`] is Redis 7.2's, but for `bind`, which is this
 /// machine alone.
@@ -60,6 +60,8 @@ pub struct Settings {
     pub tls_replication: bool,
     /// Certificates and rules.
     pub tls: Tls,
+    /// `tls-auth-clients-user`: as whom clients are logged in by their certificates.
+    pub tls_auth_clients_user: CertificateUser,
     // Memory.
     /// Bytes that the keys and values of all databases may take, their tables included; 0 for no limit.
     pub maxmemory: u64,
@@ -265,6 +267,7 @@ impl Default for Settings {
             tls_port: 0,
             tls_replication: false,
             tls: Tls::default(),
+            tls_auth_clients_user: CertificateUser::Off,
             maxmemory: 0,
             maxmemory_policy: EvictionPolicy::NoEviction,
             maxmemory_samples: 5,

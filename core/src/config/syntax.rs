@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::directive::{Directive, find, nearest};
 use super::table::TWO_SOURCES;
 use super::{Config, ConfigError, MAX_INCLUDE_DEPTH};
+use crate::secrets::in_line;
 use crate::words;
 
 /// Reads an included file by its name.
@@ -38,16 +39,11 @@ impl Spot<'_> {
 
 /// What is shown of a line that holds a password: what it is about, and no more.
 fn secret(line: &str) -> Option<String> {
-    let mut words = line.split_ascii_whitespace().take(2);
-    let (first, second) = (words.next()?, words.next().unwrap_or_default());
-    let is = |word: &str, names: &[&str]| names.iter().any(|n| n.eq_ignore_ascii_case(word.trim_matches(['"', '\''])));
-    let about = match () {
-        () if is(first, &["requirepass", "masterauth", "primaryauth", "user", "tls-key-file-pass"]) => first.into(),
-        () if is(first, &["tls-client-key-file-pass"]) => first.into(),
-        () if is(first, &["sentinel"]) && is(second, &["auth-pass", "sentinel-pass"]) => format!("{first} {second}"),
-        () => return None,
-    };
-    Some(format!("{about} (not shown)"))
+    let words: Vec<&str> = line.split_ascii_whitespace().take(2).map(|w| w.trim_matches(['"', '\''])).collect();
+    let (from, _) = in_line(&words)?;
+    // Of a sentinel's the second word says which directive it is; of a user's it is the name.
+    let about = words.get(..from.min(if words.first()?.eq_ignore_ascii_case("sentinel") { 2 } else { 1 }))?;
+    Some(format!("{} (not shown)", about.join(" ")))
 }
 
 /// What takes the words of a line, of which there is at least one.

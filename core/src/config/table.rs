@@ -13,7 +13,7 @@ use super::{
     Notify, OutputLimit, PropagationError, PubSubDefault, RdbVersion, SaveRule, UserLine,
 };
 use crate::resp::{parse_i64, parse_u64};
-use crate::tls::{AuthClients, Protocols};
+use crate::tls::{AuthClients, CertificateUser, Protocols};
 
 /// The greatest `int` and `long` of Redis.
 const INT: i64 = i32::MAX as i64;
@@ -274,6 +274,7 @@ pub(super) static TABLE: &[Directive] = &[
     field!("tls-replication", tls_replication, Kind::Bool),
     kept("tls-cluster", Kind::Bool, "no").only("no", NO_CLUSTER),
     field!("tls-auth-clients", tls.auth_clients, Kind::Word(AuthClients::WORDS)),
+    field!("tls-auth-clients-user", tls_auth_clients_user, Kind::Word(CertificateUser::WORDS)),
     field!("tls-ca-cert-dir", tls.ca_cert_dir, Kind::Text),
     field!("tls-ca-cert-file", tls.ca_cert_file, Kind::Text),
     field!("tls-cert-file", tls.cert_file, Kind::Text),

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::tls::AuthClients;
+use crate::tls::{AuthClients, CertificateUser};
 
 /// A setting of one word, by the canonical spelling that [`Kind::check`](super::Kind::check) gives.
 pub(super) trait Field {
@@ -33,6 +33,30 @@ impl Field for bool {
     }
     fn take(&mut self, canonical: &str) -> bool {
         *self = canonical == "yes";
+        true
+    }
+}
+
+impl CertificateUser {
+    pub(super) const WORDS: &'static [&'static str] = &["CN", "URI", "off"];
+}
+
+impl Field for CertificateUser {
+    fn show(&self) -> String {
+        (match self {
+            Self::Off => "off",
+            Self::CommonName => "CN",
+            Self::Uri => "URI",
+        })
+        .into()
+    }
+    fn take(&mut self, canonical: &str) -> bool {
+        *self = match canonical {
+            "off" => Self::Off,
+            "CN" => Self::CommonName,
+            "URI" => Self::Uri,
+            _ => return false,
+        };
         true
     }
 }

@@ -167,7 +167,7 @@ fn rewritten(bytes: &[u8], whole: &Read) {
     reader.feed(bytes);
     let Ok(Some(Item::Header(header))) = reader.next() else { return };
     let check = Check { reader: Reader::new(), header: Some(header.clone()), left: whole.inputs.clone().into_iter() };
-    let mut recorder = Recorder::new(Deaf, &header, Readings::new(), Box::new(check), u64::MAX);
+    let mut recorder = Recorder::new(Deaf, &header, Readings::new(), None, Box::new(check), u64::MAX);
     let mut out = Actions::new();
     while let Ok(Some(Item::Record(record))) = reader.next() {
         recorder.handle(record.now, record.input, &mut out);

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::secrets::without_secrets;
 use super::sum::{Mix, Sum};
 use crate::machine::{Action, Endpoint, Job, LogLine, SocketOptions};
 use crate::tls::Tls;
@@ -125,7 +126,8 @@ impl Digest {
             }
             Job::Replace { file, bytes } => {
                 self.named(6, file);
-                self.bytes(bytes);
+                // Passwords are tokens in a replay.
+                self.bytes(&without_secrets(bytes));
             }
             Job::Remove { file } => self.named(7, file),
             Job::Stat { file } => self.named(8, file),
@@ -145,8 +147,9 @@ impl Digest {
         self.named(12, &tls.cert_file);
         self.words(&rules);
         let files = [&tls.key_file, &tls.client_cert_file, &tls.client_key_file, &tls.ca_cert_file, &tls.ca_cert_dir];
-        let passes = [&tls.key_file_pass, &tls.client_key_file_pass];
-        files.iter().chain(&passes).for_each(|text| self.bytes(text.as_bytes()));
+        files.iter().for_each(|text| self.bytes(text.as_bytes()));
+        // Passwords are tokens in a replay.
+        self.words(&[tls.key_file_pass.len() as u64, tls.client_key_file_pass.len() as u64]);
     }
 
     fn named(&mut self, what: u64, name: &str) {

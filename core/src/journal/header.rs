@@ -16,7 +16,7 @@ pub struct Header {
     pub machine: String,
     /// The seed that the machine was made from.
     pub seed: Seed,
-    /// Its configuration as text; passwords included.
+    /// Its configuration as text. The recorder puts tokens in the place of its passwords.
     pub config: String,
     /// What else it was made from ([`About`](crate::node::About)), by [`Recorded`](super::Recorded).
     pub about: Vec<u8>,

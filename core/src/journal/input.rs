@@ -1,5 +1,6 @@
 //! Inputs as a recording holds them: every variant, with all its bytes.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use super::wire::{Cursor, Malformed, put_bytes, put_endpoint, put_ip, put_number, put_signed};
 use crate::ids::{ConnId, OpId};
 use crate::machine::{Closed, Input, JobError, JobErrorKind, Outcome, Signal, Usage};
+use crate::tls::PeerNames;
 
 /// What the embedding program asks of a machine ([`Machine::Call`](crate::Machine::Call)), in bytes and back.
 pub trait Recorded: Sized {
@@ -36,6 +38,8 @@ const BEGAN: u8 = 8;
 const DONE: u8 = 9;
 const CALL: u8 = 10;
 const SHUTDOWN: u8 = 11;
+// 12 stands before an input: `LEARNED`.
+const NAMED: u8 = 13;
 
 /// The kind of `input`.
 pub(super) fn kind<C>(input: &Input<'_, C>) -> u8 {
@@ -43,6 +47,7 @@ pub(super) fn kind<C>(input: &Input<'_, C>) -> u8 {
         Input::Tick => TICK,
         Input::Resume => RESUME,
         Input::Accepted { .. } => ACCEPTED,
+        Input::Named { .. } => NAMED,
         Input::Connected { .. } => CONNECTED,
         Input::Received { .. } => RECEIVED,
         Input::Sent { .. } => SENT,
@@ -65,6 +70,12 @@ pub(super) fn put<C: Recorded>(out: &mut Vec<u8>, input: &Input<'_, C>) {
             put_endpoint(out, local);
             put_endpoint(out, peer);
             out.push(u8::from(*tls));
+        }
+        Input::Named { conn, names } => {
+            put_number(out, conn.as_u64());
+            put_number(out, names.common_name.iter().len() as u64);
+            put_number(out, names.uris.len() as u64);
+            names.common_name.iter().chain(&names.uris).for_each(|name| put_bytes(out, name));
         }
         Input::Connected { conn, local, peer, tls } => {
             put_number(out, conn.as_u64());
@@ -179,7 +190,7 @@ fn put_option(out: &mut Vec<u8>, n: Option<i32>) {
 pub(super) fn take<'a, C: Recorded>(kind: u8, from: &mut Cursor<'a>) -> Result<Input<'a, C>, Malformed> {
     let conn = |from: &mut Cursor<'a>| from.number("a connection").map(ConnId::from_u64);
     let op = |from: &mut Cursor<'a>| from.number("a job").map(OpId::from_u64);
-    let start = from.expected("a kind of input from 0 to 11");
+    let start = from.expected("a kind of input from 0 to 13");
     Ok(match kind {
         TICK => Input::Tick,
         RESUME => Input::Resume,
@@ -190,6 +201,7 @@ pub(super) fn take<'a, C: Recorded>(kind: u8, from: &mut Cursor<'a>) -> Result<I
             peer: from.endpoint()?,
             tls: from.flag("whether it is encrypted (0 or 1)")?,
         },
+        NAMED => Input::Named { conn: conn(from)?, names: Box::new(names(from)?) },
         CONNECTED => Input::Connected {
             conn: conn(from)?,
             local: from.endpoint()?,
@@ -206,6 +218,20 @@ pub(super) fn take<'a, C: Recorded>(kind: u8, from: &mut Cursor<'a>) -> Result<I
         SHUTDOWN => Input::Shutdown { signal: signal(from)? },
         _ => return Err(start),
     })
+}
+
+fn names(from: &mut Cursor<'_>) -> Result<PeerNames, Malformed> {
+    let common = from.flag("whether there is a common name (0 or 1)")?;
+    let n = from.number("a number of URIs")?;
+    let mut names = PeerNames::default();
+    if common {
+        names.common_name = Some(from.bytes("a common name")?.into());
+    }
+    // One by one: what a broken number claims is not there to be read.
+    for _ in 0..n {
+        names.uris.push(from.bytes("an URI")?.into());
+    }
+    Ok(names)
 }
 
 fn signal(from: &mut Cursor<'_>) -> Result<Signal, Malformed> {

@@ -4,7 +4,7 @@
 //! recording. [`Replay`] feeds a recording to a fresh machine of the same kind, and says where the first action differs.
 //! Nothing here does I/O: a [`Sink`] takes full blocks, and [`Reader`] takes bytes at any split.
 //!
-//! # The format, version 1
+//! # The format, version 2
 //!
 //! The word `PRIMACYJ`, the version (4 bytes), then blocks. A block is a head (length, number, kind, sum of the content,
 //! check over these) and its content; the first one holds the [`Header`], the last one the [`End`], all others records.
@@ -21,8 +21,11 @@
 //! | sent bytes | for `Sent`: how many of the bytes were summed, and their sum (4 bytes) |
 //! | actions | running digest over all actions so far (4 bytes); absent if there were none |
 //!
+//! Before an input that brings a password stand, each with the byte 12 before it: the token that the recording has in its place
+//! (bytes with their length), and what that hashes to (32 bytes).
+//!
 //! Numbers are LEB128, signed ones zigzag. Numbers, digests and heads are little-endian. A recording holds all that went
-//! over the wire and the whole configuration: passwords too.
+//! over the wire and the whole configuration, data included; for passwords it has tokens ([`Secrets`]).
 
 mod digest;
 mod error;
@@ -33,6 +36,7 @@ mod meter;
 mod reader;
 mod recorder;
 mod replay;
+mod secrets;
 mod sum;
 pub mod wire;
 
@@ -49,9 +53,10 @@ pub use meter::{InputReadings, Playback, READINGS_MAX, Readings, RecordedMeter};
 pub use reader::{Item, Reader, Record};
 pub use recorder::{BLOCK, FLUSH_AFTER, Full, Recorder, Sink};
 pub use replay::{Difference, Differs, Replay};
+pub use secrets::Secrets;
 
 /// The version of the format that is written, and the only one that is read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 #[cfg(test)]
 mod tests;

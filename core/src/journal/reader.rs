@@ -16,6 +16,8 @@ use crate::time::{Instant, Now};
 
 /// The kind of an input is in these bits of a record's first byte; the others say what follows it.
 const KIND: u8 = 0x0f;
+/// Before an input: the token of a password, and its hash.
+pub(super) const LEARNED: u8 = 12;
 pub(super) const TIMES: u8 = 0x10;
 pub(super) const TURNS: u8 = 0x20;
 pub(super) const SENT_SUM: u8 = 0x40;
@@ -38,6 +40,8 @@ pub struct Record<'a, C> {
     pub sent: Option<(usize, u32)>,
     /// The digest of all actions up to here, if there were any for this input.
     pub actions: Option<u32>,
+    /// Tokens that this input brings in the place of passwords, with what they hash to.
+    pub learned: Vec<(&'a [u8], [u8; 32])>,
 }
 
 /// What a recording is made of.
@@ -252,7 +256,13 @@ fn take_record<'a, C: Recorded>(
     offset: u64,
     before: Now,
 ) -> Result<Record<'a, C>, Malformed> {
-    let tag = from.byte("a record")?;
+    let mut learned = Vec::new();
+    let mut tag = from.byte("a record")?;
+    while tag == LEARNED {
+        let token = from.bytes("the token of a password")?;
+        learned.push((token, from.array("the hash of a token")?));
+        tag = from.byte("a record")?;
+    }
     let mono = before.mono.as_micros().wrapping_add(from.signed("a time")? as u64);
     let unix_ms = before.unix_ms.wrapping_add(from.signed("a time")? as u64);
     let input = input::take(tag & KIND, from)?;
@@ -264,7 +274,7 @@ fn take_record<'a, C: Recorded>(
     };
     let actions = if tag & ACTIONS == 0 { None } else { Some(from.u32("the digest of actions")?) };
     let now = Now::new(Instant::from_micros(mono), unix_ms);
-    Ok(Record { number, offset, now, input, readings, sent, actions })
+    Ok(Record { number, offset, now, input, readings, sent, actions, learned })
 }
 
 fn check_prefix(prefix: &[u8; PREFIX]) -> Result<(), JournalError> {

@@ -9,9 +9,10 @@ use super::frame::{BLOCK_MAX, HEAD, Kind, PREFIX, end_block, prefix, seal};
 use super::header::{End, Header};
 use super::input::{self, Recorded};
 use super::meter::Readings;
-use super::reader::{ACTIONS, SENT_SUM, TIMES, TURNS};
+use super::reader::{ACTIONS, LEARNED, SENT_SUM, TIMES, TURNS};
+use super::secrets::{Fed, Secrets};
 use super::sum::Sum;
-use super::wire::{put_number, put_signed};
+use super::wire::{put_bytes, put_number, put_signed};
 use crate::ids::ConnId;
 use crate::machine::{Action, Actions, Chunks, Input, LogLine, Machine};
 use crate::time::{Instant, Now};
@@ -67,6 +68,7 @@ struct Pen {
     flush_at: Option<Instant>,
     digest: Digest,
     shown: [Shown; SHOWN],
+    secrets: Option<Secrets>,
 }
 
 /// What was shown of a connection's unsent bytes last.
@@ -85,8 +87,16 @@ impl core::fmt::Debug for Pen {
 
 impl<M: Machine> Recorder<M> {
     /// Records `machine`, which was made of what `header` says and reads a [`RecordedMeter`](super::RecordedMeter) with
-    /// these `readings`. The recording ends before it is longer than `bound` bytes.
-    pub fn new(machine: M, header: &Header, readings: Readings, sink: Box<dyn Sink>, bound: u64) -> Self {
+    /// these `readings`. The recording ends before it is longer than `bound` bytes. `secrets` keeps passwords out of it, those
+    /// in the header's configuration too; without, everything is recorded as it is.
+    pub fn new(
+        machine: M,
+        header: &Header,
+        readings: Readings,
+        secrets: Option<Secrets>,
+        sink: Box<dyn Sink>,
+        bound: u64,
+    ) -> Self {
         readings.keep(true);
         let mut pen = Box::new(Pen {
             sink,
@@ -99,8 +109,15 @@ impl<M: Machine> Recorder<M> {
             flush_at: None,
             digest: Digest::new(),
             shown: [Shown::default(); SHOWN],
+            secrets,
         });
-        let going_on = pen.begin(header);
+        let going_on = match &mut pen.secrets {
+            None => pen.begin(header),
+            Some(secrets) => {
+                let config = secrets.configuration(&header.config);
+                pen.begin(&Header { config, ..header.clone() })
+            }
+        };
         Self { machine, pen: Some(pen).filter(|_| going_on) }
     }
 
@@ -134,7 +151,7 @@ where
             let going_on = pen.flush();
             let own = matches!(input, Input::Tick) && self.machine.deadline().is_none_or(|d| d > now.mono);
             if !going_on {
-                self.pen = None;
+                self.give_up(now, out);
             }
             if own {
                 return; // This tick was for us alone.
@@ -143,12 +160,19 @@ where
                 return self.machine.handle(now, input, out);
             }
         }
-        let Some(pen) = &mut self.pen else { return };
-        let mut record = pen.begin_record(now, &input);
-        let before = out.len();
-        self.machine.handle(now, input, out);
-        if !pen.end_record(&mut record, out.get(before..).unwrap_or_default(), now) {
-            self.pen = None;
+        match &input {
+            Input::Received { conn, bytes } => self.received(now, *conn, bytes, out),
+            Input::Eof { conn } | Input::Closed { conn, .. } => {
+                let rest = self.pen.as_mut().and_then(|p| p.secrets.as_mut()?.rest(*conn));
+                if let Some(rest) = rest {
+                    self.fed(now, *conn, &[], &rest, out);
+                }
+                self.record(now, input, None, out);
+            }
+            _ => {
+                let told = self.pen.as_mut().and_then(|p| p.secrets.as_mut()?.done(&input));
+                self.record(now, input, told.as_ref(), out);
+            }
         }
     }
 
@@ -164,7 +188,64 @@ where
         let before = out.len();
         self.machine.transmit(conn, budget, out);
         if let Some(pen) = &mut self.pen {
-            pen.shown(conn, out.get(before..).unwrap_or_default());
+            // Of secrets the replay has tokens.
+            let chunks = if out.is_secret() { None } else { out.get(before..) };
+            pen.shown(conn, chunks.unwrap_or_default());
+        }
+    }
+}
+
+impl<M: Machine> Recorder<M>
+where
+    M::Call: Recorded,
+    M::Event: LogLine,
+{
+    /// Feeds the machine, and records what it was told, or `instead`.
+    #[inline]
+    fn record(
+        &mut self,
+        now: Now,
+        input: Input<'_, M::Call>,
+        instead: Option<&Input<'_, M::Call>>,
+        out: &mut Actions<M::Event>,
+    ) {
+        let Some(pen) = &mut self.pen else { return self.machine.handle(now, input, out) };
+        let mut record = pen.begin_record(now, instead.unwrap_or(&input));
+        let before = out.len();
+        self.machine.handle(now, input, out);
+        if !pen.end_record(&mut record, out.get(before..).unwrap_or_default(), now) {
+            self.give_up(now, out);
+        }
+    }
+
+    /// Bytes came in, which may hold secrets.
+    #[inline]
+    fn received(&mut self, now: Now, conn: ConnId, bytes: &[u8], out: &mut Actions<M::Event>) {
+        let fed = match self.pen.as_mut().and_then(|p| p.secrets.as_mut()) {
+            Some(secrets) => secrets.received(conn, bytes),
+            None => Fed::AS_IT_CAME,
+        };
+        self.fed(now, conn, bytes, &fed, out);
+    }
+
+    fn fed(&mut self, now: Now, conn: ConnId, bytes: &[u8], fed: &Fed, out: &mut Actions<M::Event>) {
+        let heard = fed.heard.as_deref().unwrap_or(bytes);
+        if heard.is_empty() {
+            return; // All of it is held back.
+        }
+        let instead = fed.recorded.as_deref().map(|bytes| Input::Received { conn, bytes });
+        self.record(now, Input::Received { conn, bytes: heard }, instead.as_ref(), out);
+    }
+
+    /// The recording is over: what was held back for its sake the machine hears now.
+    #[cold]
+    fn give_up(&mut self, now: Now, out: &mut Actions<M::Event>) {
+        let Some(pen) = self.pen.take() else { return };
+        if out.iter().any(|action| matches!(action, Action::Exit { .. })) {
+            return;
+        }
+        for (conn, bytes) in pen.secrets.iter().flat_map(Secrets::held) {
+            self.machine.handle(now, Input::Received { conn, bytes }, out);
         }
     }
 }
@@ -198,6 +279,7 @@ pub(crate) fn opening(header: &Header) -> Vec<u8> {
 /// A record that is being written.
 struct Begun {
     at: usize,
+    tag_at: usize,
     tag: u8,
     sent: Option<Shown>,
 }
@@ -249,7 +331,12 @@ impl Pen {
     fn begin_record<C: Recorded>(&mut self, now: Now, input: &Input<'_, C>) -> Begun {
         let out = &mut self.block;
         let at = out.len();
-        let tag = input::kind(input);
+        for learned in self.secrets.iter_mut().flat_map(Secrets::learned) {
+            out.push(LEARNED);
+            put_bytes(out, &learned.token);
+            out.extend_from_slice(&learned.hash);
+        }
+        let (tag_at, tag) = (out.len(), input::kind(input));
         out.push(tag);
         put_signed(out, now.mono.as_micros().wrapping_sub(self.now.mono.as_micros()) as i64);
         put_signed(out, now.unix_ms.wrapping_sub(self.now.unix_ms) as i64);
@@ -263,7 +350,7 @@ impl Pen {
             }
             _ => None,
         };
-        Begun { at, tag, sent }
+        Begun { at, tag_at, tag, sent }
     }
 
     /// Writes what came of it; whether the recording goes on.
@@ -282,13 +369,16 @@ impl Pen {
             record.tag |= ACTIONS;
             for action in actions {
                 self.digest.action(action);
+                if let Some(secrets) = &mut self.secrets {
+                    secrets.action(action);
+                }
                 if let Action::Exit { code } = action {
                     exit = exit.or(Some(*code));
                 }
             }
             out.extend_from_slice(&self.digest.value().to_le_bytes());
         }
-        if let Some(first) = out.get_mut(record.at) {
+        if let Some(first) = out.get_mut(record.tag_at) {
             *first = record.tag;
         }
         let len = out.len();

@@ -111,13 +111,14 @@ where
     /// # Errors
     /// When the machine does something else than was recorded. Nothing behind that can be relied on.
     pub fn step(&mut self, record: Record<'_, M::Call>) -> Result<(), Difference> {
-        let Record { number, offset, now, input, readings, sent, actions: recorded } = record;
+        let Record { number, offset, now, input, readings, sent, actions: recorded, learned } = record;
         let differ = |differs| Err(Difference { number, offset, now, differs });
         drop(self.actions.drain());
         let sent = match (&input, sent) {
             (Input::Sent { conn, .. }, Some((len, sum))) => self.check_sent(*conn, len, sum),
             _ => Ok(()),
         };
+        learned.iter().for_each(|(token, hash)| self.machine.learn_password(token, *hash));
         self.playback.load(&readings);
         self.machine.handle(now, input, &mut self.actions);
         self.actions.iter().for_each(|a| self.digest.action(a));

@@ -277,7 +277,7 @@ fn recording(seed: u64, inputs: u64, bound: u64, shelf: &Shelf) -> Vec<String> {
     let readings = Readings::new();
     let meter = RecordedMeter::new(Wild(rng(!seed)), readings.clone());
     let machine = Chatter::new(seed, Box::new(meter));
-    let mut m = Recorder::new(machine, &header(), readings, Box::new(shelf.clone()), bound);
+    let mut m = Recorder::new(machine, &header(), readings, None, Box::new(shelf.clone()), bound);
     let (mut told, mut out) = (vec![], Actions::new());
     let (mut mono, mut unix) = (r.below(1 << 40), r.below(1 << 50));
     for _ in 0..inputs {
@@ -402,8 +402,8 @@ fn missing_doubled_and_foreign_blocks_are_told() {
     let more = [&bytes[..], b"x"].concat();
     assert_eq!(read(&more, || 999).1, Err(JournalError::BehindEnd { offset: bytes.len() as u64 }));
     let mut later = bytes.clone();
-    later[8] = 2;
-    assert_eq!(read(&later, || 1).1, Err(JournalError::UnknownFormat { came: 2 }));
+    later[8] = FORMAT as u8 + 1;
+    assert_eq!(read(&later, || 1).1, Err(JournalError::UnknownFormat { came: FORMAT + 1 }));
     let text = read(b"REDIS0011...", || 1).1.unwrap_err();
     assert_eq!(
         format!("{text}"),

@@ -117,7 +117,7 @@ impl<'a> Cursor<'a> {
         Ok(bytes)
     }
 
-    fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], Malformed> {
+    pub(super) fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], Malformed> {
         let bytes = self.take(N, expected)?;
         bytes.try_into().map_err(|_| self.expected(expected))
     }

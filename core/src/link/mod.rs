@@ -9,6 +9,7 @@ use crate::blocks::Blocks;
 use crate::ids::ConnId;
 use crate::machine::{Action, Actions, Chunks};
 use crate::resp::{Command, Replies, ReplyError, ReplyLimits, Value};
+use crate::secrets::has_secret;
 
 /// A connection that we opened, with pipelined commands of kind `T` and their answers.
 #[derive(Debug)]
@@ -53,6 +54,9 @@ impl<T> Link<T> {
     pub fn ask<E>(&mut self, command: &Command, tag: T, out: &mut Actions<E>) {
         self.asked.push_back(tag);
         self.say(command.frame(), out);
+        if has_secret(command.args().at(0), command.args()) {
+            self.out.keep_secret();
+        }
     }
 
     /// Sends bytes that have no answer.

@@ -206,7 +206,8 @@ impl<D: Dataset> Node<D> {
         let id = ReplId::random(&mut rng);
         let run_id = rng.hex();
         let startup_memory = data.memory() as u64;
-        let clients = Clients::new(commands::all(&data), meter, about);
+        let passwords = Rng::new(seed.map(|b| !b));
+        let clients = Clients::new(commands::all(&data), meter, about, passwords);
         Self {
             source: Source::new(id, 0, start::source_config(&config.settings)),
             slowlog: stats::SlowLog::default(),
@@ -252,6 +253,11 @@ impl<D: Dataset> Node<D> {
     /// call all is done by the thread that drives the node.
     pub fn set_workers(&mut self, workers: Box<dyn Workers>) {
         self.workers = workers;
+    }
+
+    /// Passwords that it makes (`ACL GENPASS`) come from this seed, which no recording holds, and not from the node's.
+    pub fn seed_passwords(&mut self, seed: Seed) {
+        self.clients.secrets = Rng::new(seed);
     }
 
     /// Its users and what they may do.
@@ -447,6 +453,7 @@ impl<D: Dataset> Machine for Node<D> {
                 self.scraper_came(conn, cx);
             }
             Input::Accepted { conn, local, peer, .. } => self.accepted(conn, local, peer, cx),
+            Input::Named { conn, names } => self.named(conn, &names, cx),
             Input::Connected { conn, .. } => self.upstream_connected(conn, cx),
             Input::Received { conn, bytes } if conn.is_opened() => self.upstream_received(conn, bytes, cx),
             Input::Received { conn, bytes } if self.clients.scrapers.has(conn) => {
@@ -497,6 +504,10 @@ impl<D: Dataset> Machine for Node<D> {
         } else {
             self.clients.transmit(conn, budget, out);
         }
+    }
+
+    fn learn_password(&mut self, token: &[u8], hash: [u8; 32]) {
+        self.clients.commands.learn_password(token, hash);
     }
 }
 

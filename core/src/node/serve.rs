@@ -16,7 +16,7 @@ use crate::dataset::{Context, Dataset, Flags, Origin, Spec, Wait};
 use crate::ids::{ConnId, Ids};
 use crate::mutations::{Mutation, on};
 use crate::resp::{Ahead, Args, Command, Reply};
-use crate::rng::Rng;
+use crate::secrets;
 use crate::time::Instant;
 use crate::timers::Timers;
 
@@ -43,10 +43,6 @@ impl<D: Dataset> Server for Node<D> {
 
     fn ids(&mut self) -> &mut Ids {
         &mut self.ids
-    }
-
-    fn rng(&mut self) -> &mut Rng {
-        &mut self.rng
     }
 
     fn users_ready(&mut self, cx: &mut Cx<'_>) {
@@ -199,7 +195,7 @@ impl<D: Dataset> Server for Node<D> {
     }
 
     fn before(&mut self, s: &mut Session, spec: &'static Spec, args: Args<'_>, cx: &mut Cx<'_>) {
-        if !self.monitors.is_empty() && !spec.flags.has(Flags::SKIP_MONITOR) && !is_secret(spec.name, args) {
+        if !self.monitors.is_empty() && !spec.flags.has(Flags::SKIP_MONITOR) && !secrets::has_secret(args.at(0), args) {
             self.feed_monitors(s, args, cx);
         }
     }
@@ -207,7 +203,7 @@ impl<D: Dataset> Server for Node<D> {
     fn after(&mut self, s: &Session, spec: &'static Spec, args: Args<'_>, us: u64, cx: &Cx<'_>) {
         let set = &self.config.settings;
         let slow = set.slowlog_log_slower_than >= 0 && us >= set.slowlog_log_slower_than as u64;
-        if slow && !spec.flags.has(Flags::SKIP_SLOWLOG) && !is_secret(spec.name, args) {
+        if slow && !spec.flags.has(Flags::SKIP_SLOWLOG) && !secrets::has_secret(args.at(0), args) {
             self.slowlog.record(us, args, s, cx.now, set.slowlog_max_len as usize);
         }
         let threshold = set.latency_monitor_threshold;
@@ -381,10 +377,3 @@ local connection, otherwise you need to set this option in the configuration fil
 const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
 may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting \
 fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
-
-/// Whether its arguments hold a password: neither MONITOR nor SLOWLOG shows it.
-fn is_secret(name: &str, args: Args<'_>) -> bool {
-    name == "acl|setuser"
-        || name == "config|set"
-            && args.iter().any(|a| a.to_ascii_lowercase().ends_with(b"auth") || a.eq_ignore_ascii_case(b"requirepass"))
-}

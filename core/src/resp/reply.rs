@@ -57,6 +57,11 @@ impl<'a> Reply<'a> {
         self.out.truncate(to);
     }
 
+    /// What was written last tells a secret ([`Blocks::keep_secret`]).
+    pub fn keep_secret(&mut self) {
+        self.out.keep_secret();
+    }
+
     /// Bytes in wire form, as they are.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {

@@ -577,7 +577,7 @@ impl Requests {
 
 /// The number of up to eight digits at `at` that ends with a whole line end, and the place behind it.
 #[inline]
-pub(super) fn short_number(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+pub(crate) fn short_number(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let rest = bytes.get(at..)?;
     let mut n = 0;
     for (i, &b) in rest.iter().take(9).enumerate() {

@@ -520,6 +520,7 @@ impl Machine for Sentinel {
             Input::Received { conn, bytes } if self.clients.scrapers.has(conn) => {
                 self.scraper_received(conn, bytes, cx);
             }
+            Input::Named { conn, names } => self.named(conn, &names, cx),
             Input::Received { conn, bytes } => self.received(conn, bytes, cx),
             Input::Sent { conn, len } if self.clients.scrapers.has(conn) => self.scraper_sent(conn, len, cx),
             Input::Sent { conn, len } => self.sent(conn, len, cx),
@@ -564,5 +565,9 @@ impl Machine for Sentinel {
         } else if let Some(link) = self.links.of_conn(conn) {
             link.transmit(budget, out);
         }
+    }
+
+    fn learn_password(&mut self, token: &[u8], hash: [u8; 32]) {
+        self.clients.commands.learn_password(token, hash);
     }
 }

@@ -11,7 +11,6 @@ use crate::client::{self, Clients, Dispatch as _, Found, Handler, Server, Serves
 use crate::config::Settings;
 use crate::ids::Ids;
 use crate::resp::Args;
-use crate::rng::Rng;
 use crate::timers::Timers;
 
 impl Server for Sentinel {
@@ -32,10 +31,6 @@ impl Server for Sentinel {
 
     fn ids(&mut self) -> &mut Ids {
         &mut self.ids
-    }
-
-    fn rng(&mut self) -> &mut Rng {
-        &mut self.rng
     }
 
     fn users_ready(&mut self, cx: &mut Cx<'_>) {

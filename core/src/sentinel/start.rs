@@ -42,7 +42,7 @@ impl Sentinel {
             last_group: 0,
             links: super::links::Links::default(),
             listeners: super::listen::Listeners::default(),
-            clients: Clients::new(super::commands::all(), meter, about),
+            clients: Clients::new(super::commands::all(), meter, about, Rng::new(seed.map(|b| !b))),
             owed: alloc::vec::Vec::new(),
             scripts: super::scripts::Scripts::default(),
             my_id,
@@ -63,6 +63,11 @@ impl Sentinel {
             ids: Ids::default(),
             rng,
         }
+    }
+
+    /// Passwords that it makes (`ACL GENPASS`) come from this seed, which no recording holds, and not from the sentinel's.
+    pub fn seed_passwords(&mut self, seed: Seed) {
+        self.clients.secrets = Rng::new(seed);
     }
 
     /// The first tick.

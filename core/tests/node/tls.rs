@@ -2,6 +2,7 @@
 
 use crate::support::host::{Make, Who, World};
 use primacy_core::node::What;
+use primacy_core::tls::PeerNames;
 
 over_both! {
     certificates_come_before_listeners_and_data
@@ -14,6 +15,7 @@ over_both! {
     a_change_of_certificates_waits_and_others_are_refused_meanwhile
     what_has_no_effect_is_said
     who_speaks_tls_to_the_plain_port_is_told_nothing
+    certificates_log_users_in
 }
 
 const TLS: &str = "--tls-port 7500 --tls-cert-file good.pem";
@@ -151,4 +153,35 @@ fn who_speaks_tls_to_the_plain_port_is_told_nothing<D: Make>() {
     assert!(w.log(0).contains("its first bytes are a TLS handshake"), "{}", w.log(0));
     // Later such a byte is as good as any.
     assert_eq!(w.ask(c, "PING\nECHO \x16"), "PONG | \\x16");
+}
+
+fn certificates_log_users_in<D: Make>() {
+    let (mut w, c) = World::<D>::one("--requirepass pw --tls-auth-clients-user CN");
+    w.ask(c, "AUTH pw\nACL SETUSER bob on ~* +@all\nACL SETUSER out off +@all\nACL SETUSER urn:bob on +@all");
+    let who = |w: &mut World<D>, common: Option<&str>, uris: &[&str]| {
+        let client = w.client(0);
+        let names = PeerNames {
+            common_name: common.map(|n| n.as_bytes().into()),
+            uris: uris.iter().map(|u| u.as_bytes().into()).collect(),
+        };
+        w.named(client, names);
+        w.ask(client, "ACL WHOAMI")
+    };
+    const NOBODY: &str = "-NOAUTH Authentication required.";
+    assert_eq!(who(&mut w, Some("bob"), &["urn:bob"]), "bob", "it needs no password, and has none");
+    for name in ["out", "nobody", "BOB"] {
+        assert_eq!(who(&mut w, Some(name), &["bob"]), NOBODY, "{name}");
+    }
+    assert_eq!(who(&mut w, None, &["bob"]), NOBODY);
+    assert!(w.ask(c, "INFO stats").contains("acl_access_denied_tls_cert:3"));
+    let log = w.ask(c, "ACL LOG");
+    assert!(log.contains("reason, tls-cert, context, toplevel, object, BOB, username, BOB"), "{log}");
+    assert_eq!(log.matches("tls-cert").count(), 3, "{log}");
+    assert_eq!(w.ask(c, "CONFIG SET tls-auth-clients-user uri"), "OK");
+    assert_eq!(who(&mut w, Some("bob"), &["urn:nobody", "urn:bob", "bob"]), "urn:bob", "the first that is known");
+    assert_eq!(who(&mut w, Some("bob"), &[]), NOBODY);
+    assert_eq!(w.ask(c, "CONFIG SET tls-auth-clients-user off"), "OK");
+    assert_eq!(who(&mut w, Some("bob"), &["bob"]), NOBODY);
+    assert!(w.ask(c, "CONFIG SET tls-auth-clients-user x").contains("must be one of the following: CN, URI, off"));
+    assert!(w.log(0).contains("TLS: Auto-authenticated client as bob (addr=127.0.0.1:50000)"), "{}", w.log(0));
 }

@@ -4,6 +4,7 @@ use primacy_core::ids::{ConnId, OpId};
 use primacy_core::machine::{Endpoint, Input};
 use primacy_core::node::What;
 use primacy_core::resp::{Command, Replies, ReplyLimits, Value};
+use primacy_core::tls::PeerNames;
 
 use super::host::{Client, Coming, Conn, Make, Peer, Who, World};
 
@@ -48,6 +49,12 @@ impl<D: Make> World<D> {
     /// How many more bytes a client takes.
     pub fn window(&mut self, who: Who, bytes: usize) {
         self.clients[who.0].window = bytes;
+    }
+
+    /// The certificate of a client names it so.
+    pub fn named(&mut self, who: Who, names: PeerNames) {
+        let (node, conn) = (self.clients[who.0].node, self.clients[who.0].conn);
+        self.feed(node, Input::Named { conn, names: Box::new(names) });
     }
 
     /// Puts bytes on their way.

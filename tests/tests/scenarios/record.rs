@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<Trial> {
     vec![
         scenario("record::replays_a_benchmark", LIMIT, needs, |w, file| benchmark(w, &file)),
         scenario("record::ends_at_its_bound", LIMIT, needs, |w, file| bound(w, &file)),
+        scenario("record::holds_no_passwords", LIMIT, needs, |w, _| passwords(w)),
     ]
 }
 
@@ -170,7 +171,7 @@ fn another_seed(w: &World, file: &Path) -> Result<()> {
 /// What a recording with this header begins with.
 fn first_block(header: &Header) -> Result<Vec<u8>> {
     let kept = Arc::new(Mutex::new(Vec::new()));
-    drop(Recorder::new(Idle, header, Readings::new(), Box::new(First(Arc::clone(&kept))), u64::MAX));
+    drop(Recorder::new(Idle, header, Readings::new(), None, Box::new(First(Arc::clone(&kept))), u64::MAX));
     let block = kept.lock().map_err(|_| "lock")?.clone();
     Ok(block)
 }
@@ -213,5 +214,40 @@ fn bound(w: &World, file: &Path) -> Result<()> {
     ensure!((900_000..=1 << 20).contains(&len), "the recording has {len} bytes");
     let (code, text) = replay(w, &path, &[])?;
     ensure!(code == Some(0) && text.contains("reached its bound"), "{code:?}: {text}");
+    Ok(())
+}
+
+/// Passwords of every kind, none of which is in the recording, and a replay that decides about each as the server did.
+fn passwords(w: &World) -> Result<()> {
+    let (program, path) = recording(w, "masked", &[])?;
+    let s = w.server("server", &program, &["user bob on >bob-secret ~* +@all", "masterauth link-secret"])?;
+    let mut c = s.client()?;
+    let said = [
+        (&["AUTH", "bob", "wrong-secret"][..], "WRONGPASS"),
+        (&["AUTH", "bob", "bob-secret"], "OK"),
+        (&["ACL", "SETUSER", "ann", "on", ">ann-secret", "+@all"], "OK"),
+        (&["CONFIG", "SET", "masterauth", "other-secret"], "OK"),
+        (&["CONFIG", "GET", "masterauth"], ""),
+        (&["ACL", "LIST"], ""),
+        (&["CONFIG", "REWRITE"], "OK"),
+        (&["AUTH", "ann", "ann-secret"], "OK"),
+        (&["CONFIG", "SET", "requirepass", "last-secret"], "OK"),
+        (&["AUTH", "last-secret"], "OK"),
+        (&["SHUTDOWN", "NOSAVE"], ""),
+    ];
+    for (words, expected) in said {
+        let answer = c.ask(words);
+        if !expected.is_empty() {
+            let answer = answer?.text();
+            ensure!(answer.contains(expected), "{words:?}: {answer}");
+        }
+    }
+    let status = s.wait_end(LIMIT)?;
+    ensure!(status.success(), "SHUTDOWN ended with {status}");
+    let bytes = std::fs::read(&path)?;
+    ensure!(!bytes.windows(7).any(|part| part == b"-secret"), "a password is in the recording");
+    let (code, text) = replay(w, &path, &["--print"])?;
+    ensure!(code == Some(0) && text.contains("the same actions"), "{code:?}: {text}");
+    ensure!(!text.contains("-secret"), "a password is shown: {text}");
     Ok(())
 }

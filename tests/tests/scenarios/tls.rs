@@ -11,6 +11,7 @@ use primacy_tests::resp::Client;
 use primacy_tests::server::Server;
 use primacy_tests::world::{World, scenario};
 use primacy_tests::{Result, ensure, fill, ports, sentinel, wait};
+use rcgen::SanType;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
@@ -47,6 +48,7 @@ pub(crate) fn all() -> Vec<Trial> {
     all.push(scenario("tls::primacy_to_primacy::two_channel", LIMIT, || Ok(()), run));
     all.push(scenario("tls::certificates_change_under_load", LIMIT, client, |w, ()| rotation(w)));
     all.push(scenario("tls::strangers", LIMIT, client, |w, ()| strangers(w)));
+    all.push(scenario("tls::users_by_certificate", LIMIT, client, |w, ()| users(w)));
     all.push(scenario("tls::links_that_cannot_be", LIMIT, || Ok(()), |w, ()| links(w)));
     all.push(scenario("tls::failover", LIMIT, || able(Peer::Redis70), |w, redis| failover(w, &redis)));
     all
@@ -259,6 +261,27 @@ fn strangers(w: &World) -> Result<()> {
     ensure!(said(cli(&ours, "node", port, &["PING"]))?.trim() == "PONG", "one that is known was not served");
     let mut c = log.client()?;
     wait::until(SOON, "nobody else is there", || Ok(c.info("clients", "connected_clients")? == "1"))
+}
+
+/// Clients are logged in as whom their certificates name.
+fn users(w: &World) -> Result<()> {
+    let ours = Certificates::new();
+    ours.sign("bob", |p| p.subject_alt_names.push(SanType::URI("urn:ann".try_into().expect("ASCII"))));
+    ours.sign("nobody", |_| {});
+    let s = Secured::start(w, "server", &w.primacy()?, &ours, &["tls-auth-clients-user CN", "user bob on +@all ~*"])?;
+    let mut c = s.server.client()?;
+    c.run("ACL SETUSER urn:ann on +@all")?;
+    let who = |name: &str| {
+        Ok::<_, primacy_tests::Error>(said(cli(&ours, name, s.port, &["ACL", "WHOAMI"]))?.trim().to_owned())
+    };
+    ensure!(who("bob")? == "bob", "bob is {}", who("bob")?);
+    ensure!(who("nobody")? == "default", "nobody is {}", who("nobody")?);
+    ensure!(c.info("stats", "acl_access_denied_tls_cert")? != "0", "one that names nobody is not counted");
+    c.run("CONFIG SET tls-auth-clients-user URI")?;
+    ensure!(who("bob")? == "urn:ann", "by its URI bob is {}", who("bob")?);
+    c.run("CONFIG SET tls-auth-clients-user off")?;
+    ensure!(who("bob")? == "default", "without the rule bob is {}", who("bob")?);
+    Ok(())
 }
 
 /// Links that fail for a reason that the log gives, and that go on once it is gone.

@@ -419,8 +419,12 @@ where
     /// A handshake is done: the machine hears of the connection, and of the bytes behind it once it wants to.
     fn introduce(&mut self, slot: Slot, conn: ConnId, bytes: &[u8]) {
         match self.net.introduction(slot) {
-            Some(Introduction::Accepted { listener, local, peer }) => {
+            Some(Introduction::Accepted { listener, local, peer, names }) => {
                 self.feed(Input::Accepted { conn, listener, local, peer, tls: true });
+                // Unless it was turned away at once.
+                if let Some(names) = names.filter(|_| self.net.conns.get_same(slot, conn).is_some()) {
+                    self.feed(Input::Named { conn, names: Box::new(names) });
+                }
             }
             Some(Introduction::Connected { local, peer }) => {
                 self.feed(Input::Connected { conn, local, peer, tls: true });

@@ -12,6 +12,7 @@ use primacy_core::Chunks;
 use primacy_core::ids::{ConnId, OpId};
 use primacy_core::machine::{Closed, Endpoint};
 use primacy_core::time::Instant;
+use primacy_core::tls::PeerNames;
 
 use super::Reactor;
 use super::conns::{Conn, Slot};
@@ -86,7 +87,7 @@ impl<W> Conn<W> {
 
 /// A connection whose handshake is done.
 pub(super) enum Introduction {
-    Accepted { listener: OpId, local: Endpoint, peer: Endpoint },
+    Accepted { listener: OpId, local: Endpoint, peer: Endpoint, names: Option<PeerNames> },
     Connected { local: Endpoint, peer: Endpoint },
 }
 
@@ -166,7 +167,8 @@ impl<R: Reactor> Net<R> {
         match core::mem::replace(&mut tls.stage, Stage::Open) {
             Stage::Accepting { listener, local } => {
                 self.secure.accepting -= 1;
-                Some(Introduction::Accepted { listener, local, peer })
+                let names = tls.session.peer_names();
+                Some(Introduction::Accepted { listener, local, peer, names })
             }
             Stage::Connecting { local } => Some(Introduction::Connected { local, peer }),
             stage => {

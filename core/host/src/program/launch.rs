@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use primacy_core::config::{LogLevel, Settings};
 use primacy_core::journal::wire::Cursor;
-use primacy_core::journal::{Header, Readings, Recorded, RecordedMeter, Recorder, Sink};
+use primacy_core::journal::{Header, Readings, Recorded, RecordedMeter, Recorder, Secrets, Sink};
 use primacy_core::machine::{Level, LogLine, Machine, Meter};
 use primacy_core::node::About;
 use primacy_core::rng::Seed;
@@ -45,6 +45,8 @@ pub(super) trait Launch: Sized {
     fn is_listening(event: &<Self::Machine as Machine>::Event) -> bool;
     /// The log level that holds from now on, if this says one.
     fn log_level(event: &<Self::Machine as Machine>::Event) -> Option<LogLevel>;
+    /// Passwords that the machine makes come from this seed.
+    fn seed_passwords(machine: &mut Self::Machine, seed: Seed);
     /// The machine, not yet started. Called in the working folder, with the log open.
     fn machine(self, made: Made) -> Result<Recorder<Self::Machine>, Fatal>;
 }
@@ -86,31 +88,50 @@ pub(super) struct Made {
     pub(super) about: About,
     /// The seed of all that is random in it.
     pub(super) seed: Seed,
+    /// The seed of the passwords that it makes: no recording holds it.
+    pub(super) passwords: Seed,
     meter: TurnMeter,
     sink: Option<(Box<dyn Sink>, u64)>,
+    /// What tokens are made of in the place of passwords.
+    key: Seed,
 }
 
 impl Made {
     /// The machine that `build` makes of `config`, recorded if that was asked for: as a machine of this kind, with
     /// `text` as its configuration.
-    pub(super) fn recorded<C, M: Machine>(
+    pub(super) fn recorded<L: Launch>(
         self,
         kind: &str,
-        config: C,
-        text: fn(&C) -> Result<String, Fatal>,
-        build: fn(C, About, Seed, Box<dyn Meter>) -> M,
-    ) -> Result<Recorder<M>, Fatal> {
-        let Self { about, seed, meter, sink } = self;
-        let Some((sink, bound)) = sink else { return Ok(Recorder::off(build(config, about, seed, Box::new(meter)))) };
+        mut config: L,
+        text: fn(&L) -> Result<String, Fatal>,
+        build: fn(L, About, Seed, Box<dyn Meter>) -> L::Machine,
+    ) -> Result<Recorder<L::Machine>, Fatal> {
+        let Self { about, seed, passwords, meter, sink, key } = self;
+        let machine = |config, about, meter| {
+            let mut machine = build(config, about, seed, meter);
+            L::seed_passwords(&mut machine, passwords);
+            machine
+        };
+        let Some((sink, bound)) = sink else { return Ok(Recorder::off(machine(config, about, Box::new(meter)))) };
         let text = text(&config)?;
+        let secrets = secrets(config.settings(), &about, key);
         let mut header =
             Header { program: super::program(), machine: kind.into(), seed, config: text, about: Vec::new() };
         about.record(&mut header.about);
         let readings = Readings::new();
         let meter = RecordedMeter::new(meter, readings.clone());
-        let machine = build(config, about, seed, Box::new(meter));
-        Ok(Recorder::new(machine, &header, readings, sink, bound))
+        let machine = machine(config, about, Box::new(meter));
+        Ok(Recorder::new(machine, &header, readings, Some(secrets), sink, bound))
     }
+}
+
+/// What keeps passwords out of a recording.
+fn secrets(settings: &Settings, about: &About, key: Seed) -> Secrets {
+    let mut secrets = Secrets::new(key);
+    secrets.configuration_file(&about.config_file);
+    secrets.users_file(&settings.aclfile);
+    settings.renamed.iter().for_each(|(command, name)| secrets.renamed(command, name));
+    secrets
 }
 
 /// What a recorded machine knew of its process.
@@ -236,9 +257,10 @@ fn serve<R: Runtime, L: Launch>(mut plan: Plan<L>, daemon: bool) -> Result<i32, 
     // Dropped after the driver, and so after all that is recorded was handed over.
     let (sink, writer) = open_recording(plan.record)?;
     let meter = TurnMeter::new(Clock::new());
-    let seed = seed().map_err(|e| Fatal::new("take a seed from the operating system", e))?;
+    let fresh = || seed().map_err(|e| Fatal::new("take a seed from the operating system", e));
+    let (seed, passwords, key) = (fresh()?, fresh()?, fresh()?);
     let about = about(plan.file.as_deref(), R::REACTOR);
-    let machine = plan.config.machine(Made { about, seed, meter: meter.clone(), sink })?;
+    let machine = plan.config.machine(Made { about, seed, passwords, meter: meter.clone(), sink, key })?;
     let listening = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&listening);
     let sink = move |event| {
@@ -298,7 +320,7 @@ fn open_recording(wish: Option<Record>) -> Result<Recording, Fatal> {
         record::create(&file).map_err(|e| Fatal::new(format_args!("--record {}", file.display()), e))?;
     log::info!(
         target: "primacy",
-        "Recording everything to {}, passwords and data included, up to {most} bytes",
+        "Recording everything to {}, data included, tokens in the place of passwords, up to {most} bytes",
         file.display()
     );
     Ok((Some((Box::new(sink), most)), Some(writer)))

@@ -61,6 +61,10 @@ impl Launch for SentinelConfig {
         if let What::LogLevel(level) = event.what { Some(level) } else { None }
     }
 
+    fn seed_passwords(machine: &mut Sentinel, seed: Seed) {
+        machine.seed_passwords(seed);
+    }
+
     fn machine(self, made: Made) -> Result<Recorder<Sentinel>, Fatal> {
         writable(Path::new(&*made.about.config_file), &self.global.state_file)?;
         lock(&state_file(&self, &made.about))?;

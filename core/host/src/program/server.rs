@@ -63,6 +63,10 @@ impl Launch for Config {
         if let What::LogLevel(level) = event.what { Some(level) } else { None }
     }
 
+    fn seed_passwords(machine: &mut Node<Keyspace>, seed: Seed) {
+        machine.seed_passwords(seed);
+    }
+
     fn machine(self, made: Made) -> Result<Server, Fatal> {
         made.recorded(KIND, self, text, |config, about, seed, meter| {
             let mut node = build(config, about, seed, meter);

@@ -23,8 +23,8 @@ Usage:
   --verify      check only; this is what happens anyway
 
 The exit code is 0 if everything is the same, 1 if something differs, 2 if the recording cannot be read. One that breaks
-off, as after a kill -9, is replayed up to there. A recording holds the server's passwords and data, in the clear, and
-so do what --print shows and the page.
+off, as after a kill -9, is replayed up to there. A recording holds the server's data in the clear, and so do what
+--print shows and the page; in the place of passwords there are tokens.
 ";
 
 /// Where to stop.

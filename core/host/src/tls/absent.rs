@@ -5,7 +5,7 @@ use std::io;
 use primacy_core::Chunks;
 use primacy_core::ids::OpId;
 use primacy_core::machine::{Endpoint, JobError, JobErrorKind, Outcome};
-use primacy_core::tls::Tls;
+use primacy_core::tls::{PeerNames, Tls};
 
 use super::{Taken, Trouble};
 use crate::Deliver;
@@ -53,6 +53,10 @@ pub(crate) struct Session(());
 impl Session {
     pub(crate) fn is_handshaking(&self) -> bool {
         false
+    }
+
+    pub(crate) fn peer_names(&self) -> Option<PeerNames> {
+        None
     }
 
     pub(crate) fn take(&mut self, _: &[u8], _: &mut [u8]) -> Result<Taken, Trouble> {

@@ -13,6 +13,8 @@ mod keeper;
 #[cfg(feature = "tls")]
 mod load;
 #[cfg(feature = "tls")]
+mod names;
+#[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]
 mod stamps;

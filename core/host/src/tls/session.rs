@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use primacy_core::Chunks;
 use primacy_core::machine::Endpoint;
+use primacy_core::tls::PeerNames;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
-use super::{HANDSHAKE_BYTES, Taken, Trouble};
+use super::{HANDSHAKE_BYTES, Taken, Trouble, names};
 
 /// Ciphertext that one connection may have waiting to be sent, bytes; and plaintext before the end of its handshake.
 const WAITING: usize = 64 << 10;
@@ -64,6 +65,11 @@ impl Session {
     #[cfg(test)]
     pub(super) fn peer_certificate(&self) -> Option<Vec<u8>> {
         self.inner.peer_certificates()?.first().map(|cert| cert.to_vec())
+    }
+
+    /// Whom the certificate names that the peer showed, if it did.
+    pub(crate) fn peer_names(&self) -> Option<PeerNames> {
+        self.inner.peer_certificates()?.first().map(|cert| names::of(cert))
     }
 
     /// Whether its handshake is not done yet.

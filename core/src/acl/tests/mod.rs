@@ -163,6 +163,8 @@ fn users_are_read_from_a_file_and_written_to_one() {
     assert_eq!(errors[2], "5: should start with user keyword followed by the username");
     assert!(errors[3].starts_with("7: Error in the rule '~b' of user 'bad': Adding a pattern"), "{errors:?}");
     assert!(errors[4].contains("'(a password)' of user 'c'"), "{errors:?}");
+    let hash = Users::parse(&c, b"user a #0badc0de", false).unwrap_err()[0].1.to_string();
+    assert!(hash.contains("'(a password)'") && !hash.contains("0badc0de"), "{hash}");
 
     let users = Users::parse(&c, b"user a on >x ~q (~\"x +get)\nuser default on >y ~* &* +@all\n", false);
     assert!(users.is_err(), "a quote that is not closed");
@@ -170,10 +172,9 @@ fn users_are_read_from_a_file_and_written_to_one() {
         Users::parse(&c, b"user a on >x ~q (\"~\\\"x)\" +get)\nuser default on >y ~* &* +@all\n", false).unwrap();
     let again = Users::parse(&c, &users.file(), false).unwrap();
     assert_eq!(users.iter().collect::<Vec<_>>(), again.iter().collect::<Vec<_>>());
-    assert!(
-        users.log_in(b"a", b"x").is_some() && users.log_in(b"a", b"y").is_none() && users.log_in(b"z", b"x").is_none()
-    );
-    assert!(!users.is_open() && users.log_in(b"default", b"y") == Some(UserId::DEFAULT));
+    let log_in = |name: &[u8], password: &[u8]| users.log_in(&c, name, password);
+    assert!(log_in(b"a", b"x").is_some() && log_in(b"a", b"y").is_none() && log_in(b"z", b"x").is_none());
+    assert!(!users.is_open() && log_in(b"default", b"y") == Some(UserId::DEFAULT));
 }
 
 #[test]

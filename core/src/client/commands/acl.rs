@@ -39,6 +39,7 @@ pub(super) fn list<S: Server>(server: &mut S, s: &mut Session, _: Args<'_>, _: &
     let mut r = s.reply();
     r.array(users.len());
     users.for_each(|user| r.bulk(&user.line()));
+    r.keep_secret();
 }
 
 pub(super) fn getuser<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, _: &mut Cx<'_, S::Event>) {
@@ -68,6 +69,7 @@ pub(super) fn getuser<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>
             r.bulk(&value);
         }
     }
+    r.keep_secret();
 }
 
 pub(super) fn setuser<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_, S::Event>) {
@@ -78,9 +80,9 @@ pub(super) fn setuser<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>
     let rules = match acl::merge_selectors(args.from(3).iter()) {
         Ok(rules) => rules,
         Err(first) => {
-            return s
-                .reply()
-                .error_fmt(format_args!("ERR Unmatched parenthesis in acl selector starting at '{first}'."));
+            let mut r = s.reply();
+            r.error_fmt(format_args!("ERR Unmatched parenthesis in acl selector starting at '{first}'."));
+            return r.keep_secret();
         }
     };
     let channels = server.new_users_have_channels();
@@ -89,7 +91,9 @@ pub(super) fn setuser<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>
     for rule in &rules {
         if let Err(error) = user.apply(&clients.commands, rule, channels) {
             let rule = String::from_utf8_lossy(rule);
-            return s.reply().error_fmt(format_args!("ERR Error in ACL SETUSER modifier '{rule}': {error}"));
+            let mut r = s.reply();
+            r.error_fmt(format_args!("ERR Error in ACL SETUSER modifier '{rule}': {error}"));
+            return r.keep_secret();
         }
     }
     let before = clients.users.by_name(name).cloned();
@@ -158,9 +162,11 @@ pub(super) fn genpass<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>
             "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096",
         );
     }
-    let digits: [u8; (MAX_BITS / 4) as usize] = server.rng().hex();
+    let digits: [u8; (MAX_BITS / 4) as usize] = server.clients_mut().secrets.hex();
     let len = bits.unsigned_abs().div_ceil(4) as usize;
-    s.reply().bulk(digits.get(..len).unwrap_or(&digits));
+    let mut r = s.reply();
+    r.bulk(digits.get(..len).unwrap_or(&digits));
+    r.keep_secret();
 }
 
 pub(super) fn dryrun<S: Server>(server: &mut S, s: &mut Session, args: Args<'_>, _: &mut Cx<'_, S::Event>) {

@@ -38,7 +38,8 @@ pub(super) fn ping<S: Server>(_: &mut S, s: &mut Session, args: Args<'_>, _: &mu
 /// Logs a client in if `user` and `password` are right, else notes the failure and answers it.
 fn log_in<S: Server>(server: &mut S, s: &mut Session, user: &[u8], args: (Args<'_>, usize), now: Now) -> bool {
     let (args, password) = args;
-    if let Some(id) = server.clients().users.log_in(user, args.at(password)) {
+    let clients = server.clients();
+    if let Some(id) = clients.users.log_in(&clients.commands, user, args.at(password)) {
         s.user = id;
         s.authenticated = true;
         return true;

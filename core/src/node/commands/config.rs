@@ -35,6 +35,9 @@ impl<D: Dataset> Node<D> {
         for (name, value) in rows {
             r.bulk(name.as_bytes());
             r.bulk(value.as_bytes());
+            if crate::secrets::is_directive(name.as_bytes()) {
+                r.keep_secret();
+            }
         }
     }
 

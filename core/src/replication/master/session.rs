@@ -7,6 +7,7 @@ use crate::ids::ConnId;
 use crate::machine::{Action, Actions, Chunks, Endpoint, Turn};
 use crate::replication::source::{Answer, Source, TWO_CHANNEL, Taken, Timer};
 use crate::resp::{Args, Proto, Reply, RequestLimits, Requests};
+use crate::secrets::same_secret;
 
 use super::Event;
 
@@ -211,16 +212,11 @@ fn auth(args: Args<'_>, password: Option<&str>, reply: &mut Reply<'_>) -> bool {
             "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
              configuration is correct?",
         ),
-        Some(password) if same(password.as_bytes(), given) => {
+        Some(password) if same_secret(password.as_bytes(), given) => {
             reply.ok();
             return true;
         }
         Some(_) => reply.error("WRONGPASS invalid username-password pair or user is disabled."),
     }
     false
-}
-
-/// Compares without telling by its time where they differ.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |d, (x, y)| d | (x ^ y)) == 0
 }

@@ -11,6 +11,7 @@ use super::super::timing::KNOBS;
 use super::super::{Cx, Sentinel};
 use crate::client::Session;
 use crate::resp::{Args, parse_u64};
+use crate::secrets::is_directive;
 
 /// What `SIMULATE-FAILURE` knows.
 const CRASHES: [(&str, Crash); 2] =
@@ -29,6 +30,9 @@ impl Sentinel {
             for (name, value) in found {
                 r.bulk(name.as_bytes());
                 r.bulk(value.as_bytes());
+                if is_directive(name.as_bytes()) {
+                    r.keep_secret();
+                }
             }
         } else if args.is(2, "SET") && words.len().is_multiple_of(2) {
             let peers_before = self.peer_credentials();

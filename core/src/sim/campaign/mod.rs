@@ -139,6 +139,7 @@ pub fn input_for<A, B>(input: Input<'_, A>, call: impl FnOnce(A) -> Option<B>) -
         Input::Tick => Input::Tick,
         Input::Resume => Input::Resume,
         Input::Accepted { conn, listener, local, peer, tls } => Input::Accepted { conn, listener, local, peer, tls },
+        Input::Named { conn, names } => Input::Named { conn, names },
         Input::Connected { conn, local, peer, tls } => Input::Connected { conn, local, peer, tls },
         Input::Received { conn, bytes } => Input::Received { conn, bytes },
         Input::Sent { conn, len } => Input::Sent { conn, len },
