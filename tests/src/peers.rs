@@ -84,6 +84,12 @@ pub fn ioredis() -> Result<(PathBuf, PathBuf), String> {
     Ok((node, modules))
 }
 
+/// Prometheus's promtool, or why not.
+pub fn promtool() -> Result<PathBuf, String> {
+    let own = folder().join("promtool");
+    if own.is_file() { Ok(own) } else { on_path("promtool") }
+}
+
 /// Debian's own redis.conf, or why not.
 pub fn debian_conf() -> Result<PathBuf, String> {
     debian("redis.conf")

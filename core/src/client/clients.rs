@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::scrape::Scrapers;
 use super::stats::{Stats, UsageCache};
 use super::{About, PubSub, Session, Sessions, Table};
 use crate::acl::{self, Commands, Context, Denied, Users, What};
@@ -52,6 +53,8 @@ pub(crate) struct Clients<R> {
     /// Files of users that are being read or written, with the client that waits for it; none at the start.
     pub(crate) user_files: Vec<(OpId, UserFile)>,
     pub(crate) sessions: Sessions,
+    /// Who asks for metrics: no clients.
+    pub(crate) scrapers: Scrapers,
     pub(crate) pubsub: PubSub,
     /// Clients whose commands wait: in WAIT, or for the end of a pause.
     pub(crate) waiting: BTreeSet<ConnId>,
@@ -85,6 +88,7 @@ impl<R> Clients<R> {
             stats: Stats::new(table.len()),
             table,
             sessions: Sessions::default(),
+            scrapers: Scrapers::default(),
             pubsub: PubSub::default(),
             waiting: BTreeSet::new(),
             resumed: VecDeque::new(),
@@ -152,6 +156,8 @@ impl<R> Clients<R> {
     pub(crate) fn transmit(&mut self, conn: ConnId, budget: usize, out: &mut Chunks) {
         if let Some(s) = self.sessions.get_mut(conn) {
             s.outbox.read(s.outbox.start(), budget, out);
+        } else {
+            self.scrapers.transmit(conn, budget, out);
         }
     }
 

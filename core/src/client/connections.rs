@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::scrape::Scraping as _;
 use super::server::{Cx, Server, Timer};
 use super::{CloseWhen, Dispatch as _, Event, OutputLimit, Session};
 use crate::ids::ConnId;
@@ -210,6 +211,7 @@ pub(crate) trait Connections: Server {
             Timer::Wait(conn) => self.wait_over(conn, None, cx),
             Timer::Linger(conn) => self.drop_session(conn, cx),
             Timer::Pause => self.unpause(cx),
+            Timer::Scrape(conn) => self.scraper_late(conn, cx),
         }
     }
 

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write as _;
+use core::time::Duration;
 
 use super::about::{REDIS_VERSION, VERSION};
 use super::server::{Cx, Server};
@@ -55,7 +56,7 @@ pub(crate) fn refresh_usage<S: Server>(server: &mut S, cx: &mut Cx<'_, S::Event>
 /// The section `server`.
 pub(crate) fn server_section<S: Server>(server: &S, f: &mut Fields, now: Now) {
     let (clients, set) = (server.clients(), server.settings());
-    let up = clients.started.map_or(0, |at| (now.mono - at.mono).as_secs());
+    let up = clients.uptime(now).as_secs();
     f.section("Server");
     f.put("redis_version", REDIS_VERSION);
     f.put("primacy_version", VERSION);
@@ -85,24 +86,56 @@ pub(crate) fn server_section<S: Server>(server: &S, f: &mut Fields, now: Now) {
     }
 }
 
+/// What is counted of the clients that are there.
+#[derive(Default)]
+pub(crate) struct ClientCounts {
+    pub(crate) connected: usize,
+    /// In WAIT, or waiting for a key.
+    pub(crate) blocked: usize,
+    /// Those and whoever else waits.
+    pub(crate) waiting: usize,
+    pub(crate) subscribed: usize,
+    /// The most bytes that one of them holds of its input, and of replies.
+    pub(crate) largest_input: usize,
+    pub(crate) largest_output: u64,
+}
+
+impl ClientCounts {
+    /// Counts these; replicas are no clients.
+    pub(crate) fn of<'a>(sessions: impl Iterator<Item = &'a Session>) -> Self {
+        let mut counts = Self::default();
+        for c in sessions.filter(|c| !c.replica) {
+            counts.connected += 1;
+            counts.blocked += usize::from(matches!(c.blocked, Some(Blocked::Wait { .. } | Blocked::Keys)));
+            counts.waiting += usize::from(c.blocked.is_some());
+            counts.subscribed += usize::from(c.subscriptions() > 0);
+            counts.largest_input = counts.largest_input.max(c.requests.buffered());
+            counts.largest_output = counts.largest_output.max(c.outbox.len());
+        }
+        counts
+    }
+}
+
 /// The section `clients`; `s` is the session taken out for the command.
 pub(crate) fn clients_section<S: Server>(server: &S, f: &mut Fields, s: &Session) {
-    let clients = || server.clients().sessions.iter().chain(core::iter::once(s)).filter(|c| !c.replica);
+    let counts = ClientCounts::of(server.clients().sessions.iter().chain(core::iter::once(s)));
     f.section("Clients");
-    f.put("connected_clients", clients().count());
+    f.put("connected_clients", counts.connected);
     f.put("cluster_connections", 0);
     f.put("maxclients", server.settings().maxclients);
-    f.put("client_recent_max_input_buffer", clients().map(|c| c.requests.buffered()).max().unwrap_or(0));
-    f.put("client_recent_max_output_buffer", clients().map(|c| c.outbox.len()).max().unwrap_or(0));
-    f.put(
-        "blocked_clients",
-        clients().filter(|c| matches!(c.blocked, Some(Blocked::Wait { .. } | Blocked::Keys))).count(),
-    );
+    f.put("client_recent_max_input_buffer", counts.largest_input);
+    f.put("client_recent_max_output_buffer", counts.largest_output);
+    f.put("blocked_clients", counts.blocked);
     f.put("tracking_clients", 0);
-    f.put("clients_in_timeout_table", clients().filter(|c| c.blocked.is_some()).count());
+    f.put("clients_in_timeout_table", counts.waiting);
 }
 
 impl<R> Clients<R> {
+    /// How long the machine has been at work.
+    pub(crate) fn uptime(&self, now: Now) -> Duration {
+        self.started.map_or(Duration::ZERO, |at| now.mono - at.mono)
+    }
+
     /// The section `stats`.
     pub(crate) fn stats_section(&self, f: &mut Fields, counts: &DataCounts, now: Now) {
         let s = &self.stats;

@@ -1,15 +1,28 @@
 //! What a configuration asks to be listened on.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::Settings;
+use crate::config::{BindAddress, MAX_BIND, Settings};
+use crate::ids::OpId;
 use crate::machine::Endpoint;
+
+/// Who is served by a listener.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Serves {
+    /// Clients and replicas.
+    Clients,
+    /// Who asks for metrics, over HTTP.
+    Scrapers,
+}
 
 /// An endpoint that is to be listened on.
 pub(crate) struct Wanted {
+    /// For whom.
+    pub(crate) serves: Serves,
     /// Where.
     pub(crate) at: Endpoint,
     /// Whether it may be missing: marked `-` in `bind`.
@@ -20,10 +33,10 @@ pub(crate) struct Wanted {
     pub(crate) tls: bool,
 }
 
-/// The addresses of `bind`, each with whether it may be missing.
-fn addresses(set: &Settings) -> Vec<(IpAddr, bool)> {
+/// The addresses of `bind` or its like, each with whether it may be missing.
+fn addresses(bind: &[BindAddress]) -> Vec<(IpAddr, bool)> {
     let mut list = Vec::new();
-    for bind in &set.bind {
+    for bind in bind {
         let optional = bind.optional;
         match bind.address.as_str() {
             "*" => list.push((Ipv4Addr::UNSPECIFIED.into(), optional)),
@@ -37,8 +50,11 @@ fn addresses(set: &Settings) -> Vec<(IpAddr, bool)> {
 }
 
 /// A listener as `INFO` shows it.
-pub(crate) fn listener_line(at: &Endpoint, tls: bool) -> Box<str> {
+pub(crate) fn listener_line(at: &Endpoint, tls: bool, serves: Serves) -> Box<str> {
     match at {
+        Endpoint::Tcp(a) if serves == Serves::Scrapers => {
+            alloc::format!("name=metrics,bind={},port={}", a.ip(), a.port()).into()
+        }
         Endpoint::Tcp(a) if tls => alloc::format!("name=tls,bind={},port={}", a.ip(), a.port()).into(),
         Endpoint::Tcp(a) => alloc::format!("name=tcp,bind={},port={}", a.ip(), a.port()).into(),
         Endpoint::Unix(path) => alloc::format!("name=unix,path={path}").into(),
@@ -58,16 +74,41 @@ pub(crate) fn tls_configured(idle: &[&str]) -> String {
 /// What the configuration asks for.
 pub(crate) fn wanted(set: &Settings) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    for (port, tls) in [(set.port, false), (set.tls_port, true)] {
-        if port != 0 {
-            for (ip, optional) in addresses(set) {
-                wanted.push(Wanted { at: Endpoint::Tcp(SocketAddr::new(ip, port)), optional, mode: None, tls });
-            }
+    let ports = [
+        (set.port, &set.bind, false, Serves::Clients),
+        (set.tls_port, &set.bind, true, Serves::Clients),
+        (set.metrics_port, &set.metrics_bind, false, Serves::Scrapers),
+    ];
+    for (port, bind, tls, serves) in ports.into_iter().filter(|(port, ..)| *port != 0) {
+        for (ip, optional) in addresses(bind) {
+            let at = Endpoint::Tcp(SocketAddr::new(ip, port));
+            wanted.push(Wanted { serves, at, optional, mode: None, tls });
         }
     }
     if !set.unixsocket.is_empty() {
         let mode = u32::from_str_radix(&set.unixsocketperm, 8).ok().filter(|m| *m != 0);
-        wanted.push(Wanted { at: Endpoint::Unix(set.unixsocket.as_str().into()), optional: false, mode, tls: false });
+        let at = Endpoint::Unix(set.unixsocket.as_str().into());
+        wanted.push(Wanted { serves: Serves::Clients, at, optional: false, mode, tls: false });
     }
     wanted
+}
+
+/// Metrics listeners that were given up: who came by one before that may be told to the machine behind it.
+#[derive(Debug, Default)]
+pub(crate) struct Gone(VecDeque<OpId>);
+
+impl Gone {
+    /// How many are remembered: what came by one comes within a turn of the loop.
+    const MOST: usize = 4 * MAX_BIND;
+
+    pub(crate) fn note(&mut self, op: OpId, serves: Serves) {
+        if serves == Serves::Scrapers {
+            self.0.truncate(Self::MOST - 1);
+            self.0.push_front(op);
+        }
+    }
+
+    pub(crate) fn has(&self, op: OpId) -> bool {
+        self.0.contains(&op)
+    }
 }

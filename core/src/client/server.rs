@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
+use super::scrape::Page;
 use super::{Clients, Dispatch as _, Event, Session, paused, subscribed, unauthenticated};
 use crate::acl::Denied;
 use crate::config::Settings;
@@ -71,6 +72,8 @@ pub(crate) enum Timer {
     Linger(ConnId),
     /// The end of `CLIENT PAUSE`.
     Pause,
+    /// Who asks for metrics takes too long.
+    Scrape(ConnId),
 }
 
 /// A machine that serves clients. The required part says where its things are; what has a body may differ.
@@ -98,6 +101,12 @@ pub(crate) trait Server: Machine + Sized {
     fn port(&self) -> u16;
     /// A line of INFO for each listener.
     fn listening(&self) -> Vec<Box<str>>;
+    /// Writes section `n` of the metrics; whether there is such a one.
+    fn section(&mut self, n: usize, page: &mut Page<'_>) -> bool;
+    /// Whether it is not about to end (`/healthz`); else why in a line.
+    fn healthy(&self) -> Result<(), &'static str>;
+    /// Whether it does what its role asks of it (`/readyz`); else why in a line.
+    fn ready(&self) -> Result<(), String>;
     /// Tells the host what happened among the clients.
     fn tell(&mut self, event: Event, cx: &mut Cx<'_, Self::Event>);
     /// Runs a command; whether it failed.

@@ -16,6 +16,9 @@ use crate::time::Instant;
 /// Different error prefixes that are counted by name; later ones count as `OTHER`.
 const ERROR_PREFIXES_MAX: usize = 128;
 
+/// Buckets of a command's histogram: less than 1 µs, less than 2, 4 ... and at last all that took longer.
+pub(crate) const POWERS: usize = 24;
+
 /// Samples of the rates in INFO, and how far apart they are, ms.
 const RATE_SAMPLES: usize = 16;
 const RATE_MS: u64 = 100;
@@ -48,7 +51,7 @@ pub(crate) struct CommandStats {
     pub(crate) rejected: u64,
     pub(crate) failed: u64,
     /// Calls by the power of two of their microseconds.
-    pub(crate) by_power: [u32; 24],
+    pub(crate) by_power: [u64; POWERS],
 }
 
 /// Counts of a server's clients' side since its start or `CONFIG RESETSTAT`.
@@ -98,7 +101,7 @@ impl Stats {
             c.calls += 1;
             c.us += us;
             c.failed += u64::from(failed);
-            c.by_power[((64 - us.leading_zeros()) as usize).min(23)] += 1;
+            c.by_power[((64 - us.leading_zeros()) as usize).min(POWERS - 1)] += 1;
         }
     }
 
@@ -171,7 +174,7 @@ impl Stats {
                 .enumerate()
                 .filter(|(_, n)| **n > 0)
                 .map(|(power, n)| {
-                    sum += u64::from(*n);
+                    sum += n;
                     (1 << power, sum)
                 })
                 .collect();
@@ -196,6 +199,11 @@ impl UsageCache {
     /// Whether it is older than a tenth of a second, and not being asked for.
     pub(crate) fn is_stale(&self, now: Instant) -> bool {
         self.asked.is_none() && self.at.is_none_or(|at| (now - at).as_millis() >= 100)
+    }
+
+    /// Whether an answer is on its way.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.is_some()
     }
 
     /// Has it refreshed by the job `op`.

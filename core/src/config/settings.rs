@@ -19,6 +19,10 @@ pub struct Settings {
     pub bind: Vec<BindAddress>,
     /// TCP port; 0 listens on none.
     pub port: u16,
+    /// TCP port that serves metrics and health over HTTP; 0 listens on none.
+    pub metrics_port: u16,
+    /// Addresses that this port is listened on.
+    pub metrics_bind: Vec<BindAddress>,
     /// Path of a unix socket to listen on; empty for none.
     pub unixsocket: String,
     /// Permissions of that socket in octal; 0 leaves the system's.
@@ -239,6 +243,8 @@ impl Default for Settings {
         Self {
             bind: ["127.0.0.1", "-::1"].map(BindAddress::new).into(),
             port: 6379,
+            metrics_port: 0,
+            metrics_bind: ["127.0.0.1", "-::1"].map(BindAddress::new).into(),
             unixsocket: String::new(),
             unixsocketperm: "0".into(),
             tcp_backlog: 511,

@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::directive::{Directive, Place};
 use super::kind::memory;
@@ -204,6 +205,8 @@ pub(super) static TABLE: &[Directive] = &[
     kept("busy-reply-threshold", number(0, LONG), "5000").alias("lua-time-limit"),
 
     // Observation.
+    field!("metrics-port", metrics_port, number(0, 65535)),
+    list!("metrics-bind", |s| spaced(&s.metrics_bind), take_metrics_bind),
     field!("slowlog-log-slower-than", slowlog_log_slower_than, number(-1, LONG)),
     field!("slowlog-max-len", slowlog_max_len, number(0, LONG)),
     field!("latency-monitor-threshold", latency_monitor_threshold, number(0, LONG)),
@@ -316,6 +319,20 @@ fn take_bind(s: &mut Settings, words: &[&str]) -> Result<(), String> {
         return Err(alloc::format!("'{word}' is no address: it has white space in it"));
     }
     s.bind = words.iter().filter(|w| !w.is_empty()).map(|w| BindAddress::new(w)).collect();
+    Ok(())
+}
+
+/// No password guards what is served there, so a name that is looked up elsewhere does not decide who may ask.
+fn take_metrics_bind(s: &mut Settings, words: &[&str]) -> Result<(), String> {
+    if words.len() > MAX_BIND {
+        return Err("Too many bind addresses specified.".into());
+    }
+    let all: Vec<_> = words.iter().filter(|w| !w.is_empty()).map(|w| BindAddress::new(w)).collect();
+    let known = |a: &str| matches!(a, "*" | "::*" | "localhost") || a.parse::<IpAddr>().is_ok();
+    if let Some(bad) = all.iter().find(|b| !known(&b.address)) {
+        return Err(alloc::format!("'{}' is no IP address, '*', '::*' or 'localhost'", bad.address));
+    }
+    s.metrics_bind = all;
     Ok(())
 }
 

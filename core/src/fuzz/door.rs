@@ -178,7 +178,11 @@ where
 
     /// A new connection, if anybody listens.
     pub(super) fn accept(&mut self) -> Option<ConnId> {
-        let listener = *self.listeners.keys().next()?;
+        self.accept_by(*self.listeners.keys().next()?)
+    }
+
+    /// The same by this listener.
+    pub(super) fn accept_by(&mut self, listener: OpId) -> Option<ConnId> {
         if self.exit.is_some() {
             return None;
         }

@@ -21,6 +21,7 @@ mod rdb;
 mod reload;
 mod resp;
 mod roundtrip;
+mod scrape;
 mod sentinel;
 mod sentinel_conf;
 mod served;
@@ -55,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "config", run: config::run, base: 4 << 20 },
     Target { name: "sentinel_conf", run: sentinel_conf::run, base: 4 << 20 },
     Target { name: "acl", run: acl::run, base: 8 << 20 },
+    Target { name: "scrape", run: scrape::run, base: 8 << 20 },
     Target { name: "hello", run: hello::run, base: 8 << 20 },
     Target { name: "sentinel", run: sentinel::run, base: 32 << 20 },
     Target { name: "handshake", run: handshake::run, base: 2 << 20 },

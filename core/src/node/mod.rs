@@ -13,6 +13,7 @@ mod failover;
 mod guard;
 mod load;
 mod memory;
+mod metrics;
 mod notify;
 mod peek;
 mod propagate;
@@ -36,8 +37,11 @@ pub use crate::client::About;
 pub use call::Call;
 pub use event::{Event, What};
 pub use guard::ResyncRefusal;
+#[cfg(test)]
+pub(crate) use metrics::{NODE, REPLICATION};
 
 use crate::blocks::Blocks;
+use crate::client::scrape::Scraping as _;
 use crate::client::{self, Access as _, Clients, Connections as _, Dispatch as _, Handler};
 use crate::config::Config;
 use crate::dataset::{Classes, Dataset, Effects, Progress};
@@ -328,7 +332,7 @@ impl<D: Dataset> Node<D> {
             && let Some(result) = self.snapshot_done(op, result, cx)
             && let Some(result) = self.rewrite_done(op, result, cx)
             && let Some(result) = self.users_done(op, result, cx)
-            && let Some(result) = self.clients.usage.done(op, result)
+            && let Some(result) = self.usage_done(op, result, cx)
         {
             // What is nobody's was cancelled, or removed a file that nobody waits for.
             let _ = self.source.done(op, result, &mut turn!(self, cx));
@@ -405,6 +409,7 @@ impl<D: Dataset> Node<D> {
         self.sync_replicas(cx);
         self.check_snapshot(cx);
         self.arm_expiry(cx);
+        self.note_link(cx.now.mono);
     }
 
     /// Large values that were deleted are freed when others had their turn.
@@ -437,14 +442,23 @@ impl<D: Dataset> Machine for Node<D> {
         match input {
             Input::Tick => self.tick(cx),
             Input::Resume => self.resume(cx),
-            Input::Accepted { conn, listener: _, local, peer, tls: _ } => self.accepted(conn, local, peer, cx),
+            Input::Accepted { conn, listener, .. } if self.listeners.serves_scrapers(listener) => {
+                self.scraper_came(conn, cx);
+            }
+            Input::Accepted { conn, local, peer, .. } => self.accepted(conn, local, peer, cx),
             Input::Connected { conn, .. } => self.upstream_connected(conn, cx),
             Input::Received { conn, bytes } if conn.is_opened() => self.upstream_received(conn, bytes, cx),
+            Input::Received { conn, bytes } if self.clients.scrapers.has(conn) => {
+                self.scraper_received(conn, bytes, cx)
+            }
             Input::Received { conn, bytes } => self.received(conn, bytes, cx),
             Input::Sent { conn, len } if conn.is_opened() => self.upstream_sent(conn, len, cx),
+            Input::Sent { conn, len } if self.clients.scrapers.has(conn) => self.scraper_sent(conn, len, cx),
             Input::Sent { conn, len } => self.sent(conn, len, cx),
             Input::Eof { conn } if conn.is_opened() => self.upstream_eof(conn, cx),
             Input::Closed { conn, reason } if conn.is_opened() => self.upstream_closed(conn, reason, cx),
+            Input::Eof { conn } if self.clients.scrapers.has(conn) => self.scraper_eof(conn, cx),
+            Input::Closed { conn, .. } if self.clients.scrapers.has(conn) => self.scraper_gone(conn),
             Input::Eof { conn } => self.eof(conn, cx),
             Input::Closed { conn, .. } => self.gone(conn, cx),
             Input::Began { .. } => {}

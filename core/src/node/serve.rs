@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 use super::{Cx, Key, Node, Run, What, turn};
+use crate::client::scrape::Page;
 use crate::client::{self, Clients, CloseWhen, Dispatch as _, Found, Refusal, Server, Session};
 use crate::client::{paused, subscribed, unauthenticated};
 use crate::config::{Guard, Settings};
@@ -70,6 +71,18 @@ impl<D: Dataset> Server for Node<D> {
 
     fn listening(&self) -> Vec<Box<str>> {
         self.listener_lines()
+    }
+
+    fn section(&mut self, n: usize, page: &mut Page<'_>) -> bool {
+        self.write_section(n, page)
+    }
+
+    fn healthy(&self) -> Result<(), &'static str> {
+        if self.shutdown.is_some() { Err("the server is shutting down") } else { Ok(()) }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.is_ready()
     }
 
     fn tell(&mut self, event: client::Event, cx: &mut Cx<'_>) {

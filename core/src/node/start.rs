@@ -5,18 +5,21 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::load::Purpose;
-use super::{Cx, Node, What};
-use crate::client::{Access as _, Connections as _, Dispatch as _, VERSION, Wanted, info, listener_line, wanted};
+use super::{Cx, Event, Node, What};
+use crate::client::{
+    Access as _, Connections as _, Dispatch as _, Gone, Serves, VERSION, Wanted, info, listener_line, wanted,
+};
 use crate::config::{Config, Settings};
 use crate::dataset::{Dataset, LoadMode};
 use crate::ids::{ConnId, OpId};
-use crate::machine::{Action, Endpoint, Job, JobErrorKind, Outcome};
+use crate::machine::{Action, Actions, Endpoint, Job, JobErrorKind, Outcome};
 use crate::replication::SourceConfig;
 
 /// A listener, asked for or standing.
 #[derive(Debug)]
 struct Listener {
     op: OpId,
+    serves: Serves,
     at: Endpoint,
     /// One that may be missing: marked `-` in `bind`.
     optional: bool,
@@ -49,7 +52,7 @@ impl Change {
 
 /// Whether this directive says where is listened.
 pub(super) fn is_address(name: &str) -> bool {
-    matches!(name, "port" | "bind" | "tls-port")
+    matches!(name, "port" | "bind" | "tls-port" | "metrics-port" | "metrics-bind")
 }
 
 /// The listeners of a node.
@@ -58,6 +61,8 @@ pub(super) struct Listeners {
     list: Vec<Listener>,
     /// Those that the change under way has no use for: given up once the new ones stand.
     old: Vec<Listener>,
+    /// Those of metrics that were given up.
+    gone: Gone,
     change: Option<Change>,
     /// An address of the change could not be had.
     failed: bool,
@@ -69,6 +74,23 @@ impl Listeners {
     /// Whether an answer of the system is outstanding.
     pub(super) fn is_busy(&self) -> bool {
         self.change.is_some() || self.list.iter().any(|l| !l.standing)
+    }
+
+    /// Whether who comes by this one asks for metrics.
+    #[inline]
+    pub(super) fn serves_scrapers(&self, op: OpId) -> bool {
+        let mut all = self.list.iter().chain(&self.old);
+        all.find(|l| l.op == op).map_or_else(|| self.gone.has(op), |l| l.serves == Serves::Scrapers)
+    }
+
+    /// Where clients are served.
+    fn of_clients(&self) -> impl Iterator<Item = &Listener> {
+        self.list.iter().filter(|l| l.serves == Serves::Clients)
+    }
+
+    fn give_up(&mut self, old: &Listener, out: &mut Actions<Event>) {
+        self.gone.note(old.op, old.serves);
+        out.push(Action::Unlisten { op: old.op });
     }
 }
 
@@ -131,7 +153,7 @@ impl<D: Dataset> Node<D> {
             self.listen(wanted, cx);
         }
         self.conclude(cx);
-        if self.listeners.list.is_empty() {
+        if self.listeners.of_clients().next().is_none() {
             return;
         }
         let file = self.data_file();
@@ -139,10 +161,10 @@ impl<D: Dataset> Node<D> {
     }
 
     fn listen(&mut self, wanted: Wanted, cx: &mut Cx<'_>) {
-        let Wanted { at, optional, mode, tls } = wanted;
+        let Wanted { serves, at, optional, mode, tls } = wanted;
         let (op, backlog) = (self.ids.op(), self.config.settings.tcp_backlog);
         cx.out.push(Action::Start { op, job: Job::Listen { at: at.clone(), backlog, mode, tls } });
-        self.listeners.list.push(Listener { op, at, optional, tls, standing: false, fresh: true });
+        self.listeners.list.push(Listener { op, serves, at, optional, tls, standing: false, fresh: true });
     }
 
     /// The configuration names other addresses. Those that stand already are kept, the new ones are listened on
@@ -151,7 +173,8 @@ impl<D: Dataset> Node<D> {
         self.listeners.old = core::mem::take(&mut self.listeners.list);
         let mut new = Vec::new();
         for wanted in wanted(&self.config.settings) {
-            match self.listeners.old.iter().position(|l| l.at == wanted.at && l.tls == wanted.tls) {
+            let same = |l: &Listener| l.at == wanted.at && l.tls == wanted.tls && l.serves == wanted.serves;
+            match self.listeners.old.iter().position(same) {
                 Some(i) => {
                     let kept = self.listeners.old.remove(i);
                     self.listeners.list.push(Listener { optional: wanted.optional, ..kept });
@@ -160,12 +183,14 @@ impl<D: Dataset> Node<D> {
             }
         }
         // An old listener in the way of a new one goes first, and comes back if the change fails.
-        for old in &mut self.listeners.old {
+        let mut before = core::mem::take(&mut self.listeners.old);
+        for old in &mut before {
             if new.iter().any(|n| collide(&n.at, &old.at)) {
                 old.standing = false;
-                cx.out.push(Action::Unlisten { op: old.op });
+                self.listeners.give_up(old, cx.out);
             }
         }
+        self.listeners.old = before;
         for wanted in new {
             self.listen(wanted, cx);
         }
@@ -214,10 +239,11 @@ impl<D: Dataset> Node<D> {
         let failed = core::mem::take(&mut self.listeners.failed);
         let Some(change) = self.listeners.change.take() else {
             if !self.listeners.up {
-                if !failed && self.listeners.list.is_empty() {
+                let deaf = self.listeners.of_clients().next().is_none();
+                if !failed && deaf {
                     self.event(cx, What::NotListening);
                 }
-                self.listeners.up = !failed && !self.listeners.list.is_empty();
+                self.listeners.up = !failed && !deaf;
                 if !self.listeners.up {
                     cx.out.push(Action::Exit { code: 1 });
                 }
@@ -226,11 +252,14 @@ impl<D: Dataset> Node<D> {
             return None;
         };
         // A node that is to listen somewhere never ends up listening nowhere: all optional ones missing is a failure.
-        let deaf = self.listeners.list.is_empty() && !wanted(&self.config.settings).is_empty();
+        let deaf = [Serves::Clients, Serves::Scrapers].into_iter().any(|serves| {
+            !self.listeners.list.iter().any(|l| l.serves == serves)
+                && wanted(&self.config.settings).iter().any(|w| w.serves == serves)
+        });
         let done = !failed && !deaf;
         if done {
-            for old in self.listeners.old.drain(..).filter(|l| l.standing) {
-                cx.out.push(Action::Unlisten { op: old.op });
+            for old in core::mem::take(&mut self.listeners.old).iter().filter(|l| l.standing) {
+                self.listeners.give_up(old, cx.out);
             }
             self.settle_listeners();
         } else {
@@ -253,14 +282,16 @@ impl<D: Dataset> Node<D> {
         if change.changed.iter().any(|n| n.starts_with("tls-")) {
             self.restore_certificates(cx);
         }
-        for l in self.listeners.list.extract_if(.., |l| l.fresh) {
-            cx.out.push(Action::Unlisten { op: l.op });
+        let fresh: Vec<Listener> = self.listeners.list.extract_if(.., |l| l.fresh).collect();
+        for l in &fresh {
+            self.listeners.give_up(l, cx.out);
         }
         for old in core::mem::take(&mut self.listeners.old) {
             if old.standing {
                 self.listeners.list.push(old);
             } else {
-                self.listen(Wanted { at: old.at, optional: old.optional, mode: None, tls: old.tls }, cx);
+                let Listener { serves, at, optional, tls, .. } = old;
+                self.listen(Wanted { serves, at, optional, mode: None, tls }, cx);
             }
         }
     }
@@ -268,7 +299,7 @@ impl<D: Dataset> Node<D> {
     /// Answers a change of listeners.
     pub(super) fn answer_listeners(&mut self, change: &Change, done: bool, cx: &mut Cx<'_>) {
         let why = match &change.argument.to_ascii_lowercase()[..] {
-            "port" | "tls-port" => "Unable to listen on this port. Check server logs.",
+            "port" | "tls-port" | "metrics-port" => "Unable to listen on this port. Check server logs.",
             _ => "Failed to bind to specified addresses.",
         };
         self.answer_change(change, if done { Ok(()) } else { Err(why) }, cx);
@@ -291,8 +322,7 @@ impl<D: Dataset> Node<D> {
     /// The TCP port that is listened on: the configured one, or the one that the system chose.
     pub(super) fn listening_port(&self) -> u16 {
         self.listeners
-            .list
-            .iter()
+            .of_clients()
             .find_map(|l| l.at.tcp().filter(|_| l.standing))
             .map_or(self.config.settings.port, |a| a.port())
     }
@@ -300,12 +330,12 @@ impl<D: Dataset> Node<D> {
     /// The port that others are told to replicate from: the encrypted one where links are encrypted.
     pub(super) fn replication_port(&self) -> u16 {
         let tls = self.config.settings.tls_replication;
-        let standing = self.listeners.list.iter().filter(|l| l.standing && l.tls == tls);
+        let standing = self.listeners.of_clients().filter(|l| l.standing && l.tls == tls);
         { standing }.find_map(|l| l.at.tcp()).map_or_else(|| self.listening_port(), |a| a.port())
     }
 
     /// What is listened on, each as `INFO` shows it.
     pub(super) fn listener_lines(&self) -> Vec<Box<str>> {
-        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at, l.tls)).collect()
+        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at, l.tls, l.serves)).collect()
     }
 }

@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use crate::client::Session;
 use crate::machine::Turns;
+use crate::replication::LinkState;
 use crate::resp::{Args, Reply};
 use crate::time::{Instant, Now};
 
@@ -32,6 +33,9 @@ pub(super) struct Stats {
     /// For how long the dataset was above `maxmemory`, and since when it is.
     pub(super) exceeded: Duration,
     pub(super) exceeded_since: Option<Instant>,
+    /// As a replica: how often it synchronized with its master, and in which states its link was, for how long.
+    pub(super) resyncs: Resyncs,
+    pub(super) link: LinkTimes,
     /// Full resyncs that `replica-resync-guard` refused.
     pub(super) resyncs_refused: u64,
     /// How often writers were slowed down, and for how long in all (but for the present time).
@@ -48,8 +52,53 @@ impl Stats {
             peak_memory: self.peak_memory,
             load_keys: self.load_keys,
             exceeded_since: self.exceeded_since,
+            link: self.link.anew(),
             ..Self::default()
         };
+    }
+}
+
+/// Resyncs of a replica with its master.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Resyncs {
+    pub(super) full: u64,
+    pub(super) partial: u64,
+}
+
+/// The state of a replica's link: which, since when, and for how long it was in each one before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LinkTimes {
+    now: Option<(LinkState, Instant)>,
+    before: [Duration; LinkState::ALL.len()],
+}
+
+impl LinkTimes {
+    /// Notes the state, none for a master.
+    #[inline]
+    pub(super) fn note(&mut self, state: Option<LinkState>, at: Instant) {
+        if self.now.map(|(state, _)| state) != state {
+            if let Some((old, since)) = self.now {
+                self.before[old as usize] += at - since;
+            }
+            self.now = state.map(|state| (state, at));
+        }
+    }
+
+    /// The state, and for how long it has been.
+    pub(super) fn current(&self, at: Instant) -> Option<(LinkState, Duration)> {
+        self.now.map(|(state, since)| (state, at - since))
+    }
+
+    /// Each state with all the time in it.
+    pub(super) fn all(&self, at: Instant) -> impl Iterator<Item = (LinkState, Duration)> {
+        let current = self.current(at);
+        LinkState::ALL.into_iter().zip(self.before).map(move |(state, before)| {
+            (state, before + current.filter(|(now, _)| *now == state).map_or(Duration::ZERO, |(_, for_)| for_))
+        })
+    }
+
+    fn anew(&self) -> Self {
+        Self { now: self.now, ..Self::default() }
     }
 }
 
@@ -99,6 +148,11 @@ impl SlowLog {
 
     pub(super) fn len(&self) -> usize {
         self.list.len()
+    }
+
+    /// The number of the last one and what it took, us.
+    pub(super) fn last(&self) -> Option<(u64, u64)> {
+        self.list.front().map(|slow| (slow.id, slow.us))
     }
 
     pub(super) fn clear(&mut self) {
@@ -151,14 +205,21 @@ impl Latency {
         }
     }
 
+    /// The last moment of each event: second and ms.
+    pub(super) fn latest(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        self.events.iter().map(|(name, m)| {
+            let (at, ms) = m.list.back().copied().unwrap_or_default();
+            (*name, at, ms)
+        })
+    }
+
     fn named(&self, name: &[u8]) -> Option<&Moments> {
         self.events.iter().find(|(n, _)| n.as_bytes() == name).map(|(_, m)| m)
     }
 
     pub(super) fn write_latest(&self, r: &mut Reply<'_>) {
         r.array(self.events.len());
-        for (name, m) in &self.events {
-            let (at, ms) = m.list.back().copied().unwrap_or_default();
+        for ((name, at, ms), m) in self.latest().zip(self.events.values()) {
             r.array(4);
             r.bulk(name.as_bytes());
             r.int(at as i64);

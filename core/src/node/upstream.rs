@@ -364,6 +364,7 @@ impl<D: Dataset> Node<D> {
             foreseen -= usize::from(matches!(delivery, Delivery::Command { .. } | Delivery::Skip { .. }));
             match delivery {
                 Delivery::Continue { new_id } => {
+                    self.stats.resyncs.partial += 1;
                     up.refused = None;
                     if let Some(id) = new_id {
                         self.source.follow_id(id, &mut turn!(self, cx));
@@ -378,6 +379,7 @@ impl<D: Dataset> Node<D> {
                     if let Some(why) = self.refuses(up, id, offset) {
                         return Step::GuardRefuses(id, why);
                     }
+                    self.stats.resyncs.full += 1;
                     up.incoming = Some(Incoming { id, offset, db, way: Way::Announced });
                     up.read_on = 0;
                     if self.failover.is_some() {

@@ -459,7 +459,7 @@ fn a_cut_link_goes_on_where_it_was_and_only_a_lost_backlog_costs_a_full_resync()
     w.settle();
     assert_eq!(w.counts, (2, 1));
     let c = w.master.source().counters();
-    assert_eq!((c.full, c.partial_ok, c.partial_err), (2, 1, 1));
+    assert_eq!((c.full, c.partial_ok, c.partial_err()), (2, 1, 1));
     assert!(w.master.source().log().history() <= 2000 + 14 * 3, "the log was trimmed");
 }
 
@@ -605,7 +605,7 @@ fn a_promoted_node_answers_for_its_former_history_up_to_where_it_left_it() {
     // One byte more of the former history was never ours.
     assert_eq!(b.psync(4, old, 112), b"");
     let c = b.source.counters();
-    assert_eq!((c.full, c.partial_ok, c.partial_err), (1, 3, 1));
+    assert_eq!((c.full, c.partial_ok, c.partial_err()), (1, 3, 1));
     let refused = b.out.iter().any(|a| {
         matches!(a, Action::Event(super::Event::Source(super::source::Event::PartialRefused { why, .. }))
             if std::format!("{why}").ends_with("Requested offset for second ID was 112, but I can reply up to 111"))

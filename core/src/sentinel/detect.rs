@@ -32,7 +32,7 @@ impl Sentinel {
             }
             return;
         }
-        link.good = now;
+        (link.good, link.was_good) = (now, true);
         link.refusal = None;
         link.unanswered = link.oldest_ping();
         for who in &link.users {

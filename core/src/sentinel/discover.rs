@@ -275,6 +275,7 @@ impl Sentinel {
             self.superseded(id, cx);
             return;
         }
+        group.failover.tally.overtaken(group.failover.state);
         group.failover.finish();
         self.tell(Who { group: id, slot: Slot::Peer(peer) }, What::Plain(Plain::ConfigFrom), cx);
         self.switch(id, to, cx);

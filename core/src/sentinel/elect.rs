@@ -124,6 +124,7 @@ impl Sentinel {
         if how != How::Forced {
             group.vote = Some(Vote { leader: me, epoch });
         }
+        self.begins(id, how, now);
         self.tell(who, What::Plain(Plain::TryFailover), cx);
         self.touch_conf();
         if how == How::Forced {

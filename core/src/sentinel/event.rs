@@ -52,6 +52,20 @@ pub enum DownReason {
     Forced,
 }
 
+impl DownReason {
+    /// In one word, for metrics.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Unreachable => "unreachable",
+            Self::Refuses(_) => "refuses",
+            Self::WrongRole => "wrong-role",
+            Self::Rebooted => "rebooted",
+            Self::Forced => "forced",
+        }
+    }
+}
+
 impl fmt::Display for DownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,6 +8,7 @@ use super::choose::Unfit;
 use super::event::{Plain, What};
 use super::instance::{Group, GroupId, Replica, Slot, Who};
 use super::links::{Ask, End, LinkId};
+use super::metrics::Tally;
 use super::scripts::Reconfigured;
 use super::state::Record;
 use super::{Cx, Key, Said, Sentinel};
@@ -124,6 +125,8 @@ pub struct Failover {
     pub(super) writing: Option<u64>,
     /// The new configuration is on its way to the disk.
     pub(super) switching: bool,
+    /// How failovers of this master went, ours and those that others told of.
+    pub tally: Tally,
 }
 
 impl Failover {
@@ -161,6 +164,7 @@ impl Failover {
 
 impl Sentinel {
     fn go(&mut self, id: GroupId, state: State, cx: &Cx<'_>) {
+        self.leaves_state(id, cx.now.mono);
         if let Some(group) = self.groups.get_mut(&id) {
             group.failover.state = state;
             group.failover.since = cx.now.mono;
@@ -432,7 +436,9 @@ impl Sentinel {
         for key in [Key::Election(id), Key::Step(id), Key::Rank(id)] {
             self.timers.clear(key);
         }
+        self.leaves_state(id, cx.now.mono);
         let Some(group) = self.groups.get_mut(&id) else { return };
+        group.failover.tally.aborted(why);
         group.failover.finish();
         group.failover.blocked = Some(blocked);
         self.consider(id, cx);
@@ -479,6 +485,7 @@ impl Sentinel {
                 self.send_reconfiguration(link, None, true, None, cx);
             }
         }
+        self.came_about(id, cx.now.mono);
         self.switch(id, &to, cx);
         self.go(id, State::ReconfSlaves, cx);
         let who = Who { group: id, slot: Slot::Master };

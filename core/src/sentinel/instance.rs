@@ -297,6 +297,15 @@ impl Group {
         &self.set.name
     }
 
+    /// How it is, as INFO has it.
+    pub fn status(&self) -> &'static str {
+        match () {
+            () if self.odown.is_some() => "odown",
+            () if self.master.down.is_some() => "sdown",
+            () => "ok",
+        }
+    }
+
     /// `down-after-milliseconds`.
     pub fn down_after(&self) -> Duration {
         Duration::from_millis(self.set.down_after_ms)

@@ -107,6 +107,8 @@ pub(super) struct InstanceLink {
     flushed: Instant,
     /// When the last good answer came; at first when we began to look.
     pub(super) good: Instant,
+    /// Whether one came.
+    pub(super) was_good: bool,
     /// When any answer to PING came last.
     pub(super) answered: Instant,
     /// The last answer to PING that was not good.
@@ -217,6 +219,7 @@ impl Sentinel {
                         unanswered: None,
                         flushed: now,
                         good: now,
+                        was_good: false,
                         answered: now,
                         refusal: None,
                         info_sent: None,

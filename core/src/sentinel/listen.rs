@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::event::What;
 use super::{Cx, Sentinel};
-use crate::client::{tls_configured, wanted};
+use crate::client::{Serves, tls_configured, wanted};
 use crate::ids::OpId;
 use crate::machine::{Action, Endpoint, Job, JobErrorKind, Level, Outcome};
 
@@ -13,6 +13,7 @@ use crate::machine::{Action, Endpoint, Job, JobErrorKind, Level, Outcome};
 #[derive(Debug)]
 pub(super) struct Listener {
     op: OpId,
+    pub(super) serves: Serves,
     /// Where it was asked for, then where it stands.
     pub(super) at: Endpoint,
     pub(super) tls: bool,
@@ -28,6 +29,13 @@ pub(super) struct Listeners {
     concluded: bool,
     /// The load of certificates that the start waits for.
     certificates: Option<OpId>,
+}
+
+impl Listeners {
+    /// Whether who comes by this one asks for metrics.
+    pub(super) fn serves_scrapers(&self, op: OpId) -> bool {
+        self.list.iter().any(|l| l.op == op && l.serves == Serves::Scrapers)
+    }
 }
 
 impl Sentinel {
@@ -67,7 +75,8 @@ impl Sentinel {
         for w in wanted(&self.config.settings) {
             let (op, backlog) = (self.ids.op(), self.config.settings.tcp_backlog);
             cx.out.push(Action::Start { op, job: Job::Listen { at: w.at.clone(), backlog, mode: w.mode, tls: w.tls } });
-            self.listeners.list.push(Listener { op, at: w.at, tls: w.tls, optional: w.optional, standing: false });
+            let (serves, at, tls, optional) = (w.serves, w.at, w.tls, w.optional);
+            self.listeners.list.push(Listener { op, serves, at, tls, optional, standing: false });
         }
         self.listening(cx);
     }
@@ -103,7 +112,7 @@ impl Sentinel {
             return;
         }
         l.concluded = true;
-        if l.failed || l.list.is_empty() {
+        if l.failed || !l.list.iter().any(|l| l.serves == Serves::Clients) {
             cx.out.push(Action::Exit { code: 1 });
         }
     }

@@ -21,6 +21,7 @@ mod info;
 mod instance;
 mod links;
 mod listen;
+mod metrics;
 mod ops;
 mod reconf;
 mod refresh;
@@ -55,12 +56,16 @@ pub use hello::{CHANNEL, Hello, MAX_HELLO};
 pub use info::{Info, MAX_REPLICAS, Role};
 pub use instance::{Address, Answer, Down, Group, GroupId, Peer, Reconf, Replica, Server, Slot, Vote, Who};
 pub use links::{LinkId, MAX_PENDING};
+#[cfg(test)]
+pub(crate) use metrics::SENTINEL;
+pub use metrics::Tally;
 pub use ops::{FailoverRefused, Judgement, Quorum};
 pub use scripts::{MAX_QUEUE, MAX_RUNNING, MAX_TRIES, ScriptJob};
 pub use simulate::{Crash, EXIT_CODE};
 use state::{Durable, Record, Store};
 pub use timing::Timing;
 
+use crate::client::scrape::Scraping as _;
 use crate::client::{self, Access as _, Clients, Connections as _, Dispatch as _, Handler};
 use crate::config::sentinel::SentinelConfig;
 use crate::ids::{ConnId, Ids, OpId, RunId};
@@ -200,6 +205,8 @@ pub struct Sentinel {
     store: Store<Said>,
     /// What is on the disk, or could not be put there, and was not said yet.
     ready: VecDeque<Durable<Said>>,
+    /// How long failovers took.
+    stages: metrics::Stages,
     /// Since when nothing is decided.
     tilt: Option<Instant>,
     /// How often that was.
@@ -467,7 +474,7 @@ impl Sentinel {
             let rest = rest.and_then(|result| self.conf_done(op, result, cx));
             // What is nobody's was cancelled.
             let rest = rest.and_then(|result| self.users_done(op, result, cx));
-            let _ = rest.and_then(|result| self.clients.usage.done(op, result));
+            let _ = rest.and_then(|result| self.usage_done(op, result, cx));
         }
     }
 
@@ -506,9 +513,18 @@ impl Machine for Sentinel {
             Input::Sent { conn, len } if conn.is_opened() => self.link_sent(conn, len, cx),
             Input::Eof { conn } if conn.is_opened() => self.link_eof(conn, cx),
             Input::Closed { conn, reason } if conn.is_opened() => self.link_closed(conn, reason, cx),
+            Input::Accepted { conn, listener, .. } if self.listeners.serves_scrapers(listener) => {
+                self.scraper_came(conn, cx);
+            }
             Input::Accepted { conn, local, peer, .. } => self.accepted(conn, local, peer, cx),
+            Input::Received { conn, bytes } if self.clients.scrapers.has(conn) => {
+                self.scraper_received(conn, bytes, cx)
+            }
             Input::Received { conn, bytes } => self.received(conn, bytes, cx),
+            Input::Sent { conn, len } if self.clients.scrapers.has(conn) => self.scraper_sent(conn, len, cx),
             Input::Sent { conn, len } => self.sent(conn, len, cx),
+            Input::Eof { conn } if self.clients.scrapers.has(conn) => self.scraper_eof(conn, cx),
+            Input::Closed { conn, .. } if self.clients.scrapers.has(conn) => self.scraper_gone(conn),
             Input::Eof { conn } => self.eof(conn, cx),
             Input::Closed { conn, .. } => self.gone(conn, cx),
             Input::Began { op, pid } => self.script_began(op, pid, cx),

@@ -1,6 +1,7 @@
 //! What people and other sentinels ask for by commands, apart from how it is asked and answered.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 
 use super::elect::Voted;
 use super::failover::{How, State};
@@ -109,6 +110,27 @@ impl Sentinel {
         let usable = 1 + group.peers.values().filter(|p| p.down.is_none()).count() as u32;
         let voters = group.voters();
         Quorum { usable, voters, agree: usable >= group.set.quorum, authorize: usable > voters / 2 }
+    }
+
+    /// The answer of `SENTINEL CKQUORUM`, good or an error.
+    pub(super) fn quorum_verdict(&self, group: &Group) -> Result<String, String> {
+        let quorum = self.quorum(group);
+        let usable = quorum.usable;
+        if quorum.agree && quorum.authorize {
+            let text = alloc::format!("OK {usable} usable Sentinels. Quorum and failover authorization can be reached");
+            return Ok(text);
+        }
+        let mut text = alloc::format!("NOQUORUM {usable} usable Sentinels.");
+        if !quorum.agree {
+            text.push_str(" Not enough available Sentinels to reach the specified quorum for this master");
+        }
+        if !quorum.agree && !quorum.authorize {
+            text.push('.');
+        }
+        if !quorum.authorize {
+            text.push_str(" Not enough available Sentinels to reach the majority and authorize a failover");
+        }
+        Err(text)
     }
 
     /// Where clients find a master: the promoted replica as soon as it is one.

@@ -101,6 +101,7 @@ impl Sentinel {
     fn end(&mut self, id: GroupId, what: Plain, cx: &mut Cx<'_>) {
         self.tell(Who { group: id, slot: Slot::Master }, What::Plain(what), cx);
         self.timers.clear(Key::Step(id));
+        self.leaves_state(id, cx.now.mono);
         if let Some(group) = self.groups.get_mut(&id) {
             group.failover.finish();
             // How far each had come belongs to this failover, and would be shown among its flags for ever.

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use super::event::What;
 use super::{Cx, Key, Sentinel};
-use crate::client::{self, Clients, Dispatch as _, Found, Handler, Server, Session, listener_line};
+use crate::client::scrape::Page;
+use crate::client::{self, Clients, Dispatch as _, Found, Handler, Server, Serves, Session, listener_line};
 use crate::config::Settings;
 use crate::ids::Ids;
 use crate::resp::Args;
@@ -56,12 +57,24 @@ impl Server for Sentinel {
     }
 
     fn port(&self) -> u16 {
-        let mut standing = self.listeners.list.iter().filter(|l| l.standing);
+        let mut standing = self.listeners.list.iter().filter(|l| l.standing && l.serves == Serves::Clients);
         standing.find_map(|l| l.at.tcp()).map_or(self.config.settings.port, |a| a.port())
     }
 
     fn listening(&self) -> Vec<Box<str>> {
-        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at, l.tls)).collect()
+        self.listeners.list.iter().filter(|l| l.standing).map(|l| listener_line(&l.at, l.tls, l.serves)).collect()
+    }
+
+    fn section(&mut self, n: usize, page: &mut Page<'_>) -> bool {
+        self.write_section(n, page)
+    }
+
+    fn healthy(&self) -> Result<(), &'static str> {
+        if self.ending { Err("the sentinel is shutting down") } else { Ok(()) }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.is_ready()
     }
 
     fn tell(&mut self, event: client::Event, cx: &mut Cx<'_>) {

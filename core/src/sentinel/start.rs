@@ -55,6 +55,7 @@ impl Sentinel {
             ending: false,
             store: Store::new(state),
             ready: VecDeque::new(),
+            stages: super::metrics::Stages::default(),
             tilt: None,
             tilts: 0,
             crashes: 0,

@@ -40,6 +40,7 @@ impl Sentinel {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let mut old = core::mem::replace(&mut group.master, new);
         group.odown = None;
+        group.failover.tally.switches += 1;
         group.failover.promoted = None;
         group.failover.blocked = None;
         for peer in group.peers.values_mut() {

@@ -13,13 +13,23 @@ impl<D: Make> World<D> {
     }
 
     pub fn client_from(&mut self, node: usize, from: &str) -> Who {
-        let who = self.begin_client(node, from);
+        let listener = self.hosts[node].listeners.keys().next().copied().unwrap_or(OpId::from_u64(0));
+        let who = self.begin_client(node, from, listener);
+        self.run();
+        who
+    }
+
+    /// A client that comes to this port.
+    pub fn client_at(&mut self, node: usize, port: u16) -> Who {
+        let mut listeners = self.hosts[node].listeners.iter();
+        let listener = *listeners.find(|(_, at)| at.port() == port).expect("nobody listens there").0;
+        let who = self.begin_client(node, "127.0.0.1:50001", listener);
         self.run();
         who
     }
 
     /// A client whose connection is on its way.
-    fn begin_client(&mut self, node: usize, from: &str) -> Who {
+    fn begin_client(&mut self, node: usize, from: &str, listener: OpId) -> Who {
         let k = self.clients.len();
         let h = &mut self.hosts[node];
         h.accepted += 1;
@@ -29,7 +39,6 @@ impl<D: Make> World<D> {
             conn,
             Conn { peer, up: false, read: true, write: false, inbox: vec![], ended: false, eof_told: false },
         );
-        let listener = h.listeners.keys().next().copied().unwrap_or(OpId::from_u64(0));
         h.coming.push_back(Coming::Accepted(conn, listener, Endpoint::Tcp(from.parse().unwrap())));
         let parser = Replies::new(ReplyLimits::default());
         self.clients.push(Client { node, conn, bytes: vec![], parser, closed: false, window: usize::MAX });

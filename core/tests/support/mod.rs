@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "a module of a test")]
 
 pub mod client;
+pub mod exposition;
 #[macro_use]
 pub mod host;
 pub mod store;

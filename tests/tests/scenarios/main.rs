@@ -24,6 +24,7 @@ mod interop;
 mod later;
 mod matrix;
 mod memory;
+mod metrics;
 mod polygons;
 mod program;
 mod record;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         interop::all(),
         // With a filter all cells are there to be chosen from.
         matrix::all(args.filter.is_some()),
+        metrics::all(),
         program::all(),
         record::all(),
         scale::all(),

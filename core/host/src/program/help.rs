@@ -28,6 +28,7 @@ Directives that are needed most (`redis-cli CONFIG GET '*'` shows all, with thei
   requirepass, protected-mode  who may connect
   tls-port, tls-replication, tls-cert-file, tls-key-file, tls-ca-cert-file
                                encrypted connections, in a build with the feature `tls`
+  metrics-port, metrics-bind   where Prometheus and probes ask, over HTTP and without a password (docs/metrics.md)
   dir, dbfilename, save        where and when snapshots are written
   logfile, loglevel, pidfile, daemonize
 

@@ -33,10 +33,35 @@ const SECTIONS: [(&str, bool); 13] = [
 ];
 
 /// Keys that are looked at for `expired_not_deleted_keys`, which counts no further: well under a millisecond.
-const EXPIRED_LOOKED_AT: usize = 10_000;
+pub(in super::super) const EXPIRED_LOOKED_AT: usize = 10_000;
 
 /// The section of our own, behind Redis's, in `everything` and by its name.
 const OWN: &str = "primacy";
+
+/// What memory goes to, in bytes.
+pub(in super::super) struct Memory {
+    /// All together, and the most that it was when somebody looked.
+    pub(in super::super) used: u64,
+    pub(in super::super) peak: u64,
+    /// What clients hold: input, replies, transactions.
+    pub(in super::super) clients: u64,
+    /// The replication log.
+    pub(in super::super) log: u64,
+    /// Snapshots on their way to replicas.
+    pub(in super::super) snapshot: u64,
+    pub(in super::super) dataset: u64,
+    /// Values that changed while a snapshot had not reached them.
+    pub(in super::super) handed_over: u64,
+    /// What does not count for `maxmemory`.
+    pub(in super::super) uncounted: u64,
+}
+
+impl Memory {
+    /// What is neither data nor a snapshot's.
+    pub(in super::super) fn overhead(&self) -> u64 {
+        self.clients + self.log + self.snapshot
+    }
+}
 
 impl<D: Dataset> Node<D> {
     pub(in super::super) fn cmd_info(&mut self, s: &mut Session, args: Args<'_>, cx: &mut Cx<'_>) {
@@ -79,36 +104,44 @@ impl<D: Dataset> Node<D> {
     }
 
     fn memory_section(&mut self, f: &mut Fields, s: &Session) {
-        let clients: usize = self.clients.sessions.iter().chain(core::iter::once(s)).map(Session::memory).sum();
-        let (log, snapshot) = self.source.memory();
-        let dataset = self.data.memory();
-        let used = (clients + log + snapshot + dataset + self.data.snapshot_pending()) as u64;
-        self.stats.peak_memory = self.stats.peak_memory.max(used);
-        let peak = self.stats.peak_memory;
+        let m = self.memory_counts(Some(s));
+        self.stats.peak_memory = m.peak;
         let max = self.config.settings.maxmemory;
         let rss = self.clients.usage.last.rss;
         f.section("Memory");
-        f.put("used_memory", used);
-        f.put("used_memory_human", human(used));
+        f.put("used_memory", m.used);
+        f.put("used_memory_human", human(m.used));
         f.put("used_memory_rss", rss);
         f.put("used_memory_rss_human", human(rss));
-        f.put("used_memory_peak", peak);
-        f.put("used_memory_peak_human", human(peak));
-        f.put("used_memory_overhead", (clients + log + snapshot) as u64);
-        f.put("used_memory_dataset", dataset as u64);
+        f.put("used_memory_peak", m.peak);
+        f.put("used_memory_peak_human", human(m.peak));
+        f.put("used_memory_overhead", m.overhead());
+        f.put("used_memory_dataset", m.dataset);
         f.put("maxmemory", max);
         f.put("maxmemory_human", human(max));
         f.put("maxmemory_policy", self.config.settings.maxmemory_policy.word());
-        f.put("mem_fragmentation_ratio", format_args!("{:.2}", rss as f64 / used.max(1) as f64));
-        f.put("mem_clients_normal", clients);
+        f.put("mem_fragmentation_ratio", format_args!("{:.2}", rss as f64 / m.used.max(1) as f64));
+        f.put("mem_clients_normal", m.clients);
         f.put("mem_clients_slaves", 0);
-        f.put("mem_replication_backlog", log);
-        f.put("mem_total_replication_buffers", log + snapshot);
-        f.put("mem_not_counted_for_evict", used.saturating_sub(self.data.used() as u64));
-        f.put("mem_snapshot_handed_over", self.data.snapshot_pending());
+        f.put("mem_replication_backlog", m.log);
+        f.put("mem_total_replication_buffers", m.log + m.snapshot);
+        f.put("mem_not_counted_for_evict", m.uncounted);
+        f.put("mem_snapshot_handed_over", m.handed_over);
         f.put("mem_allocator", "system");
         f.put("lazyfree_pending_objects", self.data.waiting_to_be_freed());
         f.put("lazyfreed_objects", self.data.counters().lazy_freed);
+    }
+
+    /// What memory goes to; `s` is a session that is taken out.
+    pub(in super::super) fn memory_counts(&self, s: Option<&Session>) -> Memory {
+        let clients = self.clients.sessions.iter().chain(s).map(Session::memory).sum::<usize>() as u64;
+        let (log, snapshot) = self.source.memory();
+        let (log, snapshot, dataset) = (log as u64, snapshot as u64, self.data.memory() as u64);
+        let handed_over = self.data.snapshot_pending() as u64;
+        let used = clients + log + snapshot + dataset + handed_over;
+        let peak = self.stats.peak_memory.max(used);
+        let uncounted = used.saturating_sub(self.data.used() as u64);
+        Memory { used, peak, clients, log, snapshot, dataset, handed_over, uncounted }
     }
 
     fn persistence_section(&self, f: &mut Fields, now: Now) {
@@ -149,14 +182,14 @@ impl<D: Dataset> Node<D> {
         }
     }
 
-    fn counts(&self, now: Now) -> DataCounts {
+    pub(in super::super) fn counts(&self, now: Now) -> DataCounts {
         let r = self.source.counters();
         DataCounts {
             repl_in: self.stats.repl_in,
             repl_out: self.stats.repl_out,
             sync_full: r.full,
             sync_partial_ok: r.partial_ok,
-            sync_partial_err: r.partial_err,
+            sync_partial_err: r.partial_err(),
             data: self.data.counters(),
             expire_ms: self.stats.expire_us / 1000,
             expire_cut: self.stats.expire_cut,
@@ -302,7 +335,7 @@ impl<D: Dataset> Node<D> {
 }
 
 /// The address that a replica announced, or the one that it connects from.
-pub(super) fn address(r: &ReplicaInfo<'_>) -> String {
+pub(in super::super) fn address(r: &ReplicaInfo<'_>) -> String {
     match (r.ip, r.endpoint) {
         (Some(ip), _) => ip.into(),
         (None, Endpoint::Tcp(a)) => format!("{}", a.ip()),

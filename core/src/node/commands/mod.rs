@@ -15,6 +15,7 @@ mod transaction;
 use alloc::vec::Vec;
 
 pub(super) use config::Rewrite;
+pub(super) use info::{EXPIRED_LOOKED_AT, address};
 pub(super) use replication::write_acknowledged;
 
 use super::{Node, Run};

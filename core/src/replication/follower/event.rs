@@ -104,6 +104,36 @@ pub enum LinkError {
     Host(Box<str>),
 }
 
+impl LinkError {
+    /// In one word, for counts.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Resolve(_) => "resolve",
+            Self::Connect(_) => "connect",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::TransferTimeout => "transfer-timeout",
+            Self::StreamTimeout => "stream-timeout",
+            Self::Handshake(_) => "handshake",
+            Self::Transfer(_) => "transfer",
+            Self::Lost(_) => "lost",
+            Self::Auth(_) => "auth",
+            Self::NotNow(_) => "not-now",
+            Self::TakeoverRefused(_) => "takeover-refused",
+            Self::SnapshotRefused(_) => "snapshot-refused",
+            Self::Ping(_)
+            | Self::UnexpectedReply(_)
+            | Self::LongLine(_)
+            | Self::BadSnapshotHeader(_)
+            | Self::Protocol { .. }
+            | Self::Inline { .. }
+            | Self::BadEndOffset(_) => "protocol",
+            Self::Overrun(_) => "overrun",
+            Self::Channel(_) | Self::ChannelRefused(_) | Self::MainRefused(_) | Self::MainLost(_) => "rdb-channel",
+            Self::Host(_) => "host",
+        }
+    }
+}
+
 /// What happened on the replica side; its `Display` is Redis's log line.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,6 +1,7 @@
 //! The life of the link: resolve, connect, silence, loss, and the next attempt.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -64,6 +65,10 @@ pub enum LinkState {
 }
 
 impl LinkState {
+    /// All of them, in their order.
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Connect, Self::Connecting, Self::Handshake, Self::Sync, Self::Connected];
+
     /// As ROLE prints it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -163,6 +168,8 @@ pub(super) struct Core {
     pub(super) broken: bool,
     pub(super) last_io: Instant,
     pub(super) down_since: Option<Instant>,
+    /// How often it was lost, by kind.
+    pub(super) losses: BTreeMap<&'static str, u64>,
     /// A resolve that is no longer wanted and whose `Done` will come.
     pub(super) stale: Option<OpId>,
     /// How many attempts failed since the last success: which of several addresses is tried next.
@@ -196,6 +203,7 @@ impl Core {
             broken: false,
             last_io: Instant::ZERO,
             down_since: None,
+            losses: BTreeMap::new(),
             stale: None,
             attempts: 0,
             quick_at: None,
@@ -312,6 +320,7 @@ impl Core {
         let now = cx.now.mono;
         let was_up = matches!(self.state, State::Streaming);
         let timed_out = matches!(error, LinkError::ConnectTimeout | LinkError::TransferTimeout);
+        *self.losses.entry(error.kind()).or_default() += 1;
         cx.out.event(crate::replication::Event::from(Event::Lost(error)));
         self.hang_up(cx);
         self.down_since = self.down_since.or(Some(now));

@@ -226,6 +226,11 @@ impl Follower {
         self.core.down_since
     }
 
+    /// How often the link was lost or could not be made, by [`LinkError::kind`].
+    pub fn losses(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.core.losses.iter().map(|(kind, n)| (*kind, *n))
+    }
+
     /// The connection stands.
     pub fn connected<K: Key, E: Emit>(&mut self, conn: ConnId, cx: &mut Turn<'_, K, E>) {
         if self.core.conn() == Some(conn) {

@@ -62,11 +62,14 @@ impl Source {
                 return Ok(Taken::Partial);
             }
             Err(Some(why)) => {
-                self.counters.partial_err += 1;
+                self.counters.refused(&why);
                 let event = Event::PartialRefused { replica: peer.name(), why };
                 cx.out.event(crate::replication::Event::from(event));
             }
-            Err(None) => cx.out.event(crate::replication::Event::from(Event::FullRequested(peer.name()))),
+            Err(None) => {
+                self.counters.placeless += 1;
+                cx.out.event(crate::replication::Event::from(Event::FullRequested(peer.name())));
+            }
         }
         self.has_room(conn, &peer, cx)?;
         if let Some(dialect) = self.over_two(&peer.said) {
@@ -105,6 +108,7 @@ impl Source {
             return self.take_channel(conn, endpoint, Dialect::Valkey, cx);
         }
         let peer = self.new_peer(conn, endpoint, true, cx);
+        self.counters.by_sync += 1;
         self.has_room(conn, &peer, cx)?;
         self.start_over(conn, peer, cx);
         Ok(Taken::Full)

@@ -82,10 +82,33 @@ pub struct Counters {
     pub full: u64,
     /// `sync_partial_ok`.
     pub partial_ok: u64,
-    /// `sync_partial_err`.
-    pub partial_err: u64,
+    /// Full resyncs that were asked for by SYNC,
+    pub by_sync: u64,
+    /// by a PSYNC that named no place,
+    pub placeless: u64,
+    /// by one that named a place in another history,
+    pub other_id: u64,
+    /// in our former one, behind the offset where we left it,
+    pub beyond_second_id: u64,
+    /// or in ours, where it is no longer (or not yet) in the log.
+    pub not_held: u64,
     /// Full resyncs that were put off since enough others were under way.
     pub put_off: u64,
+}
+
+impl Counters {
+    /// `sync_partial_err`: partial resyncs that were refused.
+    pub fn partial_err(&self) -> u64 {
+        self.other_id + self.beyond_second_id + self.not_held
+    }
+
+    fn refused(&mut self, why: &Refusal) {
+        *match why {
+            Refusal::OtherId { .. } => &mut self.other_id,
+            Refusal::BeyondSecondId { .. } => &mut self.beyond_second_id,
+            Refusal::NotHeld { .. } => &mut self.not_held,
+        } += 1;
+    }
 }
 
 /// `REPLCONF GETACK *`: 37 bytes of the stream.

@@ -47,11 +47,7 @@ impl Sentinel {
         f.put("sentinel_scripts_queue_length", self.scripts.queue.len());
         f.put("sentinel_simulate_failure_flags", self.crashes);
         for (i, group) in self.groups.values().enumerate() {
-            let status = match () {
-                () if group.odown.is_some() => "odown",
-                () if group.master.down.is_some() => "sdown",
-                () => "ok",
-            };
+            let status = group.status();
             let addr = &group.master.addr;
             f.put(
                 &format!("master{i}"),

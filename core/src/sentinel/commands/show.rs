@@ -56,23 +56,10 @@ impl Sentinel {
 
     pub(super) fn ckquorum(&mut self, s: &mut Session, args: Args<'_>, _: &mut Cx<'_>) {
         let Some(group) = self.named(s, args).and_then(|id| self.groups.get(&id)) else { return };
-        let quorum = self.quorum(group);
-        let usable = quorum.usable;
-        if quorum.agree && quorum.authorize {
-            let text = alloc::format!("OK {usable} usable Sentinels. Quorum and failover authorization can be reached");
-            return s.reply().simple(&text);
+        match self.quorum_verdict(group) {
+            Ok(text) => s.reply().simple(&text),
+            Err(text) => s.reply().error(&text),
         }
-        let mut text = alloc::format!("NOQUORUM {usable} usable Sentinels.");
-        if !quorum.agree {
-            text.push_str(" Not enough available Sentinels to reach the specified quorum for this master");
-        }
-        if !quorum.agree && !quorum.authorize {
-            text.push('.');
-        }
-        if !quorum.authorize {
-            text.push_str(" Not enough available Sentinels to reach the majority and authorize a failover");
-        }
-        s.reply().error(&text);
     }
 
     pub(super) fn pending_scripts(&mut self, s: &mut Session, _: Args<'_>, cx: &mut Cx<'_>) {

@@ -4,5 +4,6 @@ mod commands;
 mod detection;
 mod exhaustive;
 mod failovers;
+mod metrics;
 mod rig;
 mod start;

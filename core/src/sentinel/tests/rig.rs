@@ -167,6 +167,10 @@ pub(super) struct Rig {
     actions: Actions<Event>,
     /// Nothing can be written.
     pub(super) disk_full: bool,
+    /// What was listened on, and connections that the sentinel closed.
+    listeners: Vec<(OpId, Endpoint)>,
+    closed: Vec<ConnId>,
+    scrapes: u64,
 }
 
 enum Coming {
@@ -186,6 +190,28 @@ pub(super) fn rig(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64)
 
 /// The same with files.
 pub(super) fn rig_with(replicas: &[u16], peers: u16, quorum: u32, down_after_ms: u64, files: Files) -> Rig {
+    made(replicas, peers, quorum, down_after_ms, files, |_| {})
+}
+
+/// One whose configuration is changed before it begins.
+pub(super) fn rig_that(
+    replicas: &[u16],
+    peers: u16,
+    quorum: u32,
+    down_after_ms: u64,
+    change: impl FnOnce(&mut SentinelConfig),
+) -> Rig {
+    made(replicas, peers, quorum, down_after_ms, Files::default(), change)
+}
+
+fn made(
+    replicas: &[u16],
+    peers: u16,
+    quorum: u32,
+    down_after_ms: u64,
+    files: Files,
+    change: impl FnOnce(&mut SentinelConfig),
+) -> Rig {
     let mut config = SentinelConfig::new();
     let mut set = MasterSettings::new("mymaster", "127.0.0.1", MASTER, quorum);
     set.down_after_ms = down_after_ms;
@@ -203,6 +229,7 @@ pub(super) fn rig_with(replicas: &[u16], peers: u16, quorum: u32, down_after_ms:
     }
     config.masters.push(set);
     config.global.myid = Some(run_id(1));
+    change(&mut config);
     let sentinel = Sentinel::new(config, files, [7; 32], Box::new(NoMeter), About::default());
     let mut rig = Rig {
         sentinel,
@@ -214,6 +241,9 @@ pub(super) fn rig_with(replicas: &[u16], peers: u16, quorum: u32, down_after_ms:
         number: 0,
         actions: Actions::new(),
         disk_full: false,
+        listeners: Vec::new(),
+        closed: Vec::new(),
+        scrapes: 0,
     };
     rig.feed(Input::Tick);
     rig
@@ -248,7 +278,10 @@ impl Rig {
                 let dead = self.fakes.get(&port).is_none_or(|f| f.dead);
                 self.later(if dead { Coming::Refused(conn) } else { Coming::Stands(conn) });
             }
-            Action::Close { conn } => drop(self.conns.remove(&conn)),
+            Action::Close { conn } => {
+                self.conns.remove(&conn);
+                self.closed.push(conn);
+            }
             Action::Interest { conn, write: true, .. } if self.is_blocked(conn) => {}
             Action::Interest { conn, write: true, .. } if conn.is_opened() => {
                 let mut chunks = Chunks::new();
@@ -260,6 +293,7 @@ impl Rig {
             }
             Action::Event(event) => self.events.push((self.now, event)),
             Action::Start { op, job: Job::Listen { at, .. } } => {
+                self.listeners.push((op, at.clone()));
                 self.feed(Input::Done { op, result: Outcome::Listening(at) });
             }
             Action::Start { op, job: Job::Read { .. } } => self.fail(op, JobErrorKind::NotFound),
@@ -269,6 +303,26 @@ impl Rig {
             Action::Start { op, .. } => self.feed(Input::Done { op, result: Outcome::Written }),
             _ => {}
         }
+    }
+
+    /// What the metrics port answers to these bytes, before any time passes.
+    pub(super) fn scrape(&mut self, says: core::fmt::Arguments<'_>) -> Vec<u8> {
+        let port = |at: &Endpoint| at.tcp().is_some_and(|a| a.port() == 9121);
+        let listener = self.listeners.iter().find(|(_, at)| port(at)).map(|(op, _)| *op).unwrap();
+        self.scrapes += 1;
+        let (conn, here) = (ConnId::accepted(1_000 + self.scrapes), Endpoint::Unix("".into()));
+        self.feed(Input::Accepted { conn, listener, local: here.clone(), peer: here, tls: false });
+        self.feed(Input::Received { conn, bytes: says.to_string().as_bytes() });
+        let (mut heard, mut chunks) = (Vec::new(), Chunks::new());
+        while !self.closed.contains(&conn) {
+            chunks.clear();
+            self.sentinel.transmit(conn, 10_000, &mut chunks);
+            let bytes = chunks.concat();
+            assert!(!bytes.is_empty(), "neither closed nor anything to send");
+            heard.extend_from_slice(&bytes);
+            self.feed(Input::Sent { conn, len: bytes.len() });
+        }
+        heard
     }
 
     fn is_blocked(&self, conn: ConnId) -> bool {
