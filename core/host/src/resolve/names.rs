@@ -197,7 +197,7 @@ fn is_timeout(e: &io::Error) -> bool {
 /// Whoever cannot see the question cannot guess it.
 fn random_id() -> io::Result<u16> {
     let mut id = [0; 2];
-    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    crate::clock::random(&mut id)?;
     Ok(u16::from_ne_bytes(id))
 }
 
