@@ -13,6 +13,7 @@ mod clients;
 mod commands;
 mod crash;
 mod debian;
+mod deploy;
 mod differential;
 mod dumps;
 mod embedding;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
     if args.filter.is_some() || over_mio() {
         all.extend([
             commands::all(),
+            deploy::all(),
             differential::all(),
             dumps::all(),
             embedding::all(),
