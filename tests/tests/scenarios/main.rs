@@ -34,6 +34,7 @@ mod sentinel;
 mod tls;
 mod two_channel;
 mod waiting;
+mod written_by;
 
 use libtest_mimic::Arguments;
 use primacy_tests::program::over_mio;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         sentinel::all(),
         tls::all(),
         two_channel::all(),
+        written_by::all(),
     ];
     // What commands do to the data is the same machine over every runtime: one of them shows it, unless it is asked for.
     // And the examples have one of their own.
