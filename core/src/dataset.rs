@@ -31,6 +31,7 @@ pub enum Origin {
 
 /// What has to be at a key so that a client that waits for it may go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum WaitFor {
     /// A list: `BLPOP`, `BRPOP`, `BLMPOP`, `BLMOVE`, `BRPOPLPUSH`.
     List,

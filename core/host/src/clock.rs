@@ -54,11 +54,31 @@ impl Default for Clock {
 /// A fresh 256-bit seed from the operating system.
 ///
 /// # Errors
-/// When the system has no randomness to give (no `getrandom` and no `/dev/urandom`).
+/// When the system has no randomness to give.
 pub fn seed() -> std::io::Result<Seed> {
     let mut seed = Seed::default();
-    getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+    random(&mut seed)?;
     Ok(seed)
+}
+
+/// Fills `bytes`, at most 256, from the operating system. By the system call itself: a static program does not find the
+/// function in its C library, and a container without files has no `/dev/urandom`.
+#[cfg(target_os = "linux")]
+pub(crate) fn random(bytes: &mut [u8]) -> std::io::Result<()> {
+    use rustix::io::Errno;
+    use rustix::rand::{GetRandomFlags, getrandom};
+    loop {
+        match getrandom(&mut *bytes, GetRandomFlags::empty()) {
+            Ok(len) if len == bytes.len() => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn random(bytes: &mut [u8]) -> std::io::Result<()> {
+    getrandom::fill(bytes).map_err(std::io::Error::other)
 }
 
 #[cfg(test)]

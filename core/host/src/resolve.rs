@@ -1,8 +1,16 @@
 //! Host names: a few threads of their own, so that a slow name stalls neither files nor the next name.
+//!
+//! The system's resolver knows them; a program that is linked statically with glibc has none that works everywhere, and
+//! brings its own (`names`).
+
+#[cfg(any(test, all(target_env = "gnu", target_feature = "crt-static")))]
+mod dns;
+#[cfg(any(test, all(target_env = "gnu", target_feature = "crt-static")))]
+mod names;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,7 +43,7 @@ impl Shared {
     }
 }
 
-/// Looks names up with the system's resolver.
+/// Looks names up.
 pub(crate) struct Resolver {
     shared: Arc<Shared>,
     deliver: Deliver,
@@ -95,10 +103,10 @@ fn serve(shared: &Shared, deliver: &Deliver) {
 }
 
 fn resolve(host: &str) -> Outcome {
-    match (host, 0).to_socket_addrs() {
+    match addresses_of(host) {
         Ok(found) => {
             let mut addresses: Vec<IpAddr> = Vec::new();
-            for address in found.map(|a| a.ip()) {
+            for address in found {
                 if !addresses.contains(&address) {
                     addresses.push(address);
                 }
@@ -110,6 +118,17 @@ fn resolve(host: &str) -> Outcome {
         }
         Err(error) => failed(host, &error),
     }
+}
+
+#[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+fn addresses_of(host: &str) -> io::Result<Vec<IpAddr>> {
+    names::Names::of_this_machine().lookup(host)
+}
+
+#[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
+fn addresses_of(host: &str) -> io::Result<Vec<IpAddr>> {
+    use std::net::ToSocketAddrs;
+    Ok((host, 0).to_socket_addrs()?.map(|a| a.ip()).collect())
 }
 
 fn failed(host: &str, error: &io::Error) -> Outcome {

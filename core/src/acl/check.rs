@@ -12,6 +12,7 @@ use crate::resp::Args;
 
 /// Why a command is not allowed.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Denied {
     /// No selector has the command.
     Command(&'static str),

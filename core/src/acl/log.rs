@@ -14,6 +14,7 @@ const KEPT: usize = 1024;
 
 /// What was denied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum What {
     /// A command.
     Command,
@@ -42,6 +43,7 @@ impl What {
 
 /// Where a command came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Context {
     /// By itself.
     Toplevel,

@@ -9,6 +9,7 @@ use crate::ids::ConnId;
 
 /// What a subscription is by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
 pub enum Kind {
     /// A channel's exact name.
     Channel,

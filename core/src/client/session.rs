@@ -53,6 +53,7 @@ pub struct Transaction {
 
 /// Why a client's further commands wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Blocked {
     /// `WAIT`: until so many replicas acknowledged this offset; `WAITAOF`: that it is in their append-only file.
     Wait {

@@ -8,6 +8,7 @@ use crate::resp::parse_i64;
 
 /// What a value may be. Bounds are inclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Kind {
     /// `yes` or `no`.
     Bool,

@@ -1,6 +1,6 @@
 //! What can be wrong with a recording, each with its place.
 
-use super::FORMAT;
+use super::{FORMAT, OLDEST_FORMAT};
 
 /// Why a recording cannot be read, or not further. Offsets are in bytes from the start of the file.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -17,7 +17,8 @@ pub enum JournalError {
     },
     /// It is of a format that this program does not know.
     #[error(
-        "offset 8: recording format {came} is unknown, {FORMAT} was expected: use the release of Primacy that wrote it"
+        "offset 8: recording format {came} is unknown, {OLDEST_FORMAT} to {FORMAT} were expected: use the release of Primacy \
+         that wrote it"
     )]
     UnknownFormat {
         /// The version in the file.

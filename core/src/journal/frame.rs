@@ -16,6 +16,9 @@ pub(crate) const HEAD: usize = 24;
 /// The most that a block's content may be, bytes. An input larger than this ends the recording.
 pub const BLOCK_MAX: usize = 256 << 20;
 
+/// The oldest version of the format that is read; all up to [`FORMAT`] are.
+pub const OLDEST_FORMAT: u32 = 2;
+
 /// What a block holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {

@@ -46,7 +46,7 @@ pub(crate) use frame::{HEAD, PREFIX, prefix, seal_as};
 pub(crate) use recorder::opening;
 
 pub use error::{Came, JournalError};
-pub use frame::{BLOCK_MAX, end_block};
+pub use frame::{BLOCK_MAX, OLDEST_FORMAT, end_block};
 pub use header::{End, Header};
 pub use input::Recorded;
 pub use meter::{InputReadings, Playback, READINGS_MAX, Readings, RecordedMeter};
@@ -55,7 +55,7 @@ pub use recorder::{BLOCK, FLUSH_AFTER, Full, Recorder, Sink};
 pub use replay::{Difference, Differs, Replay};
 pub use secrets::Secrets;
 
-/// The version of the format that is written, and the only one that is read.
+/// The version of the format that is written; [`OLDEST_FORMAT`] and all later ones are read.
 pub const FORMAT: u32 = 2;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 
 use super::FORMAT;
 use super::error::{Came, JournalError};
-use super::frame::{HEAD, Head, Kind, MAGIC, PREFIX};
+use super::frame::{HEAD, Head, Kind, MAGIC, OLDEST_FORMAT, PREFIX};
 use super::header::{End, Header};
 use super::input::{self, Recorded};
 use super::meter::InputReadings;
@@ -283,7 +283,7 @@ fn check_prefix(prefix: &[u8; PREFIX]) -> Result<(), JournalError> {
         return Err(JournalError::NotARecording { came: *came });
     }
     match u32::from_le_bytes([*a, *b, *c, *d]) {
-        FORMAT => Ok(()),
+        OLDEST_FORMAT..=FORMAT => Ok(()),
         came => Err(JournalError::UnknownFormat { came }),
     }
 }

@@ -13,6 +13,7 @@ const REFUSED_REST: Duration = Duration::from_secs(10);
 
 /// Why a replica keeps its data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ResyncRefusal {
     /// Its snapshot holds no key.
     #[error("the master is empty, and this replica holds {keys} keys")]

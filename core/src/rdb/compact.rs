@@ -24,6 +24,7 @@ pub(super) const EXPIRY_MAX: u64 = (1 << 48) - 1;
 
 /// How the values of a blob are laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Layout {
     /// Redis >= 5 in streams, >= 7.0 elsewhere.
     Listpack,

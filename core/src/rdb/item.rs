@@ -4,6 +4,7 @@ use super::compact::{Compact, StreamNode};
 
 /// Which family wrote a snapshot: numbers of types mean different things in the two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Magic {
     /// `REDIS` and four digits.
     Redis,

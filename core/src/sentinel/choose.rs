@@ -17,6 +17,7 @@ const LINK_DOWN_FACTOR: u32 = 10;
 
 /// Why a replica cannot be promoted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Unfit {
     /// It is down.
     #[error("it is down")]

@@ -38,6 +38,7 @@ impl fmt::Display for Subject {
 
 /// Why an instance counts as down.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum DownReason {
     /// The connection stands, and a PING was not answered for so long.
     Silent,

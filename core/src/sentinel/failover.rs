@@ -61,6 +61,7 @@ impl State {
 
 /// What keeps the next failover from starting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Blocked {
     /// Time.
     Wait {

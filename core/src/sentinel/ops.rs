@@ -13,6 +13,7 @@ use crate::time::Instant;
 
 /// Why a failover that was asked for does not begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FailoverRefused {
     /// One is under way.
     #[error("INPROG Failover already in progress")]

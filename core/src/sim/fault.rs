@@ -162,6 +162,7 @@ pub enum Fault {
 
 /// What is wrong with a disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum DiskTrouble {
     /// Everything takes so many times as long.
     Slow(u32),
@@ -173,6 +174,7 @@ pub enum DiskTrouble {
 
 /// What is wrong with a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum NameTrouble {
     /// Answers take so many times as long.
     Slow(u32),

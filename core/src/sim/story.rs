@@ -117,6 +117,7 @@ pub struct Lane {
 
 /// What a lane is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum LaneKind {
     /// A server.
     Node,
@@ -149,6 +150,7 @@ pub struct Message {
 
 /// What became of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Fate {
     /// Nothing yet.
     OnTheWay,
@@ -175,6 +177,7 @@ pub struct Band {
 
 /// In which respect somebody was something. A lane has at most one band of each kind at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum BandKind {
     /// Its role: `master`, `replica`, `leader`.
     Role,
@@ -209,6 +212,7 @@ pub struct Mark {
 
 /// What a mark is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum MarkKind {
     /// Something was broken on purpose.
     Fault,

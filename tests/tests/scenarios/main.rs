@@ -13,6 +13,7 @@ mod clients;
 mod commands;
 mod crash;
 mod debian;
+mod deploy;
 mod differential;
 mod dumps;
 mod embedding;
@@ -36,6 +37,7 @@ mod sentinel;
 mod tls;
 mod two_channel;
 mod waiting;
+mod written_by;
 
 use libtest_mimic::Arguments;
 use primacy_tests::program::over_mio;
@@ -69,12 +71,14 @@ fn main() -> ExitCode {
         sentinel::all(),
         tls::all(),
         two_channel::all(),
+        written_by::all(),
     ];
     // What commands do to the data is the same machine over every runtime: one of them shows it, unless it is asked for.
     // And the examples have one of their own.
     if args.filter.is_some() || over_mio() {
         all.extend([
             commands::all(),
+            deploy::all(),
             differential::all(),
             dumps::all(),
             embedding::all(),

@@ -49,6 +49,7 @@ impl Target {
 
 /// The state of the link, in ROLE's words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum LinkState {
     /// Follows nobody.
     None,

@@ -39,6 +39,7 @@ pub const HELD_MAX: usize = 64 << 20;
 
 /// The deadlines of the replica side.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Timer {
     /// The next attempt to connect.
     Retry,

@@ -16,6 +16,7 @@ use super::{GETACK, Source};
 
 /// Where a replica stands, in INFO's words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum ReplicaState {
     /// Waits for its snapshot.
     WaitBgsave,

@@ -201,6 +201,7 @@ impl Event {
 
 /// Why a replica cannot go on where it was.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// Another history.
     #[error(
@@ -238,6 +239,7 @@ pub enum Refusal {
 
 /// Which output limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Limit {
     /// `client-output-buffer-limit replica`, hard.
     #[error("hard")]
@@ -252,6 +254,7 @@ pub enum Limit {
 
 /// Why we let replicas go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Dropped {
     /// The replication id changed: they come back and go on under the new one.
     #[error("the replication id changed")]

@@ -23,6 +23,7 @@ pub const TWO_CHANNEL: &str = "DUALCHANNELSYNC";
 
 /// How a replica was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Taken {
     /// It goes on where it was.
     Partial,

@@ -49,6 +49,7 @@ impl<E: From<super::Event>> Emit for E {}
 
 /// The deadlines of the master side.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Timer {
     /// A PING into the stream.
     Ping,

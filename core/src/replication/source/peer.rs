@@ -16,6 +16,7 @@ use super::snapshot::Snapshots;
 
 /// What of the data a snapshot shall hold (`REPLCONF rdb-filter-only`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub enum Content {
     /// Everything.
     #[default]

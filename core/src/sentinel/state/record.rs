@@ -10,6 +10,7 @@ use crate::words::spell;
 
 /// What must be on the disk before it is said. [`fmt::Display`] is its line, without the checksum.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Record {
     /// The sentinel's own id.
     MyId(RunId),
