@@ -1,6 +1,6 @@
 //! The metrics port of a node: what it shows, to whom, and what it costs.
 
-use std::collections::BTreeSet;
+use alloc::collections::BTreeSet;
 
 use crate::support::exposition::{Answer, Families, answer, documented, families};
 use crate::support::host::{Make, Who, World};

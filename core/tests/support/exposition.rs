@@ -1,5 +1,8 @@
 //! What a scrape answers, read as strictly as it is meant: an HTTP answer, and the text of metrics in it.
 
+// Read by tests of crates with and without std.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+
 use std::borrow::ToOwned as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::format;
