@@ -1,7 +1,7 @@
 //! Files that earlier programs wrote, in `tests/written-by`: the present one reads them and says the same, and refuses with a
 //! clear word what a later one wrote.
 //!
-//! `PRIMACY_WRITE=NAME tests/run.sh written_by::write` adds a series, `tests/written-by/NAME`, by the present program.
+//! `PRIMACY_RUNTIME=mio PRIMACY_WRITE=NAME tests/run.sh written_by::write` adds a series, `tests/written-by/NAME`.
 
 use libtest_mimic::Trial;
 use primacy_core::journal::{FORMAT, Item, OLDEST_FORMAT, Reader};
