@@ -4,7 +4,8 @@
 
 use core::fmt::Write as _;
 use core::hint::black_box;
-use std::time::{Duration, Instant as Clock};
+use core::time::Duration;
+use std::time::Instant as Clock;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use primacy_core::config::Config;

@@ -34,6 +34,8 @@ mod replication;
 mod resync;
 #[path = "node/saving.rs"]
 mod saving;
+#[path = "node/spool.rs"]
+mod spool;
 #[path = "node/stream.rs"]
 mod stream;
 #[path = "node/tls.rs"]

@@ -59,8 +59,9 @@ fn the_public_interface_is_what_is_written_down() {
     for (name, source) in LIBRARIES {
         let (file, after) = (folder().join(format!("{name}.txt")), now(source));
         if std::env::var_os("PRIMACY_WRITE").is_some() {
-            let all: String = after.iter().map(|l| format!("{l}\n")).collect();
-            fs::write(&file, format!("# What {name} shows to its users, by tests/tests/api.rs.\n{all}")).unwrap();
+            let all: Vec<_> = after.iter().map(String::as_str).collect();
+            let head = format!("# What {name} shows to its users, by tests/tests/api.rs.");
+            fs::write(&file, format!("{head}\n{}\n", all.join("\n"))).unwrap();
             continue;
         }
         let before = lines(&fs::read_to_string(&file).unwrap_or_default());

@@ -74,7 +74,8 @@ impl Histogram {
         for (i, n) in self.counts.iter().enumerate().filter(|(_, n)| **n > 0) {
             sum += n;
             // Tops are below 2^24: some 24 doublings at most.
-            let bound = (0..).map(|k| ((1032 << k) - 1) / 1000).find(|bound| *bound >= top(i)).unwrap_or_default();
+            let bound =
+                (0..=TOP_BITS).map(|k| ((1032 << k) - 1) / 1000).find(|bound| *bound >= top(i)).unwrap_or_default();
             match list.last_mut() {
                 Some((last, so_far)) if *last == bound => *so_far = sum,
                 _ => list.push((bound, sum)),

@@ -82,7 +82,7 @@ mod tests {
     fn bytes_reach_what_the_target_is_for() {
         let mut rng = Rng::new([7; 32]);
         let mut seen = Situations::default();
-        for _ in 0..150 {
+        for _ in 0..400 {
             let mut data = vec![0; 200 + rng.below(1_800) as usize];
             rng.fill(&mut data);
             let report = report(&data);

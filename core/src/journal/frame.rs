@@ -17,7 +17,7 @@ pub(crate) const HEAD: usize = 24;
 pub const BLOCK_MAX: usize = 256 << 20;
 
 /// The oldest version of the format that is read; all up to [`FORMAT`] are.
-pub const OLDEST_FORMAT: u32 = 2;
+pub const OLDEST_FORMAT: u32 = 1;
 
 /// What a block holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

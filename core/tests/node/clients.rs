@@ -10,6 +10,7 @@ over_both! {
     pause_write_holds_writes_back_in_their_order
     pause_all_holds_everything_back_and_ends_by_itself
     no_key_expires_in_a_pause
+    replicas_are_heard_in_a_pause
     client_list_and_kill_see_the_same_clients
     hello_switches_the_protocol
     requirepass_lets_nobody_do_more_than_authenticate
@@ -86,6 +87,28 @@ fn no_key_expires_in_a_pause<D: Make>() {
     w.advance(200);
     assert_ne!(w.hosts[0].node.position(), before);
     assert_eq!(w.info(1, "db0"), "-");
+}
+
+fn replicas_are_heard_in_a_pause<D: Make>() {
+    for kind in ["WRITE", "ALL"] {
+        let mut w = World::<D>::family(1, &["", "--replicaof 127.0.0.1_7000"]);
+        let (c, admin) = (w.client(0), w.client(0));
+        assert_eq!(w.ask(c, "SET a 1"), "OK");
+        assert_eq!(w.ask(admin, &format!("CLIENT PAUSE 600000 {kind}")), "OK");
+        assert_eq!(w.ask(c, "SET a 2"), "");
+        // More than three times repl-timeout.
+        w.advance(200_000);
+        assert_eq!(w.heard(c), "");
+        let at = w.hosts[0].node.position();
+        assert_eq!((w.hosts[1].connects, w.hosts[1].node.position()), (1, at), "{kind}: {}", w.log(0));
+        if kind == "WRITE" {
+            let shown = w.info(0, "slave0");
+            let heard = (0..2).any(|lag| shown.ends_with(&format!("state=online,offset={},lag={lag}", at.1)));
+            assert!(heard, "{shown} at {}", at.1);
+        }
+        assert_eq!(w.ask(admin, "CLIENT UNPAUSE"), "OK");
+        assert_eq!(w.ask(c, "WAIT 1 0"), "OK | 1");
+    }
 }
 
 fn client_list_and_kill_see_the_same_clients<D: Make>() {

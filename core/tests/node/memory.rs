@@ -33,6 +33,22 @@ fn without_a_policy_what_takes_memory_is_refused() {
 }
 
 #[test]
+fn no_key_is_evicted_in_a_pause() {
+    let mut w = World::<Keyspace>::family(1, &["", "--replicaof 127.0.0.1_7000"]);
+    let (c, admin) = (w.client(0), w.client(0));
+    fill(&mut w, c, 100);
+    w.ask(admin, "CLIENT PAUSE 60000 WRITE\nCONFIG SET maxmemory-policy allkeys-random maxmemory 1");
+    let before = w.hosts[0].node.position();
+    assert_eq!(w.ask(c, "GET key:7\nDBSIZE"), format!("{} | 100", "v".repeat(100)));
+    w.advance(5000);
+    assert_eq!((w.ask(c, "DBSIZE"), w.info(0, "evicted_keys")), ("100".into(), "0".into()));
+    assert_eq!(w.hosts[0].node.position(), before, "replicas hear of nothing");
+    w.ask(admin, "CLIENT UNPAUSE");
+    w.advance(5000);
+    assert_eq!((w.ask(c, "DBSIZE"), w.info(1, "db0")), ("0".into(), "-".into()));
+}
+
+#[test]
 fn a_limit_that_is_lowered_evicts_in_slices_and_replicas_follow() {
     let mut w =
         World::<Keyspace>::family(5, &["", "--replicaof 127.0.0.1_7000 --maxmemory 1 --maxmemory-policy allkeys-lru"]);

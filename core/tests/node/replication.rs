@@ -14,9 +14,11 @@ pub(crate) const CHAINED: &str = "--replicaof 127.0.0.1_7001";
 over_both! {
     a_family_agrees
     a_cut_is_followed_by_a_partial_resync
+    a_link_comes_from_bind_source_addr
     a_replica_is_read_only_and_says_where_it_is
     masterdown_without_stale_data
     wait_is_answered_by_acknowledgements
+    wait_counts_who_has_the_write
     wait_is_answered_when_its_time_is_over
     wait_is_answered_by_a_change_of_role
     wait_in_a_transaction_is_answered_at_once
@@ -90,6 +92,18 @@ fn a_cut_is_followed_by_a_partial_resync<D: Make>() {
     }
 }
 
+fn a_link_comes_from_bind_source_addr<D: Make>() {
+    let mut w = World::<D>::family(1, &["--protected-mode no", &format!("{REPLICA} --bind-source-addr 127.0.0.2")]);
+    let (c, r) = (w.client(0), w.client(1));
+    assert!(w.info(0, "slave0").starts_with("ip=127.0.0.2,port=7001,"));
+    assert_eq!(w.ask(r, "CONFIG SET bind-source-addr 127.0.0.3"), "OK");
+    assert!(w.info(0, "slave0").starts_with("ip=127.0.0.2,"), "the link that is there stays");
+    w.ask(c, "CLIENT KILL TYPE replica");
+    w.advance(3000);
+    assert!(w.info(0, "slave0").starts_with("ip=127.0.0.3,port=7001,"));
+    assert_agree(&mut w);
+}
+
 fn a_replica_is_read_only_and_says_where_it_is<D: Make>() {
     let mut w = World::<D>::family(1, &["", REPLICA]);
     let c = fill(&mut w, 0, 1);
@@ -131,6 +145,26 @@ fn wait_is_answered_by_acknowledgements<D: Make>() {
     );
     let r = w.client(1);
     assert!(w.ask(r, "WAIT 1 0").starts_with("-ERR WAIT cannot be used with replica instances"));
+}
+
+fn wait_counts_who_has_the_write<D: Make>() {
+    let mut w = World::<D>::family(1, &["", REPLICA]);
+    let (c, other) = (w.client(0), w.client(0));
+    w.send(other, "PSYNC ? -1");
+    w.advance(100);
+    w.send(other, "REPLCONF ACK 0");
+    assert_eq!(w.ask(c, "SET a 1"), "OK");
+    assert_eq!(w.info(0, "connected_slaves"), "2");
+    let (_, at) = w.hosts[0].node.position();
+    // It is online, and acknowledges less than what was written.
+    w.send(c, "WAIT 2 500");
+    w.send(other, &format!("REPLCONF ACK {}", at - 1));
+    w.advance(499);
+    assert_eq!(w.heard(c), "");
+    w.advance(2);
+    assert_eq!(w.heard(c), "1");
+    w.send(other, &format!("REPLCONF ACK {at}"));
+    assert_eq!(w.ask(c, "WAIT 2 0"), "2");
 }
 
 fn wait_is_answered_when_its_time_is_over<D: Make>() {
@@ -194,14 +228,17 @@ fn min_replicas_to_write_counts_good_replicas<D: Make>() {
     let (c, r) = (w.client(0), w.client(1));
     let few = "-NOREPLICAS Not enough good replicas to write.";
     assert_eq!(w.ask(c, "SET a 1\nGET a\nPING"), format!("{few} | (nil) | PONG"));
+    assert_eq!(w.info(0, "min_slaves_good_slaves"), "0");
     w.ask(r, "REPLICAOF 127.0.0.1 7000");
     w.advance(3000);
     assert_eq!(w.ask(c, "SET a 1\nMULTI\nSET b 1\nEXEC"), "OK | OK | QUEUED | [OK]");
     w.hosts[1].exit = Some(-1);
     w.advance(4000);
-    assert_eq!(w.ask(c, "SET a 1"), "OK");
+    assert_eq!((w.ask(c, "SET a 1"), w.info(0, "min_slaves_good_slaves")), ("OK".into(), "1".into()));
     w.advance(3000);
-    assert_eq!(w.ask(c, "SET a 1"), few);
+    assert_eq!((w.ask(c, "SET a 1"), w.info(0, "min_slaves_good_slaves")), (few.into(), "0".into()));
+    assert_eq!(w.ask(c, "CONFIG SET min-replicas-max-lag 0\nSET a 1"), "OK | OK", "one of the two alone is no rule");
+    assert_eq!(w.info(0, "min_slaves_good_slaves"), "-");
 }
 
 /// A replica that holds data of its own is made to follow; what it did.

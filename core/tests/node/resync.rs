@@ -13,6 +13,10 @@ over_both! {
     a_guarded_replica_refuses_an_empty_master
     a_guarded_replica_refuses_a_rewound_master
     an_empty_replica_has_nothing_to_guard
+    without_a_guard_a_master_is_taken_as_it_is
+    who_comes_within_the_delay_shares_a_snapshot_and_who_comes_later_waits_for_the_next
+    the_delay_ends_when_enough_replicas_wait
+    who_comes_while_the_file_is_written_joins_it
     only_so_many_full_resyncs_are_served_at_once
     writers_are_slowed_down_and_no_replica_is_dropped
     without_a_throttle_the_replica_is_dropped
@@ -166,6 +170,83 @@ fn an_empty_replica_has_nothing_to_guard<D: Make>() {
     w.advance(3000);
     assert_agree(&mut w);
     assert_eq!((full(&w, 1), w.info(1, "resyncs_refused")), (1, "0".into()));
+}
+
+fn without_a_guard_a_master_is_taken_as_it_is<D: Make>() {
+    // Once into a replica of another history, and once when the master has lost its data.
+    let mut w = World::<D>::family(1, &["", ""]);
+    let r = fill(&mut w, 1, 20);
+    w.ask(r, "REPLICAOF 127.0.0.1 7000");
+    w.advance(3000);
+    assert_agree(&mut w);
+    fill(&mut w, 0, 500);
+    w.restart(0);
+    w.advance(3000);
+    assert_agree(&mut w);
+    assert_eq!(
+        (w.info(1, "resync_guard"), w.info(1, "resyncs_refused"), w.info(1, "db0")),
+        ("no".into(), "0".into(), "-".into())
+    );
+}
+
+/// A master whose snapshots take two seconds.
+fn slow_master<D: Make>(args: &str) -> World<D> {
+    let mut w = World::<D>::new(1);
+    w.add(&format!("--rdb-key-save-delay 10000 {args}"));
+    fill(&mut w, 0, 200);
+    w
+}
+
+/// Snapshots that were begun for replicas.
+fn begun<D: Make>(w: &World<D>) -> usize {
+    w.logged(0, "Starting BGSAVE for SYNC with target") + w.logged(0, "Background RDB transfer started for")
+}
+
+/// A replica comes, and time passes.
+fn comes<D: Make>(w: &mut World<D>, ms: u64) {
+    w.add(REPLICA);
+    w.advance(ms);
+}
+
+/// All have what the master has, each by one full resync, and the master took so many snapshots for them.
+fn assert_served<D: Make>(w: &mut World<D>, snapshots: usize) {
+    w.advance(20_000);
+    assert_agree(w);
+    assert_eq!((begun(w), w.info(0, "sync_full")), (snapshots, (w.hosts.len() - 1).to_string()), "{}", w.log(0));
+    assert!((1..w.hosts.len()).all(|i| full(w, i) == 1 && w.hosts[i].connects == 1));
+}
+
+fn who_comes_within_the_delay_shares_a_snapshot_and_who_comes_later_waits_for_the_next<D: Make>() {
+    let mut w = slow_master::<D>("--repl-diskless-sync-delay 5");
+    comes(&mut w, 3000);
+    comes(&mut w, 1900);
+    assert_eq!(begun(&w), 0, "the delay is over five seconds after the first one came");
+    w.advance(200);
+    assert_eq!(begun(&w), 1);
+    comes(&mut w, 1000);
+    assert_eq!((begun(&w), full(&w, 1), full(&w, 2)), (1, 0, 0), "{}", w.log(0));
+    assert!(w.info(0, "slave2").contains("state=wait_bgsave"));
+    w.advance(2000);
+    assert_eq!((begun(&w), full(&w, 1), full(&w, 2), full(&w, 3)), (1, 1, 1, 0), "{}", w.log(0));
+    assert_served(&mut w, 2);
+}
+
+fn the_delay_ends_when_enough_replicas_wait<D: Make>() {
+    let mut w = slow_master::<D>("--repl-diskless-sync-delay 3600 --repl-diskless-sync-max-replicas 2");
+    comes(&mut w, 100_000);
+    assert_eq!(begun(&w), 0);
+    comes(&mut w, 100);
+    assert_served(&mut w, 1);
+}
+
+fn who_comes_while_the_file_is_written_joins_it<D: Make>() {
+    let mut w = slow_master::<D>("--repl-diskless-sync no");
+    comes(&mut w, 1000);
+    let c = w.client(0);
+    assert_eq!((begun(&w), w.ask(c, "SET meanwhile 1")), (1, "OK".into()));
+    comes(&mut w, 500);
+    assert_eq!((full(&w, 1), full(&w, 2)), (0, 0), "it is still being written");
+    assert_served(&mut w, 1);
 }
 
 fn only_so_many_full_resyncs_are_served_at_once<D: Make>() {

@@ -1,5 +1,8 @@
 //! What a scrape answers, read as strictly as it is meant: an HTTP answer, and the text of metrics in it.
 
+// Read by tests of crates with and without std.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+
 use std::borrow::ToOwned as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::format;
@@ -85,6 +88,9 @@ impl Families {
     }
 
     /// The value of the one row of this name that has these labels, whatever others it has.
+    ///
+    /// # Panics
+    /// If there are several.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let rows = self.0.iter().flat_map(|f| &f.rows).filter(|(n, ..)| n == name);
         let has = |l: &Labels| labels.iter().all(|(k, v)| l.get(*k).is_some_and(|x| x == v));

@@ -134,6 +134,8 @@ pub struct World<D: Make> {
     pub(super) rng: Rng,
     /// The most that one read or write carries.
     pub chop: u64,
+    /// Bytes on their way to a node that does not read, beyond which its peer cannot write.
+    pub pipe: usize,
     /// What a reading of the meter costs, µs.
     pub(super) meter_us: u64,
 }
@@ -146,7 +148,15 @@ impl<D: Make> World<D> {
     pub fn new(seed: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_be_bytes());
-        Self { hosts: vec![], clients: vec![], now_us: 1, rng: Rng::new(key), chop: 1 << 16, meter_us: 0 }
+        Self {
+            hosts: vec![],
+            clients: vec![],
+            now_us: 1,
+            rng: Rng::new(key),
+            chop: 1 << 16,
+            pipe: usize::MAX,
+            meter_us: 0,
+        }
     }
 
     /// A world of one node that serves.
@@ -304,7 +314,7 @@ impl<D: Make> World<D> {
 
     fn carry_out(&mut self, i: usize, action: Action<Event>) {
         match action {
-            Action::Connect { conn, to, tls, .. } => self.connect(i, conn, &to, tls),
+            Action::Connect { conn, to, from, tls, .. } => self.connect(i, conn, &to, from, tls),
             Action::Close { conn } => {
                 let gone = self.hosts[i].conns.remove(&conn);
                 let gone = gone.unwrap_or_else(|| panic!("law 2: Close names {conn:?}, which is closed"));
@@ -329,7 +339,7 @@ impl<D: Make> World<D> {
         }
     }
 
-    fn connect(&mut self, i: usize, conn: ConnId, to: &Endpoint, tls: bool) {
+    fn connect(&mut self, i: usize, conn: ConnId, to: &Endpoint, from: Option<IpAddr>, tls: bool) {
         assert!(conn.is_opened() && !self.hosts[i].conns.contains_key(&conn));
         self.hosts[i].connects += 1;
         let port = to.tcp().map_or(0, |a| a.port());
@@ -349,7 +359,8 @@ impl<D: Make> World<D> {
         self.hosts[i].conns.insert(conn, fresh(Peer::Node(j, theirs)));
         self.hosts[j].conns.insert(theirs, fresh(Peer::Node(i, conn)));
         self.hosts[i].coming.push_back(Coming::Connected(conn));
-        let from = Endpoint::Tcp(SocketAddr::from(([127, 0, 0, 1], 40_000 + self.hosts[j].accepted as u16)));
+        let from = from.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+        let from = Endpoint::Tcp(SocketAddr::new(from, 40_000 + self.hosts[j].accepted as u16));
         self.hosts[j].coming.push_back(Coming::Accepted(theirs, listener, from));
     }
 
@@ -375,7 +386,8 @@ impl<D: Make> World<D> {
                 }
                 let room = match c.peer {
                     Peer::Client(k) => self.clients[k].window > 0,
-                    _ => true,
+                    Peer::Node(j, theirs) => self.hosts[j].conns.get(&theirs).is_none_or(|c| c.inbox.len() < self.pipe),
+                    Peer::Gone => true,
                 };
                 if c.write && room && !c.ended {
                     ready.push((i, 5, Some(*conn)));
@@ -661,6 +673,15 @@ impl<D: Make> World<D> {
             }
         }
         any
+    }
+
+    /// Bytes that a node's disk was given to write and has not written.
+    pub fn unwritten(&self, i: usize) -> usize {
+        let bytes = |job: &Job| match job {
+            Job::Append { bytes, .. } => bytes.iter().map(bytes::Bytes::len).sum(),
+            _ => 0,
+        };
+        self.hosts[i].jobs.iter().map(|(_, job)| bytes(job)).sum()
     }
 
     /// What is on its way from node `a` to node `b`.

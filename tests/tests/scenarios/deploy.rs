@@ -143,8 +143,8 @@ fn stateful_sets() -> Result<()> {
     }
     // The set's own and the password's have one name, and the first includes the second.
     let all = files.remove("sentinel.conf").ok_or("no sentinel.conf")?;
-    let own: String = all.lines().filter(|l| !l.starts_with("include ")).map(|l| format!("{l}\n")).collect();
-    takes("sentinel", &own, &[], &files).map_err(|e| format!("sentinel.conf: {e}"))?;
+    let own: Vec<_> = all.lines().filter(|l| !l.starts_with("include ")).collect();
+    takes("sentinel", &own.join("\n"), &[], &files).map_err(|e| format!("sentinel.conf: {e}"))?;
     let starts: Vec<_> = yaml.lines().filter_map(|l| l.trim().strip_prefix("args: ")).collect();
     ensure!(starts.len() == 2, "{} lists of arguments", starts.len());
     for start in starts {

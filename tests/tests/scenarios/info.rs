@@ -42,7 +42,6 @@ const VALKEY_ALONE: &[(&str, &str)] = &[
     ("server.valkey_release_stage", "the same"),
     ("server.valkey_version", "the same"),
     ("stats.acl_access_denied_db", "rules have no databases in Redis"),
-    ("stats.acl_access_denied_tls_cert", "certificates name no users in Redis"),
     ("stats.expired_keys_with_volatile_items_stale_perc", "fields expire with their hashes, in one cycle"),
     (
         "stats.instantaneous_eventloop_cycles_per_sec",

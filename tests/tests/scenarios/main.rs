@@ -6,6 +6,7 @@
 
 mod acknowledged;
 mod acl;
+mod alike;
 mod bad_input;
 mod campaign;
 mod chain;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     let mut all = vec![
         acknowledged::all(),
         acl::all(),
+        alike::all(),
         bad_input::all(),
         campaign::all(),
         chain::all(),

@@ -29,6 +29,11 @@ pub(crate) fn all() -> Vec<Trial> {
     ]
 }
 
+/// Whether a count is one.
+fn is_one(count: f64) -> bool {
+    (count - 1.0).abs() < 0.5
+}
+
 /// The port is a directive of Primacy's own.
 fn own() -> std::result::Result<(), String> {
     let known = primacy_tests::program::under_test().map_err(|e| e.to_string())?;
@@ -123,9 +128,9 @@ fn under_load(w: &World) -> Result<()> {
     let mut c = m.client()?;
     let calls = value(&of_master, "redis_commands_total", &[("cmd", "set")])?;
     let stats = c.info_num("commandstats", "cmdstat_set").map(|n| n as f64);
-    ensure!(stats.is_err() || stats? == calls, "INFO counts other SETs than the metrics");
-    ensure!(value(&of_master, "redis_connected_slaves", &[])? == 1.0, "the replica is not shown");
-    ensure!(value(&of_replica, "redis_master_link_up", &[])? == 1.0, "the link is not shown");
+    ensure!(stats.is_err() || (stats? - calls).abs() < 0.5, "INFO counts other SETs than the metrics");
+    ensure!(is_one(value(&of_master, "redis_connected_slaves", &[])?), "the replica is not shown");
+    ensure!(is_one(value(&of_replica, "redis_master_link_up", &[])?), "the link is not shown");
     let port = r.port.to_string();
     let behind = value(&of_master, "primacy_replica_unsent_bytes", &[("slave_port", &port)])?;
     ensure!(behind == 0.0, "{behind} bytes behind, and the offsets are equal");
@@ -217,12 +222,12 @@ fn of_a_failover(w: &World) -> Result<()> {
     })?;
     let page = page(port)?;
     let promoted = value(&page, "primacy_sentinel_failovers_total", &[of[0], ("result", "promoted")])?;
-    ensure!(promoted == 1.0, "{promoted} promotions");
+    ensure!(is_one(promoted), "{promoted} promotions");
     let whole = value(&page, "primacy_sentinel_last_failover_stage_seconds", &[of[0], ("stage", "whole")])?;
     ensure!(whole > 0.0, "it took no time");
     let at = format!("127.0.0.1:{}", r.port);
     let status = [of[0], ("master_address", at.as_str()), ("master_status", "ok")];
-    ensure!(value(&page, "redis_sentinel_master_status", &status)? == 1.0, "the new master is not shown");
+    ensure!(is_one(value(&page, "redis_sentinel_master_status", &status)?), "the new master is not shown");
     let down = value(&page, "primacy_sentinel_instance_down_seconds", &[("reason", "unreachable")]);
     ensure!(
         down.is_ok() || s.client()?.text(&format!("SENTINEL REPLICAS {NAME}")).is_ok(),

@@ -1,7 +1,7 @@
 //! Files that earlier programs wrote, in `tests/written-by`: the present one reads them and says the same, and refuses with a
 //! clear word what a later one wrote.
 //!
-//! `PRIMACY_WRITE=NAME tests/run.sh written_by::write` adds a series, `tests/written-by/NAME`, by the present program.
+//! `PRIMACY_RUNTIME=mio PRIMACY_WRITE=NAME tests/run.sh written_by::write` adds a series, `tests/written-by/NAME`.
 
 use libtest_mimic::Trial;
 use primacy_core::journal::{FORMAT, Item, OLDEST_FORMAT, Reader};
@@ -125,8 +125,8 @@ fn write(w: &World, name: &str) -> Result<()> {
 
     let to = folder().join(name);
     std::fs::create_dir_all(&to)?;
-    let text: String = facts.iter().map(|(k, v)| format!("{k} {v}\n")).collect();
-    std::fs::write(to.join("facts"), text)?;
+    let lines: Vec<_> = facts.iter().map(|(k, v)| format!("{k} {v}")).collect();
+    std::fs::write(to.join("facts"), lines.join("\n") + "\n")?;
     std::fs::write(to.join("node.conf"), conf)?;
     std::fs::write(to.join("dump.rdb"), snapshot)?;
     std::fs::copy(users, to.join("users.acl"))?;
@@ -164,8 +164,8 @@ fn sentinel_facts(watcher: &Server) -> Result<Facts> {
     }
     // The state file's: votes and epochs.
     let state = std::fs::read_to_string(watcher.conf().with_extension("conf.state"))?;
-    let epochs = state.lines().filter_map(|l| l.split_once(' ')).filter(|(_, r)| r.starts_with("current-epoch"));
-    facts.insert("current-epoch".into(), epochs.last().map(|(_, r)| r.to_owned()).unwrap_or_default());
+    let mut epochs = state.lines().filter_map(|l| l.split_once(' ')).filter(|(_, r)| r.starts_with("current-epoch"));
+    facts.insert("current-epoch".into(), epochs.next_back().map(|(_, r)| r.to_owned()).unwrap_or_default());
     Ok(facts)
 }
 
@@ -176,7 +176,7 @@ fn recording_facts(bytes: &[u8]) -> Result<Facts> {
     while let Some(item) = reader.next()? {
         match item {
             Item::Header(header) => {
-                drop(facts.insert("recorded-by".into(), format!("{} {}", header.program, header.machine)))
+                drop(facts.insert("recorded-by".into(), format!("{} {}", header.program, header.machine)));
             }
             Item::Record(record) => last = record.number,
             Item::End(end) => drop(facts.insert("recording-ends".into(), end.to_string())),

@@ -244,14 +244,14 @@ pub(super) mod tests {
 
     #[test]
     fn any_bytes_are_read_to_an_end() {
-        fn holds(bytes: Vec<u8>, at: usize, value: u8) {
+        fn holds(bytes: &[u8], at: usize, value: u8) {
             let q = question(7, "name", Kind::A).unwrap();
             let mut message = reply(&q, 0, &[(CNAME, b"\x01b\x00"), (1, &[1, 2, 3, 4])]);
-            message.extend_from_slice(&bytes);
+            message.extend_from_slice(bytes);
             let at = at % message.len();
             message[at] = value;
             answer(&message, &q, Kind::A);
-            answer(&bytes, &q, Kind::A);
+            answer(bytes, &q, Kind::A);
         }
         let mut state = 1_u64;
         let mut draw = || {
@@ -259,8 +259,8 @@ pub(super) mod tests {
             (state >> 33) as usize
         };
         for _ in 0..20_000 {
-            let bytes = (0..draw() % 40).map(|_| draw() as u8).collect();
-            holds(bytes, draw(), draw() as u8);
+            let bytes: Vec<u8> = (0..draw() % 40).map(|_| draw() as u8).collect();
+            holds(&bytes, draw(), draw() as u8);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::dns::{self, Answer, Kind};
 
 /// More of a file is not read, bytes.
+#[cfg_attr(not(target_feature = "crt-static"), allow(dead_code, reason = "others ask the C library"))]
 const FILE_MAX: u64 = 1 << 20;
 /// The longest answer over UDP, bytes.
 const DATAGRAM: usize = 4096;
@@ -35,6 +36,7 @@ pub(super) struct Names {
 
 impl Names {
     /// What this machine's files say. One that is not there says nothing.
+    #[cfg_attr(not(target_feature = "crt-static"), allow(dead_code, reason = "others ask the C library"))]
     pub(super) fn of_this_machine() -> Self {
         let read = |path: &str| -> String {
             let mut bytes = Vec::new();

@@ -202,3 +202,25 @@ fn the_same_denial_is_one_entry_for_a_while() {
     let all: Vec<_> = log.iter().map(|e| (e.id, e.count, &e.object[..])).collect();
     assert_eq!(all, [(3, 1, &b"c"[..]), (2, 1, b"a")]);
 }
+
+#[test]
+fn who_is_off_stays_out_and_what_is_free_is_free() {
+    let c = commands();
+    let file = b"user off off >x ~* +@all\nuser free on nopass -@all\nuser on on >x +get +publish ~* resetkeys ~b &c\n";
+    let users = Users::parse(&c, file, false).unwrap();
+    assert_eq!(users.log_in(&c, b"off", b"x"), None);
+    assert_eq!(users.log_in(&c, b"free", b"whatever"), users.id(b"free"));
+    let check = |name: &[u8], words: &[&str]| {
+        let (id, index) = (users.id(name).unwrap(), c.find(words[0]).unwrap());
+        users.check(id, &c, index, Command::new(words).args())
+    };
+    assert_eq!(check(b"free", &["auth", "x"]), Ok(()), "everybody may log in");
+    assert_eq!(check(b"free", &["get", "b"]), Err(Denied::Command("get")));
+    assert_eq!(check(b"on", &["get", "b"]), Ok(()));
+    assert_eq!(check(b"on", &["get", "a"]), Err(Denied::Key(b"a"[..].into())), "what was reset is gone");
+    assert_eq!(check(b"on", &["publish", "c", "a message"]), Ok(()), "a message is no channel");
+    let (before, mut after) = (users.by_name(b"on").unwrap(), users.draft(b"on", &c, false));
+    assert!(!after.lost_channels(before));
+    after.apply(&c, b"resetchannels", false).unwrap();
+    assert!(after.lost_channels(before) && !before.lost_channels(&after));
+}

@@ -179,6 +179,7 @@ mod tests {
         whole
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is held against what `of` gives")]
     fn asks(path: Path, head_only: bool, old: bool) -> Option<Result<Request, Status>> {
         Some(Ok(Request { path, head_only, old }))
     }

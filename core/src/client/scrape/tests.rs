@@ -1,7 +1,8 @@
 //! Every metric has a row in `docs/metrics.md`, and the rows say what is served.
 
+use alloc::string::String;
+use core::fmt::Write as _;
 use std::format;
-use std::string::String;
 
 use super::{Metric, SHARED};
 use crate::node::{NODE, REPLICATION};
@@ -13,7 +14,7 @@ const DOCS: &str = include_str!("../../../../docs/metrics.md");
 fn table(metrics: &[&[&Metric]]) -> String {
     let mut text = String::from("| name | type | unit | meaning |\n|---|---|---|---|\n");
     for m in metrics.iter().copied().flatten() {
-        text += &format!("| `{}` | {} | {} | {} |\n", m.name, m.kind.word(), m.unit, m.help);
+        let _ = writeln!(text, "| `{}` | {} | {} | {} |", m.name, m.kind.word(), m.unit, m.help);
     }
     text
 }
@@ -34,7 +35,7 @@ fn the_documentation_has_each_metric_as_it_is_served() {
 
 #[test]
 fn names_are_well_formed_and_there_once() {
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = alloc::collections::BTreeSet::new();
     for m in [SHARED, NODE, REPLICATION, SENTINEL].into_iter().flatten() {
         assert!(names.insert(m.name), "{} is there twice", m.name);
         assert!(m.name.starts_with("redis_") || m.name.starts_with("primacy_"), "{}", m.name);

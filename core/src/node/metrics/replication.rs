@@ -52,6 +52,9 @@ metrics! { REPLICATION:
     REFUSED Counter "primacy_resyncs_refused_total" "" "Full resyncs that replica-resync-guard refused.";
 }
 
+/// What writes a replica's row, with these labels.
+type RowOf<'f> = dyn Fn(&mut Page<'_>, &[(&str, &str)], &ReplicaInfo<'_>) + 'f;
+
 impl<D: Dataset> Node<D> {
     pub(super) fn replication_metrics(&self, page: &mut Page<'_>) {
         let (source, counts) = (&self.source, self.counts(page.now));
@@ -96,7 +99,7 @@ impl<D: Dataset> Node<D> {
         // A name may be there only once: of a replica that came back while its former connection stands, the last counts.
         let replicas: BTreeMap<(String, String), ReplicaInfo<'_>> =
             self.source.replicas(page.now.mono).map(|r| ((address(&r), place(&r)), r)).collect();
-        let mut family = |write: &dyn Fn(&mut Page<'_>, &[(&str, &str)], &ReplicaInfo<'_>)| {
+        let mut family = |write: &RowOf<'_>| {
             for ((ip, port), r) in &replicas {
                 write(page, &[("slave_ip", ip), ("slave_port", port), ("slave_state", r.state.as_str())], r);
             }

@@ -14,6 +14,9 @@ fn a_master_of_our_own_hears_at_once_and_at_most_every_five_milliseconds() {
     let mut w = World::new(5, true);
     w.set(0, "first", 10);
     w.settle();
+    // The stream selects its database: that is a command of its own, and acknowledged as one.
+    w.set(0, "second", 10);
+    w.settle();
     w.pass(100);
     w.set(0, "a", 10);
     while w.flow() {}

@@ -172,7 +172,7 @@ mod tests {
         for us in [0, 1_000, 1_001, 180_000_000, 180_000_001] {
             times.note(Duration::from_micros(us));
         }
-        let below: std::vec::Vec<u64> = times.below().map(|(_, n)| n).collect();
+        let below: alloc::vec::Vec<u64> = times.below().map(|(_, n)| n).collect();
         assert_eq!((below[0], below[1], below[14], below[15], times.count), (2, 3, 3, 4, 5));
         assert_eq!(times.below().last().map(|(bound, _)| bound), Some(Duration::from_secs(180)));
     }

@@ -1,8 +1,8 @@
 //! The metrics port of a sentinel: what it shows of failovers, and when it is ready.
 
-use std::collections::BTreeSet;
-use std::string::String;
-use std::vec::Vec;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::rig::{MASTER, Rig, ms, rig_that};
 use crate::client::scrape::SHARED;

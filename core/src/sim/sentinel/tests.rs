@@ -91,7 +91,7 @@ fn an_impatient_sentinel_breaks_down_after() {
 
 #[test]
 fn a_sentinel_that_promotes_the_worst_breaks_explained() {
-    fires(Mutation::PromotesWorst, "sentinels", 45..60, losses::NAME);
+    fires(Mutation::PromotesWorst, "sentinels", 15..60, losses::NAME);
 }
 
 #[test]
