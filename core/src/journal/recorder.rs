@@ -229,10 +229,10 @@ where
     }
 
     fn fed(&mut self, now: Now, conn: ConnId, bytes: &[u8], fed: &Fed, out: &mut Actions<M::Event>) {
-        let heard = fed.heard.as_deref().unwrap_or(bytes);
-        if heard.is_empty() {
-            return; // All of it is held back.
-        }
+        let heard = match fed.heard.as_deref() {
+            Some([]) => return, // All of it is held back.
+            heard => heard.unwrap_or(bytes),
+        };
         let instead = fed.recorded.as_deref().map(|bytes| Input::Received { conn, bytes });
         self.record(now, Input::Received { conn, bytes: heard }, instead.as_ref(), out);
     }
