@@ -1,7 +1,7 @@
 //! One set of permissions: which commands, on which keys and channels.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -27,7 +27,7 @@ pub struct Selector {
     /// A bit for each command of the table.
     bits: Box<[u64]>,
     /// Commands that are not allowed as such, but with one of these as their first argument.
-    first_args: BTreeMap<usize, Vec<Box<[u8]>>>,
+    first_args: BTreeMap<usize, BTreeSet<Box<[u8]>>>,
     pub(super) keys: Vec<KeyPattern>,
     pub(super) channels: Vec<Box<[u8]>>,
     /// What `bits` and `first_args` came of: `+@all` or `-@all`, then these.
@@ -235,9 +235,9 @@ impl Selector {
 
     fn allow_first_arg(&mut self, index: usize, first: &str) -> Result<(), RuleError> {
         let list = self.first_args.entry(index).or_default();
-        if !list.iter().any(|a| **a == *first.as_bytes()) {
+        if !list.contains(first.as_bytes()) {
             full(list.len())?;
-            list.push(first.as_bytes().into());
+            list.insert(first.as_bytes().into());
         }
         Ok(())
     }
