@@ -19,6 +19,8 @@ struct State {
     to: u16,
     cut: AtomicBool,
     stalled: AtomicBool,
+    /// What comes from the port it leads to stands still.
+    held: AtomicBool,
     ended: AtomicBool,
     /// Bytes a second in each direction of each connection; 0 is unlimited.
     rate: AtomicU64,
@@ -42,6 +44,7 @@ impl Proxy {
             to,
             cut: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            held: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             rate: AtomicU64::new(0),
             delay: AtomicU64::new(0),
@@ -69,11 +72,17 @@ impl Proxy {
     pub fn heal(&self) {
         self.state.cut.store(false, Ordering::SeqCst);
         self.state.stalled.store(false, Ordering::SeqCst);
+        self.state.held.store(false, Ordering::SeqCst);
     }
 
     /// Keeps the connections and passes no bytes until [`Proxy::heal`].
     pub fn stall(&self) {
         self.state.stalled.store(true, Ordering::SeqCst);
+    }
+
+    /// Passes no bytes that come from the port it leads to until [`Proxy::heal`]; what is said to that port still passes.
+    pub fn hold_back(&self) {
+        self.state.held.store(true, Ordering::SeqCst);
     }
 
     /// Passes at most so many bytes a second in each direction; 0 is unlimited.
@@ -146,8 +155,8 @@ impl State {
         }
         let (near2, far2) = (near.try_clone()?, far.try_clone()?);
         let (one, two) = (Arc::clone(self), Arc::clone(self));
-        thread::spawn(move || one.pump(near, far));
-        thread::spawn(move || two.pump(far2, near2));
+        thread::spawn(move || one.pump(near, far, false));
+        thread::spawn(move || two.pump(far2, near2, true));
         Ok(())
     }
 
@@ -174,18 +183,26 @@ impl State {
         }
     }
 
-    fn pump(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream) {
+    /// Waits while bytes of this direction stand still; `back` is from the port that the link leads to.
+    fn wait(&self, back: bool) {
+        let stands = || self.stalled.load(Ordering::SeqCst) || (back && self.held.load(Ordering::SeqCst));
+        while stands() && !self.ended.load(Ordering::SeqCst) {
+            thread::sleep(STEP);
+        }
+    }
+
+    fn pump(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream, back: bool) {
         if self.delay.load(Ordering::SeqCst) > 0 {
             return self.pump_late(from, to);
         }
         let mut chunk = vec![0; 65_536];
         loop {
-            while self.stalled.load(Ordering::SeqCst) && !self.ended.load(Ordering::SeqCst) {
-                thread::sleep(STEP);
-            }
+            self.wait(back);
             let rate = self.rate.load(Ordering::SeqCst);
             let len = if rate == 0 { chunk.len() } else { (rate / 50).clamp(1, 65_536) as usize };
             let Ok(n @ 1..) = from.read(&mut chunk[..len]) else { break };
+            // It may have been stopped while nothing came.
+            self.wait(back);
             if to.write_all(&chunk[..n]).is_err() {
                 break;
             }
