@@ -17,7 +17,17 @@ static NEXT: AtomicU16 = AtomicU16::new(0);
 /// If the whole range is taken.
 #[must_use]
 pub fn free() -> u16 {
-    candidates().find(|&port| is_free(port)).unwrap_or_else(|| panic!("no free port from {FIRST} on"))
+    row(1)
+}
+
+/// The first of `n` ports in a row, all like those of [`free`].
+///
+/// # Panics
+/// If there is no such row.
+#[must_use]
+pub fn row(n: u16) -> u16 {
+    let whole = |first: u16| first + n <= FIRST + COUNT && (first..first + n).all(is_free);
+    candidates(n).find(|&first| whole(first)).unwrap_or_else(|| panic!("no {n} free ports in a row from {FIRST} on"))
 }
 
 /// Listens on a port like those of [`free`].
@@ -25,15 +35,15 @@ pub fn free() -> u16 {
 /// # Errors
 /// The whole range is taken.
 pub fn listen() -> Result<(TcpListener, u16)> {
-    candidates()
+    candidates(1)
         .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok().map(|listener| (listener, port)))
         .ok_or_else(|| format!("no free port from {FIRST} on").into())
 }
 
-/// Each port once, from where the last look ended.
-fn candidates() -> impl Iterator<Item = u16> {
+/// Each port once, from where the last look ended; with each, those behind it in its row are nobody else's.
+fn candidates(row: u16) -> impl Iterator<Item = u16> {
     let start = (std::process::id().wrapping_mul(37) % u32::from(COUNT)) as u16;
-    (0..COUNT).map(move |_| FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
+    (0..COUNT / row).map(move |_| FIRST + start.wrapping_add(NEXT.fetch_add(row, Ordering::Relaxed)) % COUNT)
 }
 
 /// Binds and does not listen: a child that another thread is starting holds a copy of the socket until its `exec`, and a copy
