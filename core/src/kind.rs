@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only their names are looked at")]
     enum Event {
         Bye,
         FullResync { offset: u64 },

@@ -1,7 +1,7 @@
 //! What a scrape answers, read as strictly as it is meant: an HTTP answer, and the text of metrics in it.
 
 // Read by tests of crates with and without std.
-#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "std is at home in tests")]
 
 use std::borrow::ToOwned as _;
 use std::collections::{BTreeMap, BTreeSet};
