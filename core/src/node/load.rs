@@ -137,7 +137,7 @@ impl Intake {
             return Ok(());
         };
         // The one puts the entries of both into the dataset, the other passes over the first keys.
-        let near = input.len() / 3;
+        let near = input.len() / 2;
         let stretch = Stretch { intake: twin, part, bytes: chunk.slice(chunk.len() - input.len()..), from: near };
         let (mut rest, mut first) = (*input, Ok(()));
         let made = workers.both(
