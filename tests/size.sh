@@ -23,7 +23,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cold() {
     local begun=$SECONDS
-    CARGO_INCREMENTAL=0 CARGO_TARGET_DIR="$work" cargo build --quiet --locked "$@"
+    CARGO_TARGET_DIR="$work" cargo build --quiet --locked "$@"
     echo "cold: cargo build $*: $((SECONDS - begun)) s on $(nproc) processors"
 }
 cargo fetch --quiet --locked

@@ -19,15 +19,30 @@
 //! | 5 | [`sentinel`] | watches masters, agrees with others, fails over |
 //! | 6 | `sim` | the simulated world, and the page that shows a run (feature `sim`) |
 //! | 6 | `fuzz` | what a fuzzer runs, as functions of bytes (feature `fuzz`) |
+//!
+//! Of the features `keyspace`, `node` and `sentinel` are on by default. Without any, floors 1 to 3 are there: enough for a
+//! master over a store of your own ([`replication::master`]) and for a replica as a stream of changes
+//! ([`replication::replica`]), built in seconds.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(all(feature = "node", feature = "sentinel")),
+    allow(
+        dead_code,
+        unused_imports,
+        rustdoc::broken_intra_doc_links,
+        reason = "the lower floors have what only these two take"
+    )
+)]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "clients")]
 pub mod acl;
 pub mod blocks;
+#[cfg(feature = "clients")]
 pub mod client;
 pub mod config;
 pub mod dataset;
@@ -35,6 +50,7 @@ pub mod dataset;
 pub mod fuzz;
 pub mod glob;
 pub mod ids;
+#[cfg(feature = "clients")]
 pub mod journal;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
@@ -42,12 +58,14 @@ mod kind;
 pub mod link;
 pub mod machine;
 mod mutations;
+#[cfg(feature = "node")]
 pub mod node;
 pub mod rdb;
 pub mod replication;
 pub mod resp;
 pub mod rng;
 mod secrets;
+#[cfg(feature = "sentinel")]
 pub mod sentinel;
 #[cfg(feature = "sim")]
 pub mod sim;
