@@ -27,13 +27,9 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(all(feature = "node", feature = "sentinel")),
-    allow(
-        dead_code,
-        unused_imports,
-        rustdoc::broken_intra_doc_links,
-        reason = "the lower floors have what only these two take"
-    )
+    allow(dead_code, rustdoc::broken_intra_doc_links, reason = "the lower floors have what only these two take")
 )]
+#![cfg_attr(not(any(feature = "node", feature = "sentinel")), allow(unused_imports, reason = "the same"))]
 
 extern crate alloc;
 #[cfg(test)]

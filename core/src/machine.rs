@@ -4,11 +4,13 @@
 //! [`Machine::transmit`] shows, and feeds [`Input::Tick`] at [`Machine::deadline`]. The machine asks for its own
 //! listeners, files and names.
 
+mod jobs;
+mod lent;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::any::Any;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Deref;
@@ -21,7 +23,10 @@ use crate::ids::{ConnId, Ids, OpId};
 use crate::rng::Rng;
 use crate::time::{Instant, Now};
 use crate::timers::Timers;
-use crate::tls::{PeerNames, Tls};
+use crate::tls::PeerNames;
+
+pub use jobs::{Job, JobError, JobErrorKind, Outcome, Path, Usage};
+pub use lent::{Made, Meter, NoMeter, NoWorkers, Turns, Work, Workers};
 
 /// A protocol participant that does no I/O.
 pub trait Machine: Send {
@@ -458,172 +463,6 @@ pub enum Signal {
     Host,
 }
 
-/// A path as the machine writes it: relative ones are relative to the process's working directory.
-pub type Path = Arc<str>;
-
-/// Something that takes time and that only a runtime can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Job {
-    /// Open a listener, answered by its bound address; its connections come in as `Accepted`.
-    Listen {
-        /// Where; port 0 lets the system choose.
-        at: Endpoint,
-        /// Pending connections that the kernel may hold (`tcp-backlog`).
-        backlog: u32,
-        /// Permission bits of a unix socket (`unixsocketperm`); `None` leaves them to the umask.
-        mode: Option<u32>,
-        /// Whether its connections are encrypted. One is `Accepted` when its handshake is done; of one whose handshake
-        /// fails the machine does not hear.
-        tls: bool,
-    },
-    /// Look a host name up.
-    Resolve {
-        /// The name; a literal address is answered as itself.
-        host: Box<str>,
-    },
-    /// Read up to `len` bytes at `at`.
-    Read {
-        /// Which file.
-        file: Path,
-        /// Offset in bytes.
-        at: u64,
-        /// At most so many bytes; fewer are answered only at the end of the file.
-        len: usize,
-    },
-    /// Write at `at`, which is 0 (creates or empties the file) or the file's length.
-    Append {
-        /// Which file.
-        file: Path,
-        /// Offset in bytes.
-        at: u64,
-        /// What, in order.
-        bytes: Vec<Bytes>,
-        /// Whether it must be on the disk before it is done.
-        sync: bool,
-    },
-    /// Make a file that was written in pieces take the place of `to`: fsync, rename, fsync of the folder.
-    Commit {
-        /// The written file.
-        file: Path,
-        /// The name it gets.
-        to: Path,
-    },
-    /// The same in one piece for a small file: write beside, fsync, rename, fsync of the folder.
-    Replace {
-        /// Which file.
-        file: Path,
-        /// Its whole new content.
-        bytes: Bytes,
-    },
-    /// Remove a file; one that is not there counts as removed.
-    Remove {
-        /// Which file.
-        file: Path,
-    },
-    /// Whether a file is there, and its length.
-    Stat {
-        /// Which file.
-        file: Path,
-    },
-    /// Whether a program is there that this process may run: answered as [`Job::Stat`], by `None` if not.
-    FindProgram {
-        /// The program.
-        program: Path,
-    },
-    /// Run a program; answered first by `Began`, at last by its exit.
-    Script {
-        /// The program.
-        program: Path,
-        /// Its arguments.
-        args: Vec<String>,
-        /// Ended by force after so long.
-        timeout: Duration,
-    },
-    /// What the process uses, for INFO.
-    Usage,
-    /// Make these certificates and rules those of every handshake from now on. When it fails, those from before stay.
-    /// Connections that stand are not touched.
-    LoadTls {
-        /// Which, and how.
-        tls: Box<Tls>,
-    },
-}
-
-/// What came of a job.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// A listener stands, here.
-    Listening(Endpoint),
-    /// A name's addresses, in the resolver's order, never empty.
-    Resolved(Vec<IpAddr>),
-    /// Bytes of a file; fewer than asked for only at its end.
-    Read(Bytes),
-    /// An append, commit, replace or remove succeeded.
-    Written,
-    /// The file's length in bytes, or that it is not there (or cannot be run, where that was asked for).
-    Stat(Option<u64>),
-    /// A program ended.
-    Exited {
-        /// Its exit code, if it ended by itself.
-        code: Option<i32>,
-        /// The signal that ended it.
-        signal: Option<i32>,
-    },
-    /// What the process uses.
-    Usage(Usage),
-    /// Certificates are in force.
-    Loaded,
-    /// It failed.
-    Failed(JobError),
-    /// It was cancelled before it took effect.
-    Cancelled,
-}
-
-/// What the process uses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Usage {
-    /// Resident memory in bytes.
-    pub rss: u64,
-    /// The most resident memory so far, in bytes.
-    pub peak_rss: u64,
-    /// CPU time in user mode, µs.
-    pub user_us: u64,
-    /// CPU time in the kernel, µs.
-    pub system_us: u64,
-}
-
-/// Why a job failed, in words that name the file or address and what to do.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct JobError {
-    /// The kind, for decisions.
-    pub kind: JobErrorKind,
-    /// The text, for people.
-    pub message: Box<str>,
-}
-
-/// Kinds of failure that a machine decides by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum JobErrorKind {
-    /// The file is not there.
-    NotFound,
-    /// Permission denied or a read-only place.
-    Denied,
-    /// No space left.
-    NoSpace,
-    /// The address is in use.
-    InUse,
-    /// The address cannot be had on this machine.
-    NotAvailable,
-    /// The name does not resolve.
-    NoSuchHost,
-    /// Anything else.
-    Other,
-}
-
 /// Severity of an event, in Redis's four levels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Level {
@@ -647,79 +486,6 @@ pub trait LogLine: fmt::Display {
     fn kind(&self) -> String {
         String::new()
     }
-}
-
-/// Time spent inside the machine and turns of the loop, for statistics only (SLOWLOG, INFO): never a decision.
-///
-/// A simulation answers zeros; a recording journals the answers.
-pub trait Meter: Send {
-    /// Microseconds of some monotonic clock.
-    fn now_us(&mut self) -> u64;
-    /// Turns of the event loop as the runtime measured them.
-    fn turns(&mut self) -> Turns {
-        Turns::default()
-    }
-    /// Begins the turn statistics anew (`CONFIG RESETSTAT`).
-    fn reset(&mut self) {}
-}
-
-/// Work for another thread. It owns what it needs, and returns what it made.
-pub type Work = Box<dyn FnOnce() -> Made + Send>;
-
-/// What [`Work`] made.
-pub type Made = Box<dyn Any + Send>;
-
-/// Who does two things at the same time, within one step of a machine.
-///
-/// What is split so gives the same result whoever does it, in whatever order: it is there for speed alone.
-pub trait Workers: Send {
-    /// Whether two things are done sooner than one after the other. If not, nothing is split.
-    fn several(&self) -> bool;
-
-    /// Does both, in any order or at once, `here` by the caller's thread, and returns what `there` made once both are
-    /// done. `None`: `there` was not done.
-    fn both(&mut self, here: &mut dyn FnMut(), there: Work) -> Option<Made>;
-}
-
-/// Nobody but the caller.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoWorkers;
-
-impl Workers for NoWorkers {
-    fn several(&self) -> bool {
-        false
-    }
-
-    fn both(&mut self, here: &mut dyn FnMut(), there: Work) -> Option<Made> {
-        here();
-        Some(there())
-    }
-}
-
-/// A meter that always reads zero.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoMeter;
-
-impl Meter for NoMeter {
-    fn now_us(&mut self) -> u64 {
-        0
-    }
-}
-
-/// How long the turns of an event loop took, from wake-up to the next wait.
-///
-/// The time on the clock counts what others did meanwhile on the loop's processor; the processor time is the loop's own
-/// work. A long turn with little of its own wants a less crowded machine, not a smaller command.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Turns {
-    /// How many.
-    pub count: u64,
-    /// All together, µs.
-    pub total_us: u64,
-    /// The longest, µs.
-    pub longest_us: u64,
-    /// The most processor time that one took, µs; 0 where the system does not tell.
-    pub longest_cpu_us: u64,
 }
 
 #[cfg(test)]

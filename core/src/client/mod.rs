@@ -30,9 +30,13 @@ pub(crate) use connections::Connections;
 pub(crate) use dispatch::{Dispatch, paused, subscribed, unauthenticated};
 pub use event::Event;
 pub use limits::{OutputLimit, OverLimit, SoftClock};
-pub(crate) use listen::{Gone, Serves, Wanted, listener_line, tls_configured, wanted};
+#[cfg(feature = "node")]
+pub(crate) use listen::{Gone, Wanted};
+pub(crate) use listen::{Serves, listener_line, tls_configured, wanted};
 pub use pubsub::{Kind, PubSub};
-pub(crate) use server::{Cx, Found, Handler, Refusal, Server, Timer};
+#[cfg(feature = "node")]
+pub(crate) use server::Refusal;
+pub(crate) use server::{Cx, Found, Handler, Server, Timer};
 pub use session::{Blocked, CloseWhen, ReplyMode, Session, Transaction};
 pub use sessions::Sessions;
 pub use table::{Lookup, Table};

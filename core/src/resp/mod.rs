@@ -18,6 +18,7 @@ pub use command::Command;
 pub use double::{double_text, shortest, whole};
 pub use replies::{Replies, ReplyError, ReplyLimits, Value};
 pub use reply::Reply;
+#[cfg(feature = "clients")]
 pub(crate) use requests::short_number;
 pub use requests::{BIG, ProtocolError, RequestLimits, Requests, UNAUTHENTICATED_ARGS, UNAUTHENTICATED_BULK};
 
