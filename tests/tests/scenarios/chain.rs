@@ -49,10 +49,14 @@ fn run(w: &World, top: &Program, end: &Program) -> Result<()> {
     ids_equal(&p, &c)
 }
 
+/// A key that the old master deletes between the promotion and its own REPLICAOF would put it ahead of the new one.
+fn stop_expiring(old: &Server, new: &Server) -> Result<()> {
+    old.client()?.run("DEBUG SET-ACTIVE-EXPIRE 0")?;
+    wait::offsets_equal(&[old, new])
+}
+
 fn promote(a: &Server, p: &Server, c: &Server) -> Result<()> {
-    // A key that the old master deletes between the promotion and its own REPLICAOF would put it ahead of the new one.
-    a.client()?.run("DEBUG SET-ACTIVE-EXPIRE 0")?;
-    wait::offsets_equal(&[a, p])?;
+    stop_expiring(a, p)?;
     let old = p.client()?.info("replication", "master_replid")?;
     let at = wait::offset(p)?;
     let (full, partial) = wait::served(p)?;
@@ -94,6 +98,7 @@ fn switched(w: &World, redis: &Program) -> Result<()> {
     for _ in 0..6 {
         fill::writes(master.port, 300, &mut rng)?;
         wait::same(&[master, replica])?;
+        stop_expiring(master, replica)?;
         // As a sentinel does: promote first, then turn the old master.
         replica.client()?.run("REPLICAOF NO ONE")?;
         master.client()?.run(&format!("REPLICAOF 127.0.0.1 {}", replica.port))?;

@@ -46,6 +46,7 @@ fn busy(w: &World) -> Result<()> {
     }
     fill::writes(m.port, 2_000, &mut w.rng())?;
     link.blink();
+    wait::until(wait::CONVERGE, "a partial resync", || Ok(wait::served(&m)?.1 > 0))?;
     wait::link_up(&r)?;
     // Bytes that are no protocol, and a second master.
     c.ask(&["CONFIG", "SET", "loglevel", "verbose"])?;

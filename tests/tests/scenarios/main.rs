@@ -42,12 +42,14 @@ mod written_by;
 
 use libtest_mimic::Arguments;
 use primacy_tests::program::over_mio;
+use std::num::NonZero;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     // The scenarios are whole groups of processes, and most of them wait most of the time.
-    args.test_threads = args.test_threads.or(Some(3));
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    args.test_threads = args.test_threads.or(Some(3 * processors));
     let mut all = vec![
         acknowledged::all(),
         acl::all(),

@@ -109,9 +109,11 @@ fn under_load(w: &World) -> Result<()> {
     let (m, port) = served(w, "master", &[])?;
     let (r, replica_port) = served(w, "replica", &[&format!("replicaof 127.0.0.1 {}", m.port)])?;
     wait::link_up(&r)?;
-    beside_load(&m, |_| {
+    beside_load(&m, |count| {
         let (mut last, mut offset) = (0.0, 0.0);
         for _ in 0..40 {
+            let answered = count.load(Ordering::SeqCst);
+            wait::until(wait::CONVERGE, "more answers", || Ok(count.load(Ordering::SeqCst) > answered))?;
             let (of_master, of_replica) = (page(port)?, page(replica_port)?);
             let processed = value(&of_master, "redis_commands_processed_total", &[])?;
             ensure!(processed > last, "{processed} commands, and {last} before");

@@ -173,9 +173,10 @@ fn unwritable(w: &World, ours: &Program) -> Result<()> {
     let file = folder.join("sentinel.conf");
     std::fs::rename(conf(w, port, "dir /")?, &file)?;
     let text = std::fs::read(&file)?;
-    // The program may lie where that user may not look: it gets a copy.
+    // The program may lie where that user may not look: it gets a copy. By a program of its own: a child that another test
+    // starts meanwhile would hold ours open for writing, and what is being written cannot be run.
     let copy = w.folder.join("copy-sentinel");
-    std::fs::copy(&ours.words[0], &copy)?;
+    ensure!(Command::new("cp").arg(&ours.words[0]).arg(&copy).status()?.success(), "the program cannot be copied");
     std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755))?;
     let mut command = Command::new(&copy);
     command.arg(&file);
