@@ -292,18 +292,14 @@ pub(crate) fn subscribed(s: &Session, spec: &Spec) -> Option<Refusal> {
     })
 }
 
-/// Whether a pause holds a command back.
+/// Whether a pause holds a command back: also one that a transaction only queues, as in Redis.
 pub(crate) fn paused<R>(clients: &Clients<R>, s: &Session, found: &Found<R>, flags: Flags) -> Option<Refusal> {
     if !clients.is_paused() {
         return None;
     }
     let all = clients.pause.is_some_and(|p| p.all);
     let write = flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE);
-    (!s.replica
-        && (all || write)
-        && !found.spec.name.starts_with("client")
-        && (s.multi.is_none() || flags.has(Flags::IN_MULTI)))
-    .then_some(Refusal::Held)
+    (!s.replica && (all || write) && !found.spec.name.starts_with("client")).then_some(Refusal::Held)
 }
 
 fn checked<R>(index: usize, spec: &'static Spec, run: R, args: Args<'_>) -> Result<Found<R>, String> {

@@ -150,7 +150,7 @@ impl<D: Dataset> Server for Node<D> {
         if self.shutdown.is_some() && write && !s.replica {
             return Some(Refusal::Held);
         }
-        // As in a pause, a transaction is held as a whole, at its EXEC.
+        // A transaction is held as a whole, at its EXEC.
         if write && !s.replica && (s.multi.is_none() || flags.has(Flags::IN_MULTI)) && self.holds_writers() {
             return Some(Refusal::Held);
         }
