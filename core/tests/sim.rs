@@ -61,14 +61,21 @@ fn two_runs_of_a_seed_are_one() {
 }
 
 #[test]
-fn a_group_comes_back_into_sync_after_every_fault() {
+fn a_group_comes_back_into_sync_after_every_fault_between_hosts() {
     let (a, b, lasts) = (MASTER, HostId(2), Duration::from_secs(2));
-    let faults = [
+    comes_back(&[
         Fault::Partition { a, b, one_way: false, lasts },
         Fault::Reset { a, b },
         Fault::HalfOpen { a, b },
         Fault::BlackHole { a: b, b: CHAINED },
         Fault::SlowLink { a, b, factor: 20, lasts },
+    ]);
+}
+
+#[test]
+fn a_group_comes_back_into_sync_after_every_fault_of_a_host() {
+    let (a, b, lasts) = (MASTER, HostId(2), Duration::from_secs(2));
+    comes_back(&[
         Fault::Pause { host: a, lasts },
         Fault::SlowReader { host: b, lasts },
         Fault::Disk { host: b, trouble: DiskTrouble::Full, lasts },
@@ -77,7 +84,10 @@ fn a_group_comes_back_into_sync_after_every_fault() {
         Fault::Kill { host: CHAINED, down_for: lasts },
         Fault::Stop { host: b, down_for: lasts },
         Fault::Crash { host: a, down_for: lasts },
-    ];
+    ]);
+}
+
+fn comes_back(faults: &[Fault]) {
     for (i, fault) in faults.iter().enumerate() {
         let net = NetConfig { chop: 300, window: 20_000, ..NetConfig::default() };
         let mut world = group(10 + i as u64, net, PAUSE);

@@ -55,6 +55,7 @@ fn a_seed_is_one_run() {
 }
 
 /// With the code wrong in this way, one of some seeds must be told so by this invariant.
+/// The seeds begin shortly before one that is known: only so many are run as a changed draw may need.
 fn fires(mutation: Mutation, scenario: &str, seeds: core::ops::Range<u64>, invariant: &str) {
     assert!(NAMES.contains(&invariant));
     let found = mutations::with(mutation, || first_violation(scenario, seeds.clone()));
@@ -66,17 +67,17 @@ fn fires(mutation: Mutation, scenario: &str, seeds: core::ops::Range<u64>, invar
 
 #[test]
 fn a_sentinel_that_votes_again_breaks_one_vote() {
-    fires(Mutation::VotesAgain, "sentinels", 1..60, votes::NAME);
+    fires(Mutation::VotesAgain, "sentinels", 5..60, votes::NAME);
 }
 
 #[test]
 fn a_sentinel_that_leads_alone_breaks_one_leader() {
-    fires(Mutation::LeadsAlone, "sentinels-5", 1..60, leaders::ONE_LEADER);
+    fires(Mutation::LeadsAlone, "sentinels-5", 6..60, leaders::ONE_LEADER);
 }
 
 #[test]
 fn a_sentinel_that_tries_beside_its_vote_breaks_one_promotion() {
-    fires(Mutation::TriesBesideVote, "sentinels", 1..100, leaders::ONE_PROMOTION);
+    fires(Mutation::TriesBesideVote, "sentinels", 38..100, leaders::ONE_PROMOTION);
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn an_impatient_sentinel_breaks_down_after() {
 
 #[test]
 fn a_sentinel_that_promotes_the_worst_breaks_explained() {
-    fires(Mutation::PromotesWorst, "sentinels", 15..60, losses::NAME);
+    fires(Mutation::PromotesWorst, "sentinels", 21..60, losses::NAME);
 }
 
 #[test]
