@@ -117,7 +117,8 @@ impl Session {
         let mut left = skip;
         let mut count = 0;
         for chunk in chunks.iter() {
-            let Some(rest) = chunk.get(left..) else {
+            // One that is empty, or skipped as a whole, takes no place among the pieces.
+            let Some(rest) = chunk.get(left..).filter(|rest| !rest.is_empty()) else {
                 left -= chunk.len();
                 continue;
             };

@@ -289,6 +289,17 @@ fn bytes_of_any_kind_are_refused_within_bounds() {
 }
 
 #[test]
+fn empty_chunks_hold_nothing_up() {
+    let folder = Certificates::new();
+    let mut wire = Wire::new(&tls(&folder, "node"), &tls(&folder, "node"), 1 << 16);
+    wire.carry();
+    let mut said: Vec<&[u8]> = vec![b""; 200];
+    said.push(b"PING\r\n");
+    assert_eq!(wire.client.put(&chunks(&said), 0), 6);
+    assert_eq!(wire.carry().server, b"PING\r\n");
+}
+
+#[test]
 fn a_broken_record_of_a_connection_that_stands_ends_it() {
     let folder = Certificates::new();
     let mut wire = Wire::new(&tls(&folder, "node"), &tls(&folder, "node"), 1 << 16);
