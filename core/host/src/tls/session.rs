@@ -36,6 +36,8 @@ pub(crate) struct Session {
     inner: Connection,
     /// Bytes that came in the handshake.
     shaken: usize,
+    /// Why it cannot go on.
+    trouble: Option<Trouble>,
 }
 
 impl Session {
@@ -52,7 +54,7 @@ impl Session {
 
     fn new(mut inner: Connection) -> Self {
         inner.set_buffer_limit(Some(WAITING));
-        Self { inner, shaken: 0 }
+        Self { inner, shaken: 0, trouble: None }
     }
 
     /// Over this one of rustls.
@@ -79,7 +81,15 @@ impl Session {
 
     /// Takes ciphertext, and puts its plaintext into `plain`, which has room for as much and a record more
     /// ([`RECORD`](super::RECORD)). There may be something to send afterwards, even if it failed: the reason for the peer.
-    pub(crate) fn take(&mut self, mut cipher: &[u8], plain: &mut [u8]) -> Result<Taken, Trouble> {
+    /// What failed once takes nothing more.
+    pub(crate) fn take(&mut self, cipher: &[u8], plain: &mut [u8]) -> Result<Taken, Trouble> {
+        if let Some(trouble) = &self.trouble {
+            return Err(trouble.clone());
+        }
+        self.decrypt(cipher, plain).inspect_err(|trouble| self.trouble = Some(trouble.clone()))
+    }
+
+    fn decrypt(&mut self, mut cipher: &[u8], plain: &mut [u8]) -> Result<Taken, Trouble> {
         let mut taken = Taken::default();
         while !cipher.is_empty() {
             let before = cipher.len();

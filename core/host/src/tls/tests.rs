@@ -289,6 +289,17 @@ fn bytes_of_any_kind_are_refused_within_bounds() {
 }
 
 #[test]
+fn what_failed_once_takes_nothing_more() {
+    let folder = Certificates::new();
+    let mut wire = Wire::new(&tls(&folder, "node"), &tls(&folder, "node"), 1 << 16);
+    let mut plain = vec![0; CIPHERTEXT_READ + RECORD];
+    assert_eq!(wire.server.take(b"PING\r\n", &mut plain), Err(Trouble::Plaintext));
+    let hello = pull(&mut wire.client);
+    assert_eq!(wire.server.take(&hello, &mut plain), Err(Trouble::Plaintext), "a good one comes too late");
+    assert!(!wire.server.is_pending());
+}
+
+#[test]
 fn empty_chunks_hold_nothing_up() {
     let folder = Certificates::new();
     let mut wire = Wire::new(&tls(&folder, "node"), &tls(&folder, "node"), 1 << 16);
