@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerCon
 use super::{HANDSHAKE_BYTES, Taken, Trouble, names};
 
 /// Ciphertext that one connection may have waiting to be sent, bytes; and plaintext before the end of its handshake.
-const WAITING: usize = 64 << 10;
+pub(super) const WAITING: usize = 64 << 10;
 /// Pieces of plaintext that are put into records together.
 const PIECES: usize = 64;
 /// The types of records: what comes of TLS begins with one of them.
@@ -151,7 +151,14 @@ impl Session {
         self.inner.write_tls(to)
     }
 
-    /// Says that no more will be sent.
+    /// Changes the keys of what is sent, and asks the peer to do the same. TLS 1.2 has no such thing.
+    #[cfg(feature = "fuzz")]
+    pub(super) fn change_keys(&mut self) {
+        // Before the end of the handshake, and where there is no such thing, it is refused.
+        let _ = self.inner.refresh_traffic_keys();
+    }
+
+    /// Says that no more will be sent. Nothing may be taken behind it: whoever closes a connection reads no more.
     pub(crate) fn end(&mut self) {
         self.inner.send_close_notify();
     }
