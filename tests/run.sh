@@ -15,7 +15,7 @@ if [ $# = 0 ]; then
     tests/fetch-peers.sh || echo "going on without the missing peers" >&2
     # With `fuzz`, everything that the fuzzer runs holds over its seeds and over what it once found.
     cargo test --workspace --exclude primacy-tests \
-        --features primacy-core/sim,primacy-core/fuzz,primacy-mio/tls,primacy-async-std/tls
+        --features primacy-core/sim,primacy-core/fuzz,primacy-host/fuzz,primacy-mio/tls,primacy-async-std/tls
 fi
 # The scenarios run whole programs for minutes: both they and the server are optimised.
 for runtime in ${PRIMACY_RUNTIME:-mio async-std}; do

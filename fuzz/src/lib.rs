@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use cap::Cap;
 pub use libfuzzer_sys::fuzz_target;
-use primacy_core::fuzz::{Target, find};
+use primacy_core::fuzz::Target;
 
 /// Reaching its limit ends the process ("memory allocation of … bytes failed"), which the fuzzer sees as a failure.
 #[global_allocator]
@@ -22,7 +22,8 @@ pub fn found(name: &str) -> &'static Target {
         let _ = ALLOCATOR.set_limit(usize::MAX);
         told(info);
     }));
-    find(name).unwrap_or_else(|| panic!("core knows no target '{name}'"))
+    let found = primacy_core::fuzz::find(name).or_else(|| primacy_host::fuzz::find(name));
+    found.unwrap_or_else(|| panic!("neither core nor host knows a target '{name}'"))
 }
 
 /// Runs `target` over `data` within its allowance.

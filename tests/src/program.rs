@@ -118,7 +118,7 @@ pub fn example(name: &str) -> Result<PathBuf> {
         .args(["build", "--quiet", "--workspace", "--exclude", "primacy-tests", "--examples"])
         .args([
             "--features",
-            "primacy-core/sim,primacy-core/fuzz,primacy-mio/tls,primacy-async-std/tls",
+            "primacy-core/sim,primacy-core/fuzz,primacy-host/fuzz,primacy-mio/tls,primacy-async-std/tls",
             "--target-dir",
         ])
         .arg(target)

@@ -11,6 +11,7 @@
 //! | [`logging`] | log lines in the shape that operators know |
 //! | [`process`] | pid file, daemon, limit of open files |
 //! | `program` | a whole server program over any driver, and the command that looks into dumps (feature `program`) |
+//! | `fuzz` | what a fuzzer runs, as functions of bytes (feature `fuzz`) |
 //! | `tls` | encrypted connections without their sockets, certificates (feature `tls`) |
 //! | [`record`] | a recording's file, written beside the loop |
 //! | `replay` | `primacy replay`: a recording fed to a fresh machine, shown and checked (feature `replay`) |
@@ -27,6 +28,8 @@ pub mod clock;
 mod errors;
 pub mod event_loop;
 mod files;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod inbox;
 pub mod jobs;
 pub mod logging;

@@ -8,6 +8,8 @@
 
 #[cfg(not(feature = "tls"))]
 mod absent;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 #[cfg(feature = "tls")]
 mod keeper;
 #[cfg(feature = "tls")]

@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerCon
 use super::{HANDSHAKE_BYTES, Taken, Trouble, names};
 
 /// Ciphertext that one connection may have waiting to be sent, bytes; and plaintext before the end of its handshake.
-const WAITING: usize = 64 << 10;
+pub(super) const WAITING: usize = 64 << 10;
 /// Pieces of plaintext that are put into records together.
 const PIECES: usize = 64;
 /// The types of records: what comes of TLS begins with one of them.
@@ -36,6 +36,8 @@ pub(crate) struct Session {
     inner: Connection,
     /// Bytes that came in the handshake.
     shaken: usize,
+    /// Why it cannot go on.
+    trouble: Option<Trouble>,
 }
 
 impl Session {
@@ -52,7 +54,7 @@ impl Session {
 
     fn new(mut inner: Connection) -> Self {
         inner.set_buffer_limit(Some(WAITING));
-        Self { inner, shaken: 0 }
+        Self { inner, shaken: 0, trouble: None }
     }
 
     /// Over this one of rustls.
@@ -79,7 +81,15 @@ impl Session {
 
     /// Takes ciphertext, and puts its plaintext into `plain`, which has room for as much and a record more
     /// ([`RECORD`](super::RECORD)). There may be something to send afterwards, even if it failed: the reason for the peer.
-    pub(crate) fn take(&mut self, mut cipher: &[u8], plain: &mut [u8]) -> Result<Taken, Trouble> {
+    /// What failed once takes nothing more.
+    pub(crate) fn take(&mut self, cipher: &[u8], plain: &mut [u8]) -> Result<Taken, Trouble> {
+        if let Some(trouble) = &self.trouble {
+            return Err(trouble.clone());
+        }
+        self.decrypt(cipher, plain).inspect_err(|trouble| self.trouble = Some(trouble.clone()))
+    }
+
+    fn decrypt(&mut self, mut cipher: &[u8], plain: &mut [u8]) -> Result<Taken, Trouble> {
         let mut taken = Taken::default();
         while !cipher.is_empty() {
             let before = cipher.len();
@@ -117,7 +127,8 @@ impl Session {
         let mut left = skip;
         let mut count = 0;
         for chunk in chunks.iter() {
-            let Some(rest) = chunk.get(left..) else {
+            // One that is empty, or skipped as a whole, takes no place among the pieces.
+            let Some(rest) = chunk.get(left..).filter(|rest| !rest.is_empty()) else {
                 left -= chunk.len();
                 continue;
             };
@@ -140,7 +151,14 @@ impl Session {
         self.inner.write_tls(to)
     }
 
-    /// Says that no more will be sent.
+    /// Changes the keys of what is sent, and asks the peer to do the same. TLS 1.2 has no such thing.
+    #[cfg(feature = "fuzz")]
+    pub(super) fn change_keys(&mut self) {
+        // Before the end of the handshake, and where there is no such thing, it is refused.
+        let _ = self.inner.refresh_traffic_keys();
+    }
+
+    /// Says that no more will be sent. Nothing may be taken behind it: whoever closes a connection reads no more.
     pub(crate) fn end(&mut self) {
         self.inner.send_close_notify();
     }

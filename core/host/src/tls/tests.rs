@@ -289,6 +289,28 @@ fn bytes_of_any_kind_are_refused_within_bounds() {
 }
 
 #[test]
+fn what_failed_once_takes_nothing_more() {
+    let folder = Certificates::new();
+    let mut wire = Wire::new(&tls(&folder, "node"), &tls(&folder, "node"), 1 << 16);
+    let mut plain = vec![0; CIPHERTEXT_READ + RECORD];
+    assert_eq!(wire.server.take(b"PING\r\n", &mut plain), Err(Trouble::Plaintext));
+    let hello = pull(&mut wire.client);
+    assert_eq!(wire.server.take(&hello, &mut plain), Err(Trouble::Plaintext), "a good one comes too late");
+    assert!(!wire.server.is_pending());
+}
+
+#[test]
+fn empty_chunks_hold_nothing_up() {
+    let folder = Certificates::new();
+    let mut wire = Wire::new(&tls(&folder, "node"), &tls(&folder, "node"), 1 << 16);
+    wire.carry();
+    let mut said: Vec<&[u8]> = vec![b""; 200];
+    said.push(b"PING\r\n");
+    assert_eq!(wire.client.put(&chunks(&said), 0), 6);
+    assert_eq!(wire.carry().server, b"PING\r\n");
+}
+
+#[test]
 fn a_broken_record_of_a_connection_that_stands_ends_it() {
     let folder = Certificates::new();
     let mut wire = Wire::new(&tls(&folder, "node"), &tls(&folder, "node"), 1 << 16);

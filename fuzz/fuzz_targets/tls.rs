@@ -1,0 +1,3 @@
+#![no_main]
+
+primacy_fuzz::target!("tls");
