@@ -23,7 +23,7 @@ const WRITE_BYTES: u64 = 512 * 1024;
 const WRITES_MAX: usize = 4;
 /// Between two slices for sockets the loop is free for so long: a loop that never sleeps is the first to be taken off
 /// its processor, and then clients wait for whole time slices of others.
-const REST: Duration = Duration::from_micros(500);
+const REST: Duration = Duration::from_micros(250);
 /// With `rdb-key-save-delay` a slice is this small, so that the delay is spread.
 const SLOW_SLICE_BYTES: usize = 1024;
 
