@@ -56,7 +56,10 @@ fn pause_write_holds_writes_back_in_their_order<D: Make>() {
         assert_eq!(w.ask(c, "GET a\nINCR a\nGET a\nINCR a"), "(nil)");
         assert_eq!(w.ask(c, "GET a\nMULTI\nINCR a\nEXEC"), "");
         let other = w.client(0);
-        assert_eq!(w.ask(other, "MULTI\nGET b\nEXEC\nMULTI\nGET b\nINCR b\nEXEC"), "OK | QUEUED | [(nil)] | OK | QUEUED");
+        assert_eq!(
+            w.ask(other, "MULTI\nGET b\nEXEC\nMULTI\nGET b\nINCR b\nEXEC"),
+            "OK | QUEUED | [(nil)] | OK | QUEUED"
+        );
         assert_eq!(w.ask(admin, "CLIENT UNPAUSE"), "OK");
         assert_eq!(w.heard(c), "1 | 1 | 2 | 2 | OK | QUEUED | [3]");
         assert_eq!(w.heard(other), "QUEUED | [(nil), 1]", "what is only queued waits too");
