@@ -105,7 +105,11 @@ impl Scan {
         };
         let mut at = 0;
         let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
-        while let Some(rest) = all.get(at..).filter(|rest| !rest.is_empty()) {
+        loop {
+            if self.state == State::Frame {
+                at = behind_plain(all, at, names);
+            }
+            let Some(rest) = all.get(at..).filter(|rest| !rest.is_empty()) else { break };
             let (len, then) = match self.step(rest, names, mask) {
                 Step::Plain(len, then) => (len, then),
                 Step::Other(len, other, then) => {
@@ -219,6 +223,39 @@ fn number(rest: &[u8], mark: u8) -> Number {
         Some(n) => usize::try_from(n).map_or(Number::None, |n| Number::Is(n, end + 2)),
         None => Number::None,
     }
+}
+
+/// Behind the whole commands at `at` that hold no secret. Nearly all are of this kind, and [`Scan::step`] takes a step for
+/// each of their arguments.
+fn behind_plain(all: &[u8], mut at: usize, names: &Names) -> usize {
+    while let Some(next) = plain(all, at, names) {
+        at = next;
+    }
+    at
+}
+
+/// The end of the command at `at`, if it is whole, in the usual form with short numbers, and holds no secret.
+#[inline]
+fn plain(all: &[u8], at: usize, names: &Names) -> Option<usize> {
+    if all.get(at) != Some(&b'*') {
+        return None;
+    }
+    let (count, mut next) = short_number(all, at + 1)?;
+    if count == 0 || count > RequestLimits::default().args {
+        return None;
+    }
+    for i in 0..count {
+        if all.get(next) != Some(&b'$') {
+            return None;
+        }
+        let (len, word_at) = short_number(all, next + 1)?;
+        next = word_at + len + 2;
+        let word = all.get(word_at..next)?;
+        if i == 0 && (len > NAME_MAX || names.find(word.get(..len)?).is_some()) {
+            return None;
+        }
+    }
+    Some(next)
 }
 
 /// A command that begins here in the usual form.
