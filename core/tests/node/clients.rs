@@ -104,6 +104,9 @@ fn replicas_are_heard_in_a_pause<D: Make>() {
         assert_eq!(w.heard(c), "");
         let at = w.hosts[0].node.position();
         assert_eq!((w.hosts[1].connects, w.hosts[1].node.position()), (1, at), "{kind}: {}", w.log(0));
+        // What it says is taken, not only counted as a sign of life.
+        let listed = w.ask(admin, "CLIENT LIST TYPE replica");
+        assert!(listed.contains(" flags=S ") && listed.contains(" qbuf=0 "), "{kind}: {listed}");
         if kind == "WRITE" {
             let shown = w.info(0, "slave0");
             let heard = (0..2).any(|lag| shown.ends_with(&format!("state=online,offset={},lag={lag}", at.1)));
