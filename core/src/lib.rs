@@ -29,7 +29,10 @@
     not(all(feature = "node", feature = "sentinel")),
     allow(dead_code, rustdoc::broken_intra_doc_links, reason = "the lower floors have what only these two take")
 )]
-#![cfg_attr(not(any(feature = "node", feature = "sentinel")), allow(unused_imports, reason = "the same"))]
+#![cfg_attr(
+    not(any(feature = "node", feature = "sentinel")),
+    allow(unused_imports, reason = "what only these two take")
+)]
 
 extern crate alloc;
 #[cfg(test)]

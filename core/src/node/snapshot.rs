@@ -21,9 +21,9 @@ const SLICE_BYTES: usize = 128 * 1024;
 /// Bytes of one write to a file, and how many writes may be under way.
 const WRITE_BYTES: u64 = 512 * 1024;
 const WRITES_MAX: usize = 4;
-/// Between two slices for sockets the loop is free for so long: a loop that never sleeps is the first to be taken off
-/// its processor, and then clients wait for whole time slices of others.
-const REST: Duration = Duration::from_micros(250);
+/// Slices for sockets begin so long after one another at the soonest, and the loop is free for what is left of it: a loop
+/// that never sleeps is the first to be taken off its processor, and then clients wait for whole time slices of others.
+const PERIOD: Duration = Duration::from_micros(250);
 /// With `rdb-key-save-delay` a slice is this small, so that the delay is spread.
 const SLOW_SLICE_BYTES: usize = 1024;
 
@@ -232,7 +232,7 @@ impl<D: Dataset> Node<D> {
             let pause = Duration::from_micros((delay_us * keys).max(1));
             self.timers.set(Key::SnapshotStep, cx.now.mono + pause);
         } else if more && sockets {
-            self.timers.set(Key::SnapshotStep, cx.now.mono + REST);
+            self.timers.set(Key::SnapshotStep, cx.now.mono + PERIOD);
         } else if more {
             self.want_resume(cx);
         }
